@@ -1,0 +1,1 @@
+"""Links, protocols, files and the virtual module. No Qt."""

@@ -1,0 +1,1 @@
+"""A module without hardware: its mains, its chips and its serial line."""

@@ -1,0 +1,1 @@
+"""What a firmware image is, and the images themselves."""

@@ -1,0 +1,1 @@
+"""Data and its loaders: the table of parameters, limits, themes, fonts, icons."""

@@ -1,0 +1,1 @@
+"""What is drawn: one view a file. No threads, files, network or device code."""
