@@ -1,0 +1,202 @@
+"""One module at work: its source, its ring buffer and its analyser thread. No Qt.
+
+The source delivers on its own thread; samples go straight into the ring buffer and into a bounded queue, from which the
+analyser thread measures. When the analyser can't keep up the oldest batches are dropped: it sees a gap, never a wrong
+value.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import Protocol
+
+from app.specs import chip_specs
+from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
+from device_io.waveform_store import WaveformStore
+from dsp.analyser import Analyser
+from dsp.measurement import Measurement
+
+log = logging.getLogger(__name__)
+
+QUEUE_BATCHES = 512
+"""Batches that may wait for the analyser: some ten seconds of a stream."""
+
+
+class Listener(Protocol):
+    """Hears of results and states, on the threads of the connection: return quickly."""
+
+    def on_identity(self, info: ModuleInfo) -> None:
+        """The module told who it is."""
+
+    def on_measurement(self, measurement: Measurement) -> None:
+        """A window is complete."""
+
+    def on_state(self, state: LinkState) -> None:
+        """The link's state or counters changed."""
+
+    def on_text(self, line: str) -> None:
+        """The module printed a line of log text."""
+
+
+class Connection:
+    """Joins a source with a ring buffer (none with store_seconds 0) and an analyser."""
+
+    def __init__(
+        self,
+        source: Source,
+        listener: Listener,
+        *,
+        store_seconds: float = 0.0,
+        nominal_voltage_v: float = 230.0,
+        nominal_frequency_hz: float | None = None,
+    ) -> None:
+        self._source = source
+        self._listener = listener
+        self._store_seconds = store_seconds
+        self._nominal_voltage_v = nominal_voltage_v
+        self._nominal_frequency_hz = nominal_frequency_hz
+        self._store: WaveformStore | None = None
+        self._info: ModuleInfo | None = None
+        self._last_block_s = 0.0
+        self._queue: queue.Queue[ModuleInfo | list[SampleBlock] | None] = queue.Queue(QUEUE_BATCHES)
+        self._batches_dropped = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._analyse, name="analyser", daemon=True)
+
+    @property
+    def store(self) -> WaveformStore | None:
+        """The ring buffer of the present module; None before its identity is known."""
+        return self._store
+
+    @property
+    def batches_dropped(self) -> int:
+        """Batches of blocks that the analyser did not get to."""
+        return self._batches_dropped
+
+    def start(self) -> None:
+        """Open the source and begin to measure. Returns at once."""
+        self._thread.start()
+        self._source.start(self)
+
+    def stop(self) -> None:
+        """End within 3 s; nothing is told to the listener afterwards."""
+        self._ending.set()
+        self._source.stop()
+        self._post(None)
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    # What the source tells, on its thread.
+
+    def on_identity(self, info: ModuleInfo) -> None:
+        """Keep or renew the ring buffer, then tell the listener."""
+        known = self._info
+        if self._store_seconds > 0 and (known is None or self._store is None or not _same_module(known, info)):
+            self._store = WaveformStore(info, self._store_seconds)
+        elif self._store is not None and known is not None and known.boot_id != info.boot_id:
+            self._store.restart(info, max(0.0, time.monotonic() - self._last_block_s))
+        self._info = info
+        self._post(info)
+        self._listener.on_identity(info)
+
+    def on_blocks(self, blocks: list[SampleBlock]) -> None:
+        """Into the ring buffer and on to the analyser."""
+        self._last_block_s = time.monotonic()
+        if self._store is not None:
+            self._store.append(blocks)
+        self._post(blocks)
+
+    def on_readings(self, readings: Readings) -> None:
+        """The module's own readings are not used while its waveform is measured."""
+
+    def on_state(self, state: LinkState) -> None:
+        """Pass the state on."""
+        if not self._ending.is_set():
+            self._listener.on_state(state)
+
+    def on_text(self, line: str) -> None:
+        """Pass a line of log text on."""
+        if not self._ending.is_set():
+            self._listener.on_text(line)
+
+    # The analyser thread.
+
+    def _post(self, item: ModuleInfo | list[SampleBlock] | None) -> None:
+        while True:
+            try:
+                self._queue.put_nowait(item)
+                return
+            except queue.Full:
+                try:
+                    oldest = self._queue.get_nowait()
+                except queue.Empty:
+                    continue
+                if isinstance(oldest, list):
+                    self._batches_dropped += 1
+
+    def _analyse(self) -> None:
+        analyser: Analyser | None = None
+        info: ModuleInfo | None = None
+        while not self._ending.is_set():
+            try:
+                item = self._queue.get(timeout=0.5)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            try:
+                if isinstance(item, ModuleInfo):
+                    analyser, info = self._analyser_for(item, analyser, info), item
+                    continue
+                if analyser is None or info is None:
+                    continue
+                push_blocks(analyser, info, item)
+                measurements = analyser.pull()
+            except Exception:
+                log.exception("The analyser failed and starts anew")
+                analyser = None if info is None else self._new_analyser(info)
+                continue
+            for measurement in measurements:
+                if not self._ending.is_set():
+                    self._listener.on_measurement(measurement)
+
+    def _analyser_for(self, info: ModuleInfo, analyser: Analyser | None, known: ModuleInfo | None) -> Analyser:
+        if analyser is None or known is None or not _same_module(known, info):
+            return self._new_analyser(info)
+        if known.boot_id != info.boot_id:
+            analyser.restart()
+        return analyser
+
+    def _new_analyser(self, info: ModuleInfo) -> Analyser:
+        return Analyser(
+            info.system,
+            chip_specs(info),
+            nominal_frequency_hz=self._nominal_frequency_hz,
+            nominal_voltage_v=self._nominal_voltage_v,
+            module=info.eui,
+        )
+
+
+def push_blocks(analyser: Analyser, info: ModuleInfo, blocks: list[SampleBlock]) -> None:
+    """Calibrate blocks of counts to volts and amperes and hand them to the analyser."""
+    scales = [channel_scales(info, chip) for chip in range(len(info.chips))]
+    for block in blocks:
+        analyser.push(
+            block.chip,
+            block.first_index,
+            block.counts * scales[block.chip],
+            block.device_time_us,
+            block.host_time_ns - round(len(block.counts) / block.rate_hz * 1e9),
+        )
+
+
+def channel_scales(info: ModuleInfo, chip: int) -> list[float]:
+    """Volts or amperes per count of a chip's channels."""
+    return [channel.unit_per_count for channel in info.chips[chip].channels]
+
+
+def _same_module(one: ModuleInfo, other: ModuleInfo) -> bool:
+    return (one.eui, one.system, one.chips) == (other.eui, other.system, other.chips)
