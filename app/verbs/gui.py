@@ -1,0 +1,103 @@
+"""gui: the window. Also draws a page to a picture where there is no screen."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+from app.appearance import prepare_environment
+from app.demo import DEMO_PRESET, DemoModule
+from app.output import Output, Refused, WrongUsage
+
+PAGES = ("live",)
+_DEFAULT_SIZE = (1440, 900)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--demo", nargs="?", const=DEMO_PRESET, metavar="PRESET", help=f"attach a virtual module (preset: {DEMO_PRESET})"
+    )
+    source.add_argument("--connect", metavar="URL", help="connect to this module, for example usb:/dev/ttyUSB0")
+    parser.add_argument("--page", choices=PAGES, default=PAGES[0], help="page to open")
+    parser.add_argument("--theme", choices=("light", "dark"), help="default: that of the system")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window, for example 1280x720")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="draw to a PNG file and end; needs no display")
+    parser.add_argument("--after", type=float, metavar="S", default=6.0, help="seconds until the picture is taken")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Open the window until it is closed, or draw it to a file."""
+    _check(args)
+    demo = DemoModule(args.demo) if args.demo is not None else None
+    try:
+        return _run(args, output, demo)
+    finally:
+        if demo is not None:
+            demo.stop()
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.demo is not None:
+        from device_io.virtual_module.names import PRESET_NAMES
+
+        if args.demo not in PRESET_NAMES:
+            raise WrongUsage(f'There is no preset "{args.demo}". Use one of: {", ".join(PRESET_NAMES)}.')
+    if args.connect is not None:
+        from device_io.source import LinkError
+        from device_io.urls import parse_url
+
+        try:
+            parse_url(args.connect)
+        except LinkError as wrong:
+            raise WrongUsage(str(wrong)) from None
+    if args.screenshot is None:
+        if not _has_display():
+            raise Refused(
+                "There is no display here. To see the window as a picture: "
+                'make demo ARGS="--screenshot live.png" (or main.py gui --screenshot live.png).'
+            )
+        return
+    if not args.after > 0:
+        raise WrongUsage("--after needs a number of seconds above 0.")
+    if not args.screenshot.resolve().parent.is_dir():
+        raise Refused(f"The folder {args.screenshot.resolve().parent} does not exist; make it or name another.")
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+
+def _has_display() -> bool:
+    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _run(args: argparse.Namespace, output: Output, demo: DemoModule | None) -> int:
+    prepare_environment()
+    from app.desktop import Desktop
+
+    desktop = Desktop(
+        theme=args.theme or ("dark" if args.screenshot else None),
+        size=args.size or (_DEFAULT_SIZE if args.screenshot else None),
+        page=args.page,
+        stop=output.stop,
+    )
+    url = demo.url() if demo is not None else args.connect
+    if demo is not None and url is None:
+        raise Refused("The virtual module did not start. Run `main.py simulate --usb` to see why.")
+    if args.screenshot is None:
+        return desktop.run(url)
+    if not desktop.draw_to_file(url, args.screenshot, args.after):
+        raise Refused(f"The picture could not be written to {args.screenshot}; check the folder's rights and free space.")
+    output.result({"screenshot": str(args.screenshot)}, f"Saved {args.screenshot}.")
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{3,5})x(\d{3,5})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f'"{text}" is no size; write width x height, for example 1280x720')
+    return int(match[1]), int(match[2])
