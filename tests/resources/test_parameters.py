@@ -38,7 +38,7 @@ ENERGIES = [f"E{kind}{which}{sign}" for kind in "PQ" for which in "123c" for sig
 EXPECTED_BEYOND_PAYLOAD = {
     *SCALARS,
     *ENERGIES,
-    *(form.format(p=p) for form in PER_PHASE for p in PHASES),
+    *(f"{name}{p}" for name in PER_PHASE for p in PHASES),
     *(form.format(p=p, h=h) for form in PER_ORDER for p in PHASES for h in ORDERS),
     *(f"NI{h}" for h in ORDERS),
 }
