@@ -20,7 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--demo", nargs="?", const=DEMO_PRESET, metavar="PRESET", help=f"attach a virtual module (preset: {DEMO_PRESET})"
+        "--demo",
+        nargs="?",
+        const=DEMO_PRESET,
+        metavar="PRESET",
+        help=f"attach a virtual module (preset: {DEMO_PRESET})",
     )
     source.add_argument("--connect", metavar="URL", help="connect to this module, for example usb:/dev/ttyUSB0")
     parser.add_argument("--page", choices=PAGES, default=PAGES[0], help="page to open")
@@ -91,7 +95,9 @@ def _run(args: argparse.Namespace, output: Output, demo: DemoModule | None) -> i
     if args.screenshot is None:
         return desktop.run(url)
     if not desktop.draw_to_file(url, args.screenshot, args.after):
-        raise Refused(f"The picture could not be written to {args.screenshot}; check the folder's rights and free space.")
+        raise Refused(
+            f"The picture could not be written to {args.screenshot}; check the folder's rights and free space."
+        )
     output.result({"screenshot": str(args.screenshot)}, f"Saved {args.screenshot}.")
     return 0
 
