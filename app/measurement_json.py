@@ -1,0 +1,104 @@
+"""A measurement as the JSON object of the command line, and as text for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from dsp.measurement import Measurement
+from resources.parameters import keys_for, parameter
+from resources.systems import WiringSystem, phases_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"))
+_NOT_AVAILABLE = "n/a"
+
+
+def to_json(measurement: Measurement) -> dict[str, Any]:
+    """The measurement as a JSON object: every key of the table that exists in its wiring system, None where not
+    measurable. Numbers are unrounded and finite."""
+    values = measurement.values
+    band = measurement.band
+    return {
+        "time": iso_utc(measurement.end_ns),
+        "module": measurement.module,
+        "system": measurement.system,
+        "window": measurement.window,
+        "flags": list(measurement.flags),
+        "band": {
+            "trusted_to": int(band.trusted_to),
+            "indicative_to": int(band.indicative_to),
+            "thd_to": int(band.thd_to),
+        },
+        "values": {key: _finite(values.get(key)) for key in keys_for(_system(measurement))},
+        "corrected": {
+            key: number for key, value in measurement.corrected.items() if (number := _finite(value)) is not None
+        },
+    }
+
+
+def to_text(measurement: Measurement) -> str:
+    """The main values as a short table: a head line, a line a phase, neutral, sum, and what the flags mean."""
+    system = _system(measurement)
+    values = measurement.values
+    head = [iso_utc(measurement.end_ns), system, measurement.window, _quantity(values, "Fqai")]
+    if measurement.flags:
+        head.append("flags: " + ", ".join(measurement.flags))
+    rows = [("", "U", "U THD", "I", "I THD", "P", "PF")]
+    rows += [
+        (
+            f"L{p}",
+            _quantity(values, f"V{p}r"),
+            _quantity(values, f"THV{p}"),
+            _quantity(values, f"I{p}r"),
+            _quantity(values, f"THI{p}"),
+            _quantity(values, f"P{p}"),
+            _quantity(values, f"PF{p}i"),
+        )
+        for p in phases_of(system)
+    ]
+    if system.endswith("N"):
+        rows.append(("N", "", "", _quantity(values, "INr"), _quantity(values, "THIN"), "", ""))
+    if len(phases_of(system)) > 1:
+        rows.append(("sum", "", "", "", "", _quantity(values, "Pc"), _quantity(values, "PFc")))
+    lines = ["  ".join(head)]
+    for name, *cells in rows:
+        lines.append(f"  {name:<3}" + "".join(f"{cell:>13}" for cell in cells).rstrip())
+    if measurement.band.thd_to:
+        lines.append(f"  THD up to order {measurement.band.thd_to}, trusted up to {measurement.band.trusted_to}")
+    return "\n".join(lines)
+
+
+def iso_utc(time_ns: int) -> str:
+    """UTC nanoseconds as ISO 8601 with milliseconds, rounded, and a Z."""
+    moment = _EPOCH + timedelta(milliseconds=(time_ns + 500_000) // 1_000_000)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _system(measurement: Measurement) -> WiringSystem:
+    return cast(WiringSystem, measurement.system)
+
+
+def _finite(value: float | None) -> float | None:
+    """A Python float, or None for what JSON and people have no number for."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _quantity(values: Mapping[str, float | None], key: str) -> str:
+    """ "348.95 V", "1.24 %" or "n/a": five significant digits with a prefix, or the table's decimals."""
+    value = _finite(values.get(key))
+    if value is None:
+        return _NOT_AVAILABLE
+    entry = parameter(key)
+    if entry.unit in ("", "%", "Hz", "deg"):
+        return f"{value:.{entry.decimals}f} {entry.unit}".rstrip()
+    factor, prefix = next(
+        ((f, p) for f, p in _PREFIXES if abs(value) >= f * (1 - 5e-6)), _PREFIXES[-1] if value else (1.0, "")
+    )
+    scaled = value / factor
+    digits = len(f"{abs(scaled):.0f}") if abs(scaled) >= 1 else 1
+    return f"{scaled:.{max(5 - digits, 0)}f} {prefix}{entry.unit}"
