@@ -15,30 +15,14 @@ ORDERS = range(1, 41)
 PHASES = "123"
 
 SCALARS = ["u2", "u0", "Fq10", "dPFc", "PFc", "Q1c", "Se", "PFe", "Sa", "THIN"]
-PER_PHASE = [
-    "Pst{p}",
-    "Plt{p}",
-    "dPF{p}",
-    "Q1{p}",
-    "CFV{p}",
-    "CFI{p}",
-    "KF{p}",
-    "TDD{p}",
-    "PWHV{p}",
-    "PWHI{p}",
-    "UU{p}",
-    "UO{p}",
-    "MSV{p}",
-    "DCV{p}",
-    "DCI{p}",
-]
+PER_PHASE = "Pst Plt dPF Q1 CFV CFI KF TDD PWHV PWHI UU UO MSV DCV DCI"
 PER_ORDER = ["{p}V{h}", "{p}I{h}", "{p}VA{h}", "{p}IA{h}", "{p}VIH{h}", "{p}IIH{h}", "{p}P{h}"]
 ENERGIES = [f"E{kind}{which}{sign}" for kind in "PQ" for which in "123c" for sign in "+-"]
 
 EXPECTED_BEYOND_PAYLOAD = {
     *SCALARS,
     *ENERGIES,
-    *(f"{name}{p}" for name in PER_PHASE for p in PHASES),
+    *(f"{name}{p}" for name in PER_PHASE.split() for p in PHASES),
     *(form.format(p=p, h=h) for form in PER_ORDER for p in PHASES for h in ORDERS),
     *(f"NI{h}" for h in ORDERS),
 }
