@@ -32,20 +32,23 @@ def encode_raw(counts: NDArray[np.int32]) -> NDArray[np.uint8]:
     return octets.reshape(*counts.shape, 4)[..., :3].reshape(*counts.shape[:-1], -1)
 
 
-def decode_raw(octets: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Inverse of `encode_raw`: uint8 [k, m * 3] -> int32 [k, m], sign-extended."""
-    blocks, size = octets.shape
-    words = np.zeros((blocks, size // 3, 4), np.uint8)
-    words[..., 1:] = octets.reshape(blocks, -1, 3)
-    # ">> 8" on int32 extends the sign.
-    counts: NDArray[np.int32] = (words.view("<i4")[..., 0] >> 8).astype(np.int32, copy=False)
-    return counts
+def decode_raw(rows: bytes, row_size: int, offset: int, count: int) -> NDArray[np.int32]:
+    """Inverse of `encode_raw`: `count` samples from `offset` (1 at least) of every row of `row_size` bytes.
+
+    Returns int32 [rows, count], sign-extended.
+    """
+    # Each sample is read together with the byte before it, which ">> 8" drops again, extending the sign.
+    shape, strides = (len(rows) // row_size, count), (row_size, 3)
+    words = np.ndarray(shape, "<i4", buffer=rows, offset=offset - 1, strides=strides).copy()
+    words >>= 8
+    return words.astype(np.int32, copy=False)
 
 
 def encode_difference(counts: NDArray[np.int32]) -> list[bytes]:
     """Coded bodies of blocks int32 [blocks, samples > 4, channels], each within 24 bits."""
     blocks, samples, channels = counts.shape
-    groups = -(-(samples - WARM_UP) // GROUP)
+    lengths = _group_lengths(samples)
+    groups = len(lengths)
     by_channel = np.ascontiguousarray(counts.transpose(0, 2, 1)).reshape(blocks * channels, samples)
     zigzag = np.zeros((MAX_ORDER + 1, blocks * channels, groups * GROUP), np.int32)
     difference = by_channel
@@ -56,8 +59,6 @@ def encode_difference(counts: NDArray[np.int32]) -> list[bytes]:
         zigzag[order, :, : samples - WARM_UP] = (residual << 1) ^ (residual >> 31)
     grouped = zigzag.reshape(MAX_ORDER + 1, -1, groups, GROUP)
     widths = np.searchsorted(_POWERS, grouped.max(axis=3), side="right").astype(np.uint8)
-    lengths = np.full(groups, GROUP, np.int64)
-    lengths[-1] = samples - WARM_UP - (groups - 1) * GROUP
     bits = widths @ lengths
     bits[widths.max(axis=2) > MAX_WIDTH] = np.iinfo(np.int64).max
     orders = bits.argmin(axis=0)
@@ -87,68 +88,74 @@ def encode_difference(counts: NDArray[np.int32]) -> list[bytes]:
 
 
 def decode_difference(bodies: list[bytes], samples: int, channels: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Inverse of `encode_difference` for bodies of one shape.
+    """Inverse of `encode_difference` for bodies of one shape (samples > WARM_UP).
 
     Returns int32 [blocks, samples, channels] and bool [blocks]: False where a body contradicts itself (its samples
     are then meaningless).
     """
-    groups = max(0, -(-(samples - WARM_UP) // GROUP))
-    head_size = channels * (1 + 3 * WARM_UP + groups)
-    blocks = len(bodies)
-    sizes = np.fromiter(map(len, bodies), np.int64, blocks)
-    if samples <= WARM_UP:
-        return np.zeros((blocks, samples, channels), np.int32), np.zeros(blocks, np.bool_)
-    good = sizes >= head_size
-    if not good.all():
-        bodies = [body if len(body) >= head_size else bytes(head_size) for body in bodies]
-        sizes = np.maximum(sizes, head_size)
-    joined = b"".join((*bodies, _SLACK))
-    data = np.frombuffer(joined, np.uint8)
-    starts = np.cumsum(sizes) - sizes
-    head = data[starts[:, None] + np.arange(head_size)]
+    lengths = _group_lengths(samples)
+    head_size = channels * (1 + 3 * WARM_UP + len(lengths))
+    heads = b"".join([body[:head_size].ljust(head_size, b"\xff") for body in bodies])
+    head = np.frombuffer(heads, np.uint8).reshape(-1, head_size)
     orders = head[:, :channels]
-    first = decode_raw(head[:, channels : channels * (1 + 3 * WARM_UP)])
-    widths = head[:, channels * (1 + 3 * WARM_UP) :].astype(np.int64)
-
-    lengths = np.full(groups, GROUP, np.int64)
-    lengths[-1] = samples - WARM_UP - (groups - 1) * GROUP
+    widths = head[:, -channels * len(lengths) :].astype(np.int64)
     group_bits = widths * np.tile(lengths, channels)
     ends = np.cumsum(group_bits, axis=1)
-    good &= (orders <= MAX_ORDER).all(axis=1) & (widths <= MAX_WIDTH).all(axis=1)
+    sizes = np.fromiter(map(len, bodies), np.int64, len(bodies))
+    good = (orders.max(axis=1) <= MAX_ORDER) & (widths.max(axis=1) <= MAX_WIDTH)
     good &= sizes == head_size + ((ends[:, -1] + 7) >> 3)
-    if not good.all():
+    counts = np.zeros((len(bodies), channels, samples), np.int32)
+    if good.all():
+        first_bits = ends - group_bits + ((np.cumsum(sizes) - sizes + head_size) << 3)[:, None]
+        # Streams of one order lie side by side while they are summed up.
+        by_order = np.argsort(orders, axis=None, kind="stable")
+        residuals = _unpack_residuals(
+            b"".join(bodies), first_bits.reshape(-1, len(lengths))[by_order], widths.reshape(-1, len(lengths))[by_order]
+        )[:, : samples - WARM_UP]
+        first = decode_raw(heads, head_size, channels, WARM_UP * channels).reshape(-1, WARM_UP, channels)
+        warm_up = first.transpose(0, 2, 1).reshape(-1, WARM_UP)[by_order]
+        _sum_up(residuals, warm_up, orders.reshape(-1)[by_order])
+        streams = counts.reshape(-1, samples)
+        streams[by_order, :WARM_UP] = warm_up
+        streams[by_order, WARM_UP:] = residuals
+        if counts.max() > MAX_COUNT or counts.min() < MIN_COUNT:
+            good = (counts.max(axis=(1, 2)) <= MAX_COUNT) & (counts.min(axis=(1, 2)) >= MIN_COUNT)
+    elif good.any():
         kept = np.flatnonzero(good)
-        counts = np.zeros((blocks, samples, channels), np.int32)
-        if len(kept):
-            counts[kept], good[kept] = decode_difference([bodies[i] for i in kept.tolist()], samples, channels)
-        return counts, good
-
-    # Every residual lies within 32 bits from its first byte: 7 + 24 bits at most.
-    starts_bits = ends - group_bits + ((starts + head_size) << 3)[:, None]
-    bits = starts_bits[:, :, None] + widths[:, :, None] * _IN_GROUP
-    words = np.ndarray((len(joined) - 3,), "<u4", buffer=joined, strides=(1,))
-    zigzag = (words[bits >> 3] >> (bits & 7).astype(np.uint32)) & _MASKS[widths][:, :, None]
-    residuals = ((zigzag >> 1) ^ -(zigzag & 1)).view(np.int32)
-    by_channel = np.empty((blocks, channels, samples), np.int32)
-    by_channel[:, :, :WARM_UP] = first.reshape(blocks, WARM_UP, channels).transpose(0, 2, 1)
-    by_channel[:, :, WARM_UP:] = residuals.reshape(blocks, channels, -1)[:, :, : samples - WARM_UP]
-    for order in range(1, MAX_ORDER + 1):
-        _integrate(by_channel, orders, order)
-    good = (by_channel.max(axis=(1, 2)) <= MAX_COUNT) & (by_channel.min(axis=(1, 2)) >= MIN_COUNT)
-    return by_channel.transpose(0, 2, 1), good
+        sound, good[kept] = decode_difference([bodies[i] for i in kept.tolist()], samples, channels)
+        counts[kept] = sound.transpose(0, 2, 1)
+    return counts.transpose(0, 2, 1), good
 
 
-def _integrate(by_channel: NDArray[np.int32], orders: NDArray[np.uint8], order: int) -> None:
-    """Turn the differences of this order behind the warm-up of [blocks, channels, samples] into samples, in place.
+def _group_lengths(samples: int) -> NDArray[np.int64]:
+    """Residuals in each group of a channel."""
+    residuals = samples - WARM_UP
+    lengths = np.full(-(-residuals // GROUP), GROUP, np.int64)
+    lengths[-1] -= -residuals % GROUP
+    return lengths
 
-    int32 arithmetic wraps, as a sender's does.
-    """
-    chosen = orders == order
-    if not chosen.any():
-        return
-    rows = by_channel[chosen]
-    warm_up, values = rows[:, :WARM_UP], rows[:, WARM_UP:]
-    for level in range(order - 1, -1, -1):
-        values[:, 0] += np.diff(warm_up, n=level, axis=1)[:, -1]
-        np.cumsum(values, axis=1, dtype=np.int32, out=values)
-    by_channel[chosen] = rows
+
+def _unpack_residuals(data: bytes, first_bits: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Residuals int32 [streams, groups * 16] of groups that begin at these bits; what lies behind the end of a short
+    last group is meaningless."""
+    data += _SLACK
+    # A value lies within 32 bits from its first byte (7 + 24 at most): a word from every byte, one of them a value.
+    words = np.ndarray((len(data) - 3,), "<u4", buffer=data, strides=(1,)).astype(np.uint32)
+    bits = first_bits[:, :, None] + widths[:, :, None] * _IN_GROUP
+    zigzag = words.take(bits >> 3)
+    zigzag >>= (bits & 7).astype(np.uint32)
+    zigzag &= _MASKS[widths][:, :, None]
+    sign = zigzag & 1
+    zigzag >>= 1
+    zigzag ^= np.negative(sign, out=sign)
+    return zigzag.view(np.int32).reshape(len(widths), -1)
+
+
+def _sum_up(residuals: NDArray[np.int32], warm_up: NDArray[np.int32], orders: NDArray[np.uint8]) -> None:
+    """Turn differences of these orders (ascending) into samples, in place. int32 wraps, as a sender's does."""
+    for level in range(MAX_ORDER - 1, -1, -1):
+        rows = slice(int(np.searchsorted(orders, level, side="right")), None)
+        values = residuals[rows]
+        if len(values):
+            values[:, 0] += np.diff(warm_up[rows], n=level, axis=1)[:, -1]
+            np.cumsum(values, axis=1, dtype=np.int32, out=values)

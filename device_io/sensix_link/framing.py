@@ -30,6 +30,7 @@ _DELIMITER = bytes([DELIMITER])
 _ESCAPE = bytes([ESCAPE])
 _ESCAPED_DELIMITER = b"\xdb\xdc"
 _ESCAPED_ESCAPE = b"\xdb\xdd"
+_UNESCAPED = {b"\xdc": _DELIMITER, b"\xdd": _ESCAPE}
 
 # Text has no control characters but BEL, BS, TAB, CR and ESC; the kinds of frames are control characters outside of
 # these, so a frame whose marker was hit is not taken for text.
@@ -58,12 +59,12 @@ def _decode_segment(segment: bytes) -> tuple[int, bytes] | None:
     """Kind and payload of what stood between two delimiters, None unless it is an intact frame."""
     if segment[0] != MARKER or len(segment) > _MAX_ESCAPED:
         return None
-    if _ESCAPE in segment:
-        delimiters = segment.count(_ESCAPED_DELIMITER)
-        escapes = segment.count(_ESCAPED_ESCAPE)
-        if segment.count(_ESCAPE) != delimiters + escapes:
+    head, *escaped = segment.split(_ESCAPE)
+    if escaped:
+        try:
+            segment = head + b"".join([_UNESCAPED[part[:1]] + part[1:] for part in escaped])
+        except KeyError:
             return None
-        segment = segment.replace(_ESCAPED_DELIMITER, _DELIMITER).replace(_ESCAPED_ESCAPE, _ESCAPE)
     if zlib.crc32(segment) != _CRC_RESIDUE or not _OVERHEAD <= len(segment) <= MAX_PAYLOAD + _OVERHEAD:
         return None
     return segment[1], segment[2:-4]

@@ -8,14 +8,13 @@ messages that end with text, JSON or samples, which reach to the end of the payl
 from __future__ import annotations
 
 import struct
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
-from enum import IntEnum
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from device_io.sensix_link.identity import LinkOptions, identity_from_json, identity_to_json, link_options_from_json
 from device_io.sensix_link.json_payload import MessageError, dump_object, is_number, is_text, load_object
+from device_io.sensix_link.message_base import U8, ErrorCode, Fixed, Kind, Message, Request, pack_fields, unpack_fields
 
 __all__ = [
     "MESSAGES",
@@ -51,85 +50,8 @@ __all__ = [
 Setting = str | int | float | bool | None
 
 
-class Kind(IntEnum):
-    """Kind of a frame. All are control characters that never occur in log text; see framing.py."""
-
-    HELLO = 0x01
-    HELLO_REPLY = 0x02
-    IDENTITY = 0x03
-    IDENTITY_REPLY = 0x04
-    ERROR = 0x05
-    SAMPLES = 0x06
-    STATUS = 0x0E
-    SETTINGS_READ = 0x10
-    SETTINGS_WRITE = 0x11
-    SETTINGS_REPLY = 0x12
-    BAUD = 0x13
-    BAUD_REPLY = 0x14
-    PROBE = 0x15
-    PROBE_REPLY = 0x16
-    STREAM_START = 0x17
-    STREAM_STOP = 0x18
-    STREAM_REPLY = 0x19
-    READINGS_READ = 0x1A
-    READINGS = 0x1C
-
-
-class ErrorCode(IntEnum):
-    """Why a module refuses a request."""
-
-    UNKNOWN_REQUEST = 1
-    MALFORMED = 2
-    NOT_READY = 3
-    UNSUPPORTED = 4
-    BAD_VALUE = 5
-    UNKNOWN_SETTING = 6
-    READ_ONLY = 7
-    BUSY = 8
-    STORAGE_FAILED = 9
-    NO_SESSION = 10
-
-
-class Message(ABC):
-    """What all messages have."""
-
-    kind: ClassVar[Kind]
-
-    @abstractmethod
-    def pack(self) -> bytes:
-        """The payload. Raises MessageError."""
-
-    @classmethod
-    @abstractmethod
-    def unpack(cls, payload: bytes) -> Self:
-        """The message in a payload. Raises MessageError."""
-
-
 @dataclass(frozen=True)
-class _Fixed(Message):
-    """A message of integers only, in the order of the fields."""
-
-    kind: ClassVar[Kind]
-    _layout: ClassVar[struct.Struct]
-
-    def pack(self) -> bytes:
-        return _pack(self._layout, self.kind, *astuple(self))
-
-    @classmethod
-    def unpack(cls, payload: bytes) -> Self:
-        return cls(*_unpack(cls._layout, cls.kind, payload))
-
-
-@dataclass(frozen=True)
-class _Request(_Fixed):
-    """request_id: 1..255, chosen by the host; the reply echoes it."""
-
-    _layout = struct.Struct("<B")
-    request_id: int
-
-
-@dataclass(frozen=True)
-class Hello(_Fixed):
+class Hello(Fixed):
     """The host opens a session: versions that it speaks. Ends a running stream. This layout never changes."""
 
     kind = Kind.HELLO
@@ -140,7 +62,7 @@ class Hello(_Fixed):
 
 
 @dataclass(frozen=True)
-class HelloReply(_Fixed):
+class HelloReply(Fixed):
     """`chosen`: version of the session, 0 if there is none in common. This layout never changes."""
 
     kind = Kind.HELLO_REPLY
@@ -152,7 +74,7 @@ class HelloReply(_Fixed):
 
 
 @dataclass(frozen=True)
-class IdentityRequest(_Request):
+class IdentityRequest(Request):
     """Who are you?"""
 
     kind = Kind.IDENTITY
@@ -167,16 +89,16 @@ class IdentityReply(Message):
     identity: bytes
 
     def pack(self) -> bytes:
-        return _pack(_U8, self.kind, self.request_id) + self.identity
+        return pack_fields(U8, self.kind, self.request_id) + self.identity
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
-        (request_id,) = _unpack(_U8, cls.kind, payload)
+        (request_id,) = unpack_fields(U8, cls.kind, payload)
         return cls(request_id, payload[1:])
 
 
 @dataclass(frozen=True)
-class SettingsRead(_Request):
+class SettingsRead(Request):
     """Send all settings."""
 
     kind = Kind.SETTINGS_READ
@@ -190,11 +112,11 @@ class _Settings(Message):
 
     def pack(self) -> bytes:
         _check_settings(self.kind, self.values)
-        return _pack(_U8, self.kind, self.request_id) + dump_object(self.values)
+        return pack_fields(U8, self.kind, self.request_id) + dump_object(self.values)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
-        (request_id,) = _unpack(_U8, cls.kind, payload)
+        (request_id,) = unpack_fields(U8, cls.kind, payload)
         values = load_object(payload[1:], f"{cls.kind.name} payload")
         _check_settings(cls.kind, values)
         return cls(request_id, values)
@@ -215,7 +137,7 @@ class SettingsReply(_Settings):
 
 
 @dataclass(frozen=True)
-class Baud(_Fixed):
+class Baud(Fixed):
     """Switch to this baud after the reply; confirmed by a PROBE at the new one."""
 
     kind = Kind.BAUD
@@ -225,7 +147,7 @@ class Baud(_Fixed):
 
 
 @dataclass(frozen=True)
-class BaudReply(_Fixed):
+class BaudReply(Fixed):
     """Sent at the old baud; both ends then switch."""
 
     kind = Kind.BAUD_REPLY
@@ -243,11 +165,11 @@ class _Echo(Message):
     def pack(self) -> bytes:
         if len(self.data) > MAX_PROBE:
             raise MessageError(f"{self.kind.name} carries {len(self.data)} bytes, {MAX_PROBE} at most.")
-        return _pack(_U8, self.kind, self.request_id) + self.data
+        return pack_fields(U8, self.kind, self.request_id) + self.data
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
-        (request_id,) = _unpack(_U8, cls.kind, payload)
+        (request_id,) = unpack_fields(U8, cls.kind, payload)
         if len(payload) > 1 + MAX_PROBE:
             raise MessageError(f"{cls.kind.name} carries {len(payload) - 1} bytes, {MAX_PROBE} at most.")
         return cls(request_id, payload[1:])
@@ -271,7 +193,7 @@ class ProbeReply(_Echo):
 
 
 @dataclass(frozen=True)
-class StreamStart(_Fixed):
+class StreamStart(Fixed):
     """Start, or change, the stream.
 
     coding: a `samples.Coding`. chips: bit n = chip n; 0 = no samples. block_samples: wish, 0 = module's choice.
@@ -288,14 +210,14 @@ class StreamStart(_Fixed):
 
 
 @dataclass(frozen=True)
-class StreamStop(_Request):
+class StreamStop(Request):
     """Stop the stream; answered by STREAM_REPLY with chips 0 once the last block has left."""
 
     kind = Kind.STREAM_STOP
 
 
 @dataclass(frozen=True)
-class StreamReply(_Fixed):
+class StreamReply(Fixed):
     """What the module does from now on; fields as in StreamStart."""
 
     kind = Kind.STREAM_REPLY
@@ -308,7 +230,7 @@ class StreamReply(_Fixed):
 
 
 @dataclass(frozen=True)
-class ReadingsRequest(_Request):
+class ReadingsRequest(Request):
     """Send the readings once."""
 
     kind = Kind.READINGS_READ
@@ -328,11 +250,11 @@ class ReadingsMessage(Message):
     values: Mapping[str, float | None]
 
     def pack(self) -> bytes:
-        return _pack(self._layout, self.kind, self.request_id, self.device_time_us) + dump_object(self.values)
+        return pack_fields(self._layout, self.kind, self.request_id, self.device_time_us) + dump_object(self.values)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
-        request_id, device_time_us = _unpack(cls._layout, cls.kind, payload)
+        request_id, device_time_us = unpack_fields(cls._layout, cls.kind, payload)
         values = load_object(payload[cls._layout.size :], "READINGS payload")
         for key, value in values.items():
             if not is_text(key) or not (value is None or is_number(value)):
@@ -341,7 +263,7 @@ class ReadingsMessage(Message):
 
 
 @dataclass(frozen=True)
-class Status(_Fixed):
+class Status(Fixed):
     """Sent once a second while streaming. Counters begin anew with `boot_id`.
 
     blocks_left_out: sample blocks that the line could not carry; frames_damaged: damaged frames from the host.
@@ -366,11 +288,11 @@ class ErrorReply(Message):
     text: str = ""
 
     def pack(self) -> bytes:
-        return _pack(self._layout, self.kind, self.request_id, self.code) + self.text.encode("utf-8", "replace")
+        return pack_fields(self._layout, self.kind, self.request_id, self.code) + self.text.encode("utf-8", "replace")
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
-        request_id, code = _unpack(cls._layout, cls.kind, payload)
+        request_id, code = unpack_fields(cls._layout, cls.kind, payload)
         return cls(request_id, code, payload[2:].decode("utf-8", "replace"))
 
 
@@ -391,22 +313,6 @@ def parse_message(kind: int, payload: bytes) -> Message | None:
     """
     message = MESSAGES.get(kind)
     return None if message is None else message.unpack(payload)
-
-
-_U8 = struct.Struct("<B")
-
-
-def _pack(layout: struct.Struct, kind: Kind, *values: int) -> bytes:
-    try:
-        return layout.pack(*values)
-    except struct.error as error:
-        raise MessageError(f"{kind.name} with {values} does not fit its fields: {error}.") from None
-
-
-def _unpack(layout: struct.Struct, kind: Kind, payload: bytes) -> tuple[int, ...]:
-    if len(payload) < layout.size:
-        raise MessageError(f"{kind.name} payload has {len(payload)} bytes, {layout.size} at least are needed.")
-    return layout.unpack_from(payload)
 
 
 def _check_settings(kind: Kind, values: Mapping[str, object]) -> None:

@@ -145,10 +145,10 @@ class SampleDecoder:
             sound = [i for i, payload in enumerate(payloads) if len(payload) == size]
             if not sound:
                 return []
-            octets = np.frombuffer(b"".join([payloads[i] for i in sound]), np.uint8).reshape(-1, size)
-            blocks = decode_raw(octets[:, HEADER_SIZE:]).reshape(-1, samples, channels)
+            rows = b"".join([payloads[i] for i in sound])
+            blocks = decode_raw(rows, size, HEADER_SIZE, samples * channels).reshape(-1, samples, channels)
             return [(positions[i], block) for i, block in zip(sound, blocks, strict=True)]
-        if coding == Coding.DIFFERENCE:
+        if coding == Coding.DIFFERENCE and samples > WARM_UP:
             blocks, good = decode_difference([payload[HEADER_SIZE:] for payload in payloads], samples, channels)
             return [(positions[i], blocks[i]) for i in np.flatnonzero(good).tolist()]
         return []
