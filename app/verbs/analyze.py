@@ -1,0 +1,110 @@
+"""analyze: measure a COMTRADE record with the same engine as a live module."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator
+
+from app.measurement_json import to_json, to_text
+from app.output import Output, Refused, WrongUsage
+from app.specs import chip_specs
+from device_io.comtrade import ComtradeRecord, FileError, open_comtrade
+from dsp.analyser import Analyser
+from dsp.measurement import Measurement
+from resources.systems import SYSTEMS
+
+INTERVALS = ("window", "3s", "10s", "10min", "2h", "all")
+
+_BLOCK_S = 1.0
+_BLOCK_SAMPLES = (1024, 65536)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    parser.add_argument("file", metavar="FILE", help="a COMTRADE record: its .cfg, .dat or .cff file")
+    parser.add_argument("--every", choices=INTERVALS, default="window", help="interval of a result (default: window)")
+    parser.add_argument("--events", action="store_true", help="dips, swells and interruptions as well")
+    parser.add_argument("--nominal-voltage", type=float, default=230.0, help="declared voltage in V (default: 230)")
+    parser.add_argument("--nominal-frequency", type=float, choices=(50.0, 60.0), help="50 or 60 Hz (default: measured)")
+    parser.add_argument("--system", choices=SYSTEMS, help="wiring system (default: what the channels make up)")
+    parser.add_argument(
+        "--channels",
+        metavar="V1=NAME,...",
+        help="which channel (name or number) is V1, V2, V3, I1, I2, I3 or IN, where it is not recognised",
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Print a measurement for each window of the record."""
+    if args.every != "window" or args.events:
+        asked = "--events" if args.events else f"--every {args.every}"
+        raise WrongUsage(
+            f"This version gives a result for each 10/12-cycle window (--every window); {asked} is not in it."
+        )
+    if not (math.isfinite(args.nominal_voltage) and args.nominal_voltage > 0):
+        raise WrongUsage("--nominal-voltage needs a number of volts above 0.")
+    mapping = parse_channels(args.channels) if args.channels is not None else None
+    try:
+        with open_comtrade(args.file, mapping, system=args.system) as record:
+            output.note(describe(record))
+            for note in record.notes:
+                output.note(note)
+            _print_measurements(record, args, output)
+    except FileError as wrong:
+        raise Refused(str(wrong)) from None
+    return 0
+
+
+def _print_measurements(record: ComtradeRecord, args: argparse.Namespace, output: Output) -> None:
+    printed = 0
+    for measurement in analyze_record(
+        record, nominal_voltage_v=args.nominal_voltage, nominal_frequency_hz=args.nominal_frequency
+    ):
+        if output.stop.is_set():
+            return
+        output.result(to_json(measurement), to_text(measurement))
+        printed += 1
+    if not printed and not output.stop.is_set():
+        raise Refused("The record is too short to be measured: it does not hold one whole cycle.")
+
+
+def analyze_record(
+    record: ComtradeRecord, *, nominal_voltage_v: float = 230.0, nominal_frequency_hz: float | None = None
+) -> Iterator[Measurement]:
+    """The windows of a record, oldest first; at most a second of samples (or 1024) is read ahead."""
+    info = record.info
+    analyser = Analyser(
+        info.system,
+        chip_specs(info, exact=True),
+        nominal_frequency_hz=nominal_frequency_hz,
+        nominal_voltage_v=nominal_voltage_v,
+    )
+    least, most = _BLOCK_SAMPLES
+    for first_index, samples in record.blocks(min(max(int(_BLOCK_S * record.rate_hz), least), most)):
+        since_start_s = first_index / record.rate_hz
+        analyser.push(0, first_index, samples, since_start_s * 1e6, record.start_utc_ns + round(since_start_s * 1e9))
+        yield from analyser.pull()
+    yield from analyser.finish()
+
+
+def parse_channels(text: str) -> dict[str, str]:
+    """{"V1": "NAME", ...} from "V1=NAME,V2=NAME". WrongUsage for anything else."""
+    mapping: dict[str, str] = {}
+    for part in text.split(","):
+        key, equals, name = part.partition("=")
+        key = key.strip().upper()
+        if not (key and equals and name.strip()):
+            raise WrongUsage(f'--channels needs V1=NAME,V2=NAME and so on; "{part.strip()}" is not of that form.')
+        if key in mapping:
+            raise WrongUsage(f"--channels names {key} twice.")
+        mapping[key] = name.strip()
+    return mapping
+
+
+def describe(record: ComtradeRecord) -> str:
+    """One line on what is measured."""
+    channels = ", ".join(f"{key} = {channel.name or channel.number}" for key, channel in record.assigned.items())
+    seconds = record.samples / record.rate_hz
+    name = record.station or record.path.name
+    return f"{name}: {seconds:.3f} s at {record.rate_hz:.6g} Hz, {record.system}; {channels}."
