@@ -1,0 +1,20 @@
+"""Icons: own drawings in a 20 x 20 box, stroke 1.6, one colour ("currentColor")."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+
+def svg(name: str) -> str:
+    """Source of an icon, such as "live". KeyError for an unknown name."""
+    file = resources.files(__package__).joinpath(f"{name}.svg")
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise KeyError(name) from None
+
+
+def names() -> tuple[str, ...]:
+    """Names of all icons."""
+    files = resources.files(__package__).iterdir()
+    return tuple(sorted(file.name[:-4] for file in files if file.name.endswith(".svg")))
