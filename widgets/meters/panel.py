@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
@@ -27,10 +27,8 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QToolTip, QWidget
 from widgets.meters import rows as content
 from widgets.meters.layout import Layout, place
 from widgets.numbers import NOT_AVAILABLE
+from widgets.pacing import Latest
 from widgets.theme import Theme, font
-
-UPDATE_INTERVAL_MS = 250
-"""Text changes at most this often."""
 
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -58,14 +56,10 @@ class MeterPanel(QWidget):
         self._columns: tuple[str, ...] = ()
         self._values: Mapping[str, float | None] = {}
         self._flags: tuple[str, ...] = ()
-        self._pending: tuple[Mapping[str, float | None], tuple[str, ...]] | None = None
         self._layout: Layout | None = None
         self._kpi_widths: list[float] = []
         self._cell: tuple[int, int] | None = None
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(UPDATE_INTERVAL_MS)
-        self._pause.timeout.connect(self._show_pending)
+        self._latest = Latest(self, self._show_values)
         self.setAccessibleName("Meter panel")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -79,15 +73,14 @@ class MeterPanel(QWidget):
             return
         self._channels = tuple(channels)
         self._columns = content.columns(self._channels)
-        self._values, self._flags, self._pending = {}, (), None
+        self._values, self._flags = {}, ()
+        self._latest.clear()
         self._cell = None
         self._relayout()
 
     def set_values(self, values: Mapping[str, float | None], flags: Iterable[str] = ()) -> None:
         """{key: value in the table's unit, None where not measurable}. The latest wins where they come too fast."""
-        self._pending = (dict(values), tuple(flags))
-        if not self._pause.isActive():
-            self._show_pending()
+        self._latest.put((dict(values), tuple(flags)))
 
     def set_theme(self, theme: Theme, text_scale: float = 1.0) -> None:
         """Colours, palette and text size."""
@@ -123,12 +116,8 @@ class MeterPanel(QWidget):
 
     # Updates
 
-    def _show_pending(self) -> None:
-        if self._pending is None:
-            return
-        self._values, self._flags = self._pending
-        self._pending = None
-        self._pause.start()
+    def _show_values(self, update: tuple[Mapping[str, float | None], tuple[str, ...]]) -> None:
+        self._values, self._flags = update
         if self._cell is not None:
             self._describe()
         self.update()

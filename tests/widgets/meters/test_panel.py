@@ -10,6 +10,7 @@ from resources.parameters import keys_for, parameter
 from resources.systems import SYSTEMS, channels_of
 from widgets.meters import MeterPanel, rows
 from widgets.numbers import MINUS, THIN_SPACE
+from widgets.pacing import TEXT_INTERVAL_MS
 from widgets.theme import Theme
 
 VALUES = {"V1r": 231.6, "V2r": 229.9, "V3r": None, "I1r": 14.46, "INr": 7.53, "P1": 3184.0, "P2": -2576.0, "Pc": 7924.0}
@@ -53,7 +54,7 @@ def text_of_kpi(name, values):
 def test_a_row_of_large_powers_turns_to_kw_as_one(panel):
     panel.set_values({"P1": 99_999.4, "P2": 12.0, "Pc": 99_999.4})
     assert lines(panel)["Active power"] == [f"99{THIN_SPACE}999", "12", "n/a", "", f"99{THIN_SPACE}999", "W"]
-    panel._pause.stop()
+    panel._latest.clear()
     panel.set_values({"P1": 50_000.0, "P2": 12.0, "Pc": 100_000.0})
     assert lines(panel)["Active power"] == ["50.00", "0.01", "n/a", "", "100.00", "kW"]
 
@@ -93,8 +94,7 @@ def test_text_changes_at_most_four_times_a_second(panel, qtbot):
     panel.set_values({"V1r": 2.0})
     panel.set_values({"V1r": 3.0})
     assert lines(panel)["Voltage"][0] == "1.0"
-    assert panel._pause.isActive()
-    assert panel._pause.interval() == 250
+    assert TEXT_INTERVAL_MS == 250
     qtbot.waitUntil(lambda: lines(panel)["Voltage"][0] == "3.0", timeout=5000)
 
 
@@ -129,11 +129,11 @@ def test_digits_stand_still(panel):
     """The unit after a large number does not move when only digits change."""
     panel.set_values({"Fqai": 49.982})
     before = picture(panel)
-    panel._pause.stop()
+    panel._latest.clear()
     panel.set_values({"Fqai": 51.111})
     after = picture(panel)
     left = max(x for x in range(100, 240) if any(before.pixel(x, y) != after.pixel(x, y) for y in range(30, 60)))
-    panel._pause.stop()
+    panel._latest.clear()
     panel.set_values({"Fqai": 48.888})
     again = picture(panel)
     changed = [x for x in range(left + 1, 432) for y in range(383) if again.pixel(x, y) != after.pixel(x, y)]
