@@ -1,21 +1,43 @@
-"""From sample blocks to measurements: the one entry to the measurement engine."""
+"""From sample blocks to measurements: the one entry to the measurement engine.
+
+blocks -> stream (segments, clock of each chip) -> windows (phase of the fundamental) -> waveform (resampled
+coherently) -> spectrum (front end divided out) -> quantities -> Measurement.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsp.channels import ChannelSpec, ChipSpec
-from dsp.measurement import Measurement
-from resources.systems import WiringSystem
+from dsp.energy import EnergyMeter
+from dsp.measurement import Band, Measurement
+from dsp.quantities import Quantities, QuantityTable
+from dsp.short_record import short_window
+from dsp.spectrum import spectrum_of
+from dsp.utc import UtcMap
+from dsp.waveform import Waveform, points_for, take_waveform
+from dsp.windows import Lost, Window, WindowMaker
+from resources.systems import WiringSystem, phases_of
 
 __all__ = ["Analyser", "ChannelSpec", "ChipSpec"]
 
+NO_BAND = Band(0, 0, 0)
+
 
 class Analyser:
-    """Measures windows of exactly 10 (50 Hz) or 12 (60 Hz) cycles, gapless, carried by the fundamental's phase."""
+    """Measures windows of exactly 10 (50 Hz) or 12 (60 Hz) cycles, gapless, carried by the fundamental's phase.
+
+    A window comes out when samples have arrived to 2.5 cycles past its end. Without a fundamental between 42.5 and
+    69 Hz windows last 200 ms and give what needs none. Missing samples give one measurement with the flag "gap" from
+    the end of the last window to the start of the next. Not safe for use from several threads.
+
+    nominal_frequency_hz: 50 or 60 decides between 10 and 12 cycles; None: the nearer to what is measured.
+    nominal_voltage_v: declared voltage that events and deviations refer to.
+    """
 
     def __init__(
         self,
@@ -26,8 +48,20 @@ class Analyser:
         nominal_voltage_v: float = 230.0,
         module: str | None = None,
     ) -> None:
-        self._system = system
+        self.system: WiringSystem = system
+        self.nominal_voltage_v = nominal_voltage_v
+        self._module = module
         self._chips = tuple(chips)
+        self._channels = tuple(channel for chip in self._chips for channel in chip.channels)
+        self._table = QuantityTable(system, self._channels)
+        self._windows = WindowMaker(self._chips, nominal_frequency_hz)
+        self._points = points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0))
+        self._energy = EnergyMeter()
+        self._energy_phases = (*(str(p) for p in phases_of(system)), "c")
+        self._utc = UtcMap()
+        self._origin_us: float | None = None
+        self._measured = False
+        self._left_over: list[Measurement] = []
 
     def push(
         self,
@@ -38,15 +72,139 @@ class Analyser:
         utc_ns: int,
     ) -> None:
         """Take the next block of one chip: samples [n, channels] in V or A, with the module-clock time and the UTC
-        of its first sample. A jump of first_index is a gap."""
+        of its first sample. A jump of first_index is a gap; so is a sample that is no finite number."""
+        spec = self._chips[chip]
+        if samples.ndim != 2 or samples.shape[1] != len(spec.channels):
+            raise ValueError(f"Chip {chip} has {len(spec.channels)} channels; give samples as [n, channels].")
+        if samples.shape[0] == 0 or not math.isfinite(device_time_us):
+            return  # without a time it is as good as lost; the next block shows the gap
+        if self._origin_us is None:
+            self._origin_us = device_time_us
+        time_s = (device_time_us - self._origin_us) * 1e-6
+        self._utc.note(time_s, int(utc_ns))
+        with np.errstate(all="ignore"):
+            self._windows.streams[chip].push(int(first_index), np.asarray(samples, dtype=np.float64), time_s)
 
     def pull(self) -> list[Measurement]:
-        """All windows that are complete, oldest first."""
-        return []
+        """All windows that are complete, oldest first. Call it after every few blocks: a chip keeps 5 s at most."""
+        return self._drain(final=False)
 
     def finish(self) -> list[Measurement]:
-        """End of a record: the windows that remain; a record shorter than one window gives one "record"."""
-        return []
+        """End of a record: the windows that remain.
+
+        Less than a window stays over, which the standard's windows leave out. Where there never was a full window,
+        the whole cycles there are give one measurement, "record", with the flag "short".
+        """
+        results = self._drain(final=True)
+        gap = self._windows.open_gap()
+        if gap is not None:
+            results.append(self._gap(gap))
+        rest = self._windows.rest()
+        if not self._measured and rest is not None:
+            with np.errstate(all="ignore"):
+                window = short_window(self._windows.streams, self._channels, rest)
+                results.append(self._measure(window, "record", ("short",)))
+        return results
 
     def restart(self) -> None:
-        """The module restarted: its index and clock begin anew; energies go on."""
+        """The module restarted: its index and clock begin anew; energies go on. The window that was begun is lost."""
+        rest = self._windows.rest()
+        if rest is not None:
+            self._left_over.append(self._gap(Lost(*rest, 0)))
+        self._windows.clear()
+        self._utc = UtcMap()
+        self._origin_us = None
+
+    def _drain(self, *, final: bool) -> list[Measurement]:
+        results, self._left_over = self._left_over, []
+        with np.errstate(all="ignore"):
+            while (interval := self._windows.next(final=final)) is not None:
+                if isinstance(interval, Lost):
+                    results.append(self._gap(interval))
+                else:
+                    results.append(self._measure(interval, "10/12-cycle", ()))
+                    self._measured = True
+        return results
+
+    def _gap(self, lost: Lost) -> Measurement:
+        return Measurement(
+            end_ns=self._utc.utc_ns(lost.end_s),
+            start_s=self._clock_s(lost.start_s),
+            end_s=self._clock_s(lost.end_s),
+            system=self.system,
+            window="10/12-cycle",
+            flags=("gap",),
+            band=NO_BAND,
+            values=dict(self._energy.registers()),
+            module=self._module,
+            samples_lost=lost.samples,
+        )
+
+    def _measure(self, window: Window, kind: str, flags: tuple[str, ...]) -> Measurement:
+        duration = window.end_s - window.start_s
+        locked = window.model is not None
+        values: dict[str, float | None] = {}
+        band, found = NO_BAND, None
+        if locked or "short" not in flags:
+            waveform = self._take(window)
+            spectrum = spectrum_of(waveform, self._channels, duration, window.cycles if locked else 0)
+            found = self._table.measure(spectrum)
+            band = spectrum.band
+            numbers = found.values
+            self._energy.add(numbers, self._energy_phases, duration)
+            numbers.update(self._frequencies(window))
+            numbers.update(self._energy.registers())
+            values = {key: value if math.isfinite(value) else None for key, value in numbers.items()}
+            flags += self._flags(window, waveform, found)
+        else:
+            flags += ("no-fundamental",)
+        return Measurement(
+            end_ns=self._utc.utc_ns(window.end_s),
+            start_s=self._clock_s(window.start_s),
+            end_s=self._clock_s(window.end_s),
+            system=self.system,
+            window=kind,
+            flags=flags,
+            band=band,
+            values=values,
+            module=self._module,
+            phasors=found.phasors if found else {},
+            orders=found.orders if found else {},
+        )
+
+    def _take(self, window: Window) -> Waveform:
+        parts = np.arange(self._points) / self._points
+        if window.model is None:
+            instants = window.start_s + (window.end_s - window.start_s) * parts
+        else:
+            instants = window.model.times_after(window.start_s, window.cycles * parts)
+        mean_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
+        return take_waveform(self._chips, self._windows.streams, instants, window.end_s, mean_hz)
+
+    def _frequencies(self, window: Window) -> dict[str, float]:
+        if window.model is None:
+            return {}
+        values = {"Fqai": window.cycles / (window.end_s - window.start_s)}
+        for p in phases_of(self.system):
+            own = window.frequencies_hz.get(f"V{p}", window.frequencies_hz.get(f"I{p}", math.nan))
+            values[f"Fq{p}i"] = own
+        return values
+
+    def _flags(self, window: Window, waveform: Waveform, found: Quantities) -> tuple[str, ...]:
+        """A current input is dead when its samples do not move (no load still shows noise); a voltage input also
+        when it carries no fundamental while another one does."""
+        flags = []
+        if window.model is None:
+            flags.append("no-fundamental")
+        elif not window.synchronised:
+            flags.append("unsynchronised")
+        if waveform.clipped.any():
+            flags.append("clipped")
+        voltages = [i for key, i in self._table.row.items() if key.startswith("V")]
+        dark = found.lit[voltages].any() and not found.lit[voltages].all()
+        if waveform.still.any() or dark:
+            flags.append("dead-channel")
+        return tuple(flags)
+
+    def _clock_s(self, time_s: float) -> float:
+        return time_s + (self._origin_us or 0.0) * 1e-6

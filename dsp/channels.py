@@ -22,6 +22,17 @@ class ChannelSpec:
     full_scale: float | None = None
     response: Sequence[Section] = ()
 
+    @property
+    def floor(self) -> float:
+        """Rms (V or A) under which a fundamental is noise: what needs one is then not measurable.
+
+        3e-5 of the range: the whole noise of a front end with 88 dB, some 20 times what falls into one line. Without
+        a range (files) 0.1 V or 1 mA.
+        """
+        if self.full_scale is not None and self.full_scale > 0.0:
+            return 3e-5 * self.full_scale
+        return 0.1 if self.unit == "V" else 1e-3
+
 
 @dataclass(frozen=True)
 class ChipSpec:

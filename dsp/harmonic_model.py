@@ -1,0 +1,92 @@
+"""Least-squares fit of a fundamental and its harmonics: for records of few cycles and beyond the ends of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.phase import HIGHEST_HZ, LOWEST_HZ, SHARE
+
+MOST_ORDERS = 60
+EDGE_CYCLES = 4.0
+
+
+def _basis(tau_s: NDArray[np.float64], frequency_hz: float, orders: int) -> NDArray[np.float64]:
+    """[n, 1 + 2 orders]: 1, cosines, sines."""
+    angle = 2.0 * np.pi * frequency_hz * tau_s[:, None] * np.arange(1, orders + 1)
+    return np.concatenate([np.ones((tau_s.size, 1)), np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _orders(rate_hz: float, frequency_hz: float, samples: int) -> int:
+    return max(1, min(MOST_ORDERS, int(0.495 * rate_hz / frequency_hz), (samples - 2) // 2))
+
+
+def continue_signal(
+    samples: NDArray[np.float64], rate_hz: float, frequency_hz: float, before: int, after: int
+) -> NDArray[np.float64]:
+    """Samples [channels, n] with `before` and `after` samples added, continued by the harmonics of the four cycles
+    at that end."""
+    count = samples.shape[1]
+    length = min(count, int(np.ceil(EDGE_CYCLES * rate_hz / frequency_hz)))
+    orders = _orders(rate_hz, frequency_hz, length)
+    parts = [samples]
+    if before:
+        known = _basis(np.arange(length) / rate_hz, frequency_hz, orders)
+        solution = np.linalg.lstsq(known, samples[:, :length].T, rcond=1e-9)[0]
+        parts.insert(0, (_basis(np.arange(-before, 0) / rate_hz, frequency_hz, orders) @ solution).T)
+    if after:
+        known = _basis(np.arange(-length, 0) / rate_hz, frequency_hz, orders)
+        solution = np.linalg.lstsq(known, samples[:, count - length :].T, rcond=1e-9)[0]
+        parts.append((_basis(np.arange(after) / rate_hz, frequency_hz, orders) @ solution).T)
+    return np.concatenate(parts, axis=1)
+
+
+def refine_frequency(samples: NDArray[np.float64], rate_hz: float) -> float | None:
+    """Frequency of a record of one to about ten cycles, samples [channels, n] of one chip; None where no channel
+    holds a fundamental, or less than a cycle of it.
+
+    A search over 42.5..69 Hz for the smallest residual, then Gauss-Newton steps on the frequency.
+    """
+    count = samples.shape[1]
+    if count < 8 or not LOWEST_HZ * count / rate_hz >= 0.6:
+        return None
+    tau = (np.arange(count) - 0.5 * (count - 1)) / rate_hz
+    level = samples.std(axis=1)
+    used = samples[level > 0.0] / level[level > 0.0, None]
+    if used.shape[0] == 0:
+        return None
+    cycles = count * 50.0 / rate_hz
+    orders = _orders(rate_hz, HIGHEST_HZ, count)
+    thinned = slice(None, None, max(1, int(rate_hz * count // (2000.0 * count))))
+    trial = min(orders, 10) if cycles >= 2.5 else 1
+    candidates = np.arange(LOWEST_HZ, HIGHEST_HZ, 0.5)
+    residuals = [_residual(used[:, thinned], tau[thinned], f, trial) for f in candidates.tolist()]
+    frequency = float(candidates[int(np.argmin(residuals))])
+    steps = min(orders, 25) if cycles >= 2.5 else min(orders, 5)
+    for _ in range(8):
+        basis = _basis(tau, frequency, steps)
+        solution = np.linalg.lstsq(basis, used.T, rcond=1e-9)[0]
+        numbers = np.arange(1, steps + 1)[:, None]
+        cosine, sine = solution[1 : 1 + steps] * numbers, solution[1 + steps :] * numbers
+        slope = 2 * np.pi * tau[:, None] * (basis[:, 1 + steps :] @ -cosine + basis[:, 1 : 1 + steps] @ sine)
+        slope -= basis @ np.linalg.lstsq(basis, slope, rcond=1e-9)[0]
+        residual = used.T - basis @ solution
+        power = float((slope * slope).sum())
+        if power <= 0.0:
+            break
+        change = float(np.clip((slope * residual).sum() / power, -1.0, 1.0))
+        frequency = float(np.clip(frequency + change, LOWEST_HZ, HIGHEST_HZ))
+        if abs(change) < 1e-9 * frequency:
+            break
+    basis = _basis(tau, frequency, steps)
+    solution = np.linalg.lstsq(basis, used.T, rcond=1e-9)[0]
+    share = 0.5 * (solution[1] ** 2 + solution[1 + steps] ** 2)
+    if not (share >= SHARE).any() or frequency * count / rate_hz < 0.99:
+        return None
+    return frequency if LOWEST_HZ < frequency < HIGHEST_HZ else None
+
+
+def _residual(samples: NDArray[np.float64], tau_s: NDArray[np.float64], frequency_hz: float, orders: int) -> float:
+    basis = _basis(tau_s, frequency_hz, orders)
+    solution = np.linalg.lstsq(basis, samples.T, rcond=1e-9)[0]
+    return float(((samples.T - basis @ solution) ** 2).sum())

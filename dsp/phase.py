@@ -1,0 +1,199 @@
+"""Phase of the fundamental: coarse search in a spectrum, then complex demodulation and a quadratic fit.
+
+All inputs of a group (the voltages, else the currents) are demodulated with the predicted phase under a Hann kernel
+of four cycles, which puts its zeros on the harmonics and on the mirror image; their phasors are added in phase
+(which is the positive sequence of a sound three-phase system) and a quadratic is fitted to the phase that remains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.clock import ChipClock
+from dsp.stream import Segment
+
+LOWEST_HZ = 42.4
+HIGHEST_HZ = 69.1
+"""Fundamentals are found from 42.5 to 69 Hz; the rest is tolerance for the search itself."""
+
+SHARE = 0.15
+"""A fundamental holds at least this share of an input's power without DC; noise and other tones do not."""
+
+KERNEL_CYCLES = 2.0
+"""Half the length of the demodulation kernel."""
+HISTORY_CYCLES = 2.5
+"""Phase points are taken from so many cycles before the window to so many after it: all that the delay allows."""
+AHEAD_CYCLES = 0.5
+FEWEST_CYCLES = 4.0
+"""Span of the phase points under which no quadratic is fitted."""
+
+
+@dataclass(frozen=True)
+class PhaseModel:
+    """Phase of the fundamental, rad: c0 + c1 tau + c2 tau^2 with tau = t - reference_s."""
+
+    reference_s: float
+    c0: float
+    c1: float
+    c2: float = 0.0
+
+    @staticmethod
+    def of_frequency(reference_s: float, frequency_hz: float) -> PhaseModel:
+        """A steady frequency."""
+        return PhaseModel(reference_s, 0.0, 2.0 * np.pi * frequency_hz)
+
+    def frequency_hz(self, time_s: float) -> float:
+        """Frequency at a time."""
+        return (self.c1 + 2.0 * self.c2 * (time_s - self.reference_s)) / (2.0 * np.pi)
+
+    def times_after(self, start_s: float, cycles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Times at which the phase has advanced by `cycles` (any shape) since start_s."""
+        tau = start_s - self.reference_s
+        speed = self.c1 + 2.0 * self.c2 * tau
+        advance = 2.0 * np.pi * cycles
+        # speed x + c2 x^2 = advance, in the form that stays exact for a vanishing c2.
+        root = np.sqrt(np.maximum(speed * speed + 4.0 * self.c2 * advance, 0.25 * speed * speed))
+        return np.asarray(start_s + 2.0 * advance / (speed + root))
+
+
+@dataclass(frozen=True)
+class PhaseInput:
+    """Inputs of one chip that take part: an unbroken segment, the chip's clock, rows of the channels, and the rms
+    below which their fundamental is noise."""
+
+    segment: Segment
+    clock: ChipClock
+    rows: tuple[int, ...]
+    floors: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PhaseFit:
+    """Outcome of a fit.
+
+    model: of the group. residual_rad: rms deviation from it. frequencies_hz: of each input over the interval asked
+    for; NaN where an input's fundamental is noise or vanishes for a while. support: share of the phase points that
+    carry signal. present: at least one input carries a fundamental.
+    """
+
+    model: PhaseModel
+    residual_rad: float
+    frequencies_hz: NDArray[np.float64]
+    support: float
+    present: bool
+
+
+def coarse_frequency(inputs: Sequence[PhaseInput], start_s: float, length_s: float) -> float | None:
+    """Frequency of the strongest fundamental in [start_s, start_s + length_s] (0.1 s at least), within about 0.1 Hz;
+    None where no input has one."""
+    best, found = 0.0, None
+    for part in inputs:
+        first = max(part.segment.first, int(np.ceil(part.clock.index_at(start_s))))
+        stop = min(part.segment.end, int(np.ceil(part.clock.index_at(start_s + length_s))))
+        count = stop - first
+        if not part.rows or count < 16:
+            continue
+        samples = part.segment.view(first, stop)[list(part.rows)]
+        window = np.hanning(count + 2)[1:-1]
+        window /= window.sum()
+        samples = samples - (samples @ window)[:, None]
+        power = (samples * samples) @ window
+        points = 1 << int(np.ceil(np.log2(8 * count)))
+        step = part.clock.rate_hz / points
+        low, high = int(38.0 / step), min(int(74.0 / step) + 2, points // 2)
+        if high - low < 3:
+            continue
+        magnitude = np.abs(np.fft.rfft(samples * window, n=points, axis=1)[:, low:high])
+        for row, floor in enumerate(part.floors):
+            peak = int(magnitude[row].argmax())
+            if not 0 < peak < high - low - 1:
+                continue
+            left, middle, right = np.log(np.maximum(magnitude[row, peak - 1 : peak + 2], 1e-300)).tolist()
+            bend = left - 2.0 * middle + right
+            offset = 0.5 * (left - right) / bend if bend < 0.0 else 0.0
+            frequency = (low + peak + offset) * step
+            rms = float(np.sqrt(2.0) * magnitude[row, peak])
+            sound = rms >= floor and rms * rms >= SHARE * power[row] and LOWEST_HZ <= frequency <= HIGHEST_HZ
+            if sound and rms / floor > best:
+                best, found = rms / floor, frequency
+    return found
+
+
+def demodulate(
+    inputs: Sequence[PhaseInput], model: PhaseModel, centres_s: NDArray[np.float64], cycle_s: float
+) -> NDArray[np.complex128]:
+    """Complex rms phasors [channels, centres] against the model's phase. The kernel must fit inside the segments."""
+    parts = []
+    for part in inputs:
+        if not part.rows:
+            continue
+        reach = KERNEL_CYCLES * cycle_s * part.clock.rate_hz
+        half = int(reach)
+        offsets = np.arange(-half, half + 1)
+        kernel = 1.0 + np.cos(np.pi * offsets / reach)
+        kernel *= np.sqrt(2.0) / kernel.sum()
+        centres = np.rint(part.clock.indices_at(centres_s)).astype(np.int64)
+        centres = np.clip(centres, part.segment.first + half, part.segment.end - 1 - half)
+        first, stop = int(centres[0]) - half, int(centres[-1]) + half + 1
+        tau = part.clock.times_s(first, stop - first) - model.reference_s
+        carrier = np.exp(-1j * (model.c0 + tau * (model.c1 + tau * model.c2)))
+        product = part.segment.view(first, stop)[list(part.rows)] * carrier
+        sliding = np.lib.stride_tricks.sliding_window_view(product, 2 * half + 1, axis=1)
+        parts.append(sliding[:, centres - half - first] @ kernel)
+    return np.concatenate(parts)
+
+
+def fit_phase(
+    inputs: Sequence[PhaseInput], model: PhaseModel, start_s: float, end_s: float, available_s: tuple[float, float]
+) -> PhaseFit | None:
+    """Refine the model about the window [start_s, end_s] from the samples in available_s; None where they are too
+    few."""
+    cycle_s = 1.0 / model.frequency_hz(0.5 * (start_s + end_s))
+    low = max(start_s - HISTORY_CYCLES * cycle_s, available_s[0] + KERNEL_CYCLES * cycle_s)
+    high = min(end_s + AHEAD_CYCLES * cycle_s, available_s[1] - KERNEL_CYCLES * cycle_s)
+    if not high - low >= FEWEST_CYCLES * cycle_s:
+        return None
+    centres = np.linspace(low, high, int(2.0 * (high - low) / cycle_s) + 1)
+    phasors = demodulate(inputs, model, centres, cycle_s)
+    size = np.abs(phasors)
+    floors = np.array([floor for part in inputs for floor in part.floors])
+    strongest = int(size.sum(axis=1).argmax())
+    turn = phasors @ phasors[strongest].conj()
+    together = (turn.conj() / max(float(np.abs(turn).sum()), 1e-300)) @ phasors
+    together_size = np.abs(together)
+    weight = together_size / max(float(together_size.max()), 1e-300)
+
+    phase = np.unwrap(np.angle(np.concatenate([together[None], phasors])), axis=1)
+    middle, scale = 0.5 * (low + high), 0.5 * (high - low)
+    x = (centres - middle) / scale
+    basis = np.stack([np.ones_like(x), x, x * x])
+    weighted = basis * (weight * weight)
+    normal = weighted @ basis.T
+    normal[np.diag_indices(3)] += 1e-9
+    fits = np.linalg.solve(normal, weighted @ phase.T)  # [3, 1 + channels]
+    residual = phase[0] - fits[:, 0] @ basis
+
+    # The refined model: the old one, moved to `middle`, plus the fit.
+    tau = middle - model.reference_s
+    refined = PhaseModel(
+        middle,
+        float(fits[0, 0]),
+        float(model.c1 + 2.0 * model.c2 * tau + fits[1, 0] / scale),
+        float(model.c2 + fits[2, 0] / scale**2),
+    )
+    x0, x1 = (start_s - middle) / scale, (end_s - middle) / scale
+    own = fits[1, 1:] / scale + fits[2, 1:] / scale * (x0 + x1)  # mean excess speed, rad/s
+    base = 0.5 * (model.frequency_hz(start_s) + model.frequency_hz(end_s))
+    frequencies = base + own / (2.0 * np.pi)
+    steady = (size.min(axis=1) >= 0.2 * size.max(axis=1)) & (size.mean(axis=1) >= floors)
+    return PhaseFit(
+        refined,
+        float(np.sqrt((weight * residual) @ (weight * residual) / (weight @ weight))) if weight.any() else np.inf,
+        np.where(steady, frequencies, np.nan),
+        float(np.mean(weight > 0.1)),
+        bool((np.median(size, axis=1) >= floors).any()),
+    )

@@ -1,0 +1,121 @@
+"""Coherent resampling: band-limited interpolation at any instants, in two stages, with its gain known.
+
+Stage 1 doubles the rate with a long linear-phase low-pass, applied in the frequency domain: the zero-stuffed
+spectrum is the old one mirrored, so one forward and one inverse FFT do. Stage 2 interpolates between the doubled
+samples with 16 taps whose values are polynomials of the fractional position (Farrow structure). What both do to a
+tone is a known, real gain, by which the spectrum is divided (`gain`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIR_HALF = 127
+"""Taps on each side of the middle one of stage 1, at the doubled rate."""
+FIR_BETA = 9.0
+TAPS = 16
+TAPS_BETA = 11.0
+DEGREE = 12
+MARGIN = FIR_HALF // 2 + TAPS // 4 + 4
+"""Samples needed on each side of the outermost instants."""
+
+GRID = 8192
+
+
+def _kaiser(x: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
+    """Kaiser window of x in [-1, 1], zero outside."""
+    inside = np.clip(1.0 - x * x, 0.0, None)
+    return np.asarray(np.where(np.abs(x) <= 1.0, np.i0(beta * np.sqrt(inside)) / np.i0(beta), 0.0))
+
+
+@lru_cache(maxsize=1)
+def _fir() -> NDArray[np.float64]:
+    """Taps of stage 1, in-band gain 2: a sinc cut off at the original Nyquist frequency under a Kaiser window."""
+    n = np.arange(-FIR_HALF, FIR_HALF + 1)
+    return np.sinc(n / 2.0) * _kaiser(n / (FIR_HALF + 1.0), FIR_BETA)
+
+
+@lru_cache(maxsize=8)
+def _fir_gain(points: int) -> NDArray[np.float64]:
+    """Real gain of stage 1 at k / points cycles per doubled sample, k = 0..points / 2."""
+    ring = np.zeros(points)
+    np.add.at(ring, np.arange(-FIR_HALF, FIR_HALF + 1) % points, _fir())
+    return np.ascontiguousarray(np.fft.rfft(ring).real)
+
+
+@lru_cache(maxsize=1)
+def _taps() -> NDArray[np.float64]:
+    """[DEGREE + 1, TAPS]: coefficients of u = 2 d - 1 in ascending powers, d in [0, 1) past the doubled sample.
+
+    Tap j weighs the doubled sample at j - TAPS / 2 + 1 relative to the one before the instant.
+    """
+    u = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
+    distance = (u[:, None] + 1.0) / 2.0 - (np.arange(TAPS) - TAPS // 2 + 1)
+    kernel = np.sinc(distance) * _kaiser(distance / (TAPS / 2), TAPS_BETA)
+    chebyshev = np.polynomial.chebyshev.chebfit(u, kernel, DEGREE)
+    return np.asarray(np.stack([np.polynomial.chebyshev.cheb2poly(column) for column in chebyshev.T], axis=1))
+
+
+@lru_cache(maxsize=1)
+def _gain_table() -> NDArray[np.float64]:
+    """Gain of both stages at i / GRID / 2 of the sample rate, i = 0..GRID."""
+    coarse = np.linspace(0.0, 0.25, 513)  # cycles per doubled sample
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    kernel = np.vander(nodes, DEGREE + 1, increasing=True) @ _taps()
+    distance = (nodes[:, None] + 1.0) / 2.0 - (np.arange(TAPS) - TAPS // 2 + 1)
+    stage2 = np.cos(2 * np.pi * coarse[:, None, None] * distance) * (kernel * weights[:, None] / 2.0)
+    fine = np.linspace(0.0, 0.25, GRID + 1)
+    # The taps of stage 1 weigh doubled samples of which every other one is zero: its gain halves.
+    stage1 = _fir_gain(4 * GRID)[: GRID + 1] / 2.0
+    return np.asarray(stage1 * np.interp(fine, coarse, stage2.sum(axis=(1, 2))))
+
+
+def gain(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gain of `resample` for a tone; frequency in cycles per sample, 0..0.5."""
+    return np.interp(frequency, np.linspace(0.0, 0.5, GRID + 1), _gain_table())
+
+
+def fast_length(at_least: int) -> int:
+    """The smallest even number of the form 2^a 3^b 5^c that is not below `at_least`."""
+    best = 1 << max(1, (at_least - 1).bit_length())
+    five = 1
+    while five < best:
+        three = five
+        while three < best:
+            two = 2 * three
+            while two < at_least:
+                two *= 2
+            best = min(best, two)
+            three *= 3
+        five *= 5
+    return best
+
+
+def resample(samples: NDArray[np.float64], positions: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Values [channels, m] of the signal at fractional positions [m] into samples [channels, n].
+
+    positions: ascending, MARGIN or more samples from both ends. length: of the FFT, even and not below n; keeping it
+    the same from call to call saves set-up.
+    """
+    spectrum = np.fft.rfft(samples, n=length, axis=1)
+    doubled = np.empty((samples.shape[0], length + 1), dtype=np.complex128)
+    half = length // 2
+    doubled[:, : half + 1] = spectrum
+    doubled[:, half + 1 :] = spectrum[:, half - 1 :: -1].conj()
+    doubled *= _fir_gain(2 * length)
+    signal = np.fft.irfft(doubled, n=2 * length, axis=1)
+
+    position = 2.0 * positions
+    base = np.floor(position)
+    u = 2.0 * (position - base) - 1.0
+    powers = np.empty((DEGREE + 1, u.size))
+    powers[0] = 1.0
+    for degree in range(1, DEGREE + 1):
+        np.multiply(powers[degree - 1], u, out=powers[degree])
+    weights = powers.T @ _taps()
+    start = base.astype(np.intp) - (TAPS // 2 - 1)
+    gathered = np.lib.stride_tricks.sliding_window_view(signal, TAPS, axis=1)[:, start]
+    return np.asarray(np.einsum("cmt,mt->cm", gathered, weights))

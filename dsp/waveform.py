@@ -1,0 +1,70 @@
+"""The waveform of a window: all channels at the same instants, whatever the clocks of their chips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.channels import ChipSpec
+from dsp.harmonic_model import continue_signal
+from dsp.resample import MARGIN, fast_length, resample
+from dsp.stream import ChipStream
+
+LONGEST_WINDOW_S = 12 / 50.9
+"""12 cycles at the low end of a 60 Hz system."""
+CLIPPED = 1.0 - 1e-6
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """samples [channels, m] at the m instants; clipped, still [channels]: reaches the end of the range; does not
+    move at all. rates_hz [channels]: the sample rate they came from."""
+
+    samples: NDArray[np.float64]
+    clipped: NDArray[np.bool_]
+    still: NDArray[np.bool_]
+    rates_hz: NDArray[np.float64]
+
+
+def points_for(rate_hz: float) -> int:
+    """Instants in a window: a power of two that leaves no line below half the sample rate out, at any frequency."""
+    return 1 << int(np.ceil(np.log2(max(64.0, rate_hz * LONGEST_WINDOW_S))))
+
+
+def take_waveform(
+    chips: Sequence[ChipSpec],
+    streams: Sequence[ChipStream],
+    instants_s: NDArray[np.float64],
+    end_s: float,
+    frequency_hz: float,
+) -> Waveform:
+    """Resample the first segment of every stream at the instants (module time, s); end_s: end of the window.
+
+    Where a segment ends within the resampler's margin, the signal is continued by its harmonics of frequency_hz.
+    """
+    parts, clipped, still, rates = [], [], [], []
+    for chip, stream in zip(chips, streams, strict=True):
+        segment, clock = stream.segments[0], stream.clock
+        positions = clock.indices_at(instants_s)
+        first = int(positions[0]) - MARGIN
+        stop = int(positions[-1]) + MARGIN + 2
+        before, after = max(0, segment.first - first), max(0, stop - segment.end)
+        samples = segment.view(first + before, stop - after)
+        inside = segment.view(
+            max(segment.first, int(np.ceil(positions[0] - 1e-6))),
+            min(segment.end, int(np.ceil(clock.index_at(end_s) - 1e-6))),
+        )
+        low, high = inside.min(axis=1), inside.max(axis=1)
+        scale = np.array([c.full_scale if c.full_scale else np.inf for c in chip.channels])
+        clipped.append(np.maximum(high, -low) >= CLIPPED * scale)
+        still.append(high <= low)
+        if before or after:
+            samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
+        usual = int(clock.nominal_rate_hz * LONGEST_WINDOW_S) + 2 * MARGIN + 4
+        length = fast_length(max(usual, samples.shape[1]))
+        parts.append(resample(samples, positions - first, length))
+        rates.append(np.full(len(chip.channels), clock.rate_hz))
+    return Waveform(np.concatenate(parts), np.concatenate(clipped), np.concatenate(still), np.concatenate(rates))

@@ -1,0 +1,270 @@
+"""Cuts the streams of all chips into windows of whole cycles, gapless, and tells what was lost between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsp.channels import ChipSpec
+from dsp.phase import (
+    AHEAD_CYCLES,
+    HIGHEST_HZ,
+    KERNEL_CYCLES,
+    LOWEST_HZ,
+    PhaseFit,
+    PhaseInput,
+    PhaseModel,
+    coarse_frequency,
+    fit_phase,
+)
+from dsp.resample import MARGIN
+from dsp.stream import ChipStream
+
+UNLOCKED_S = 0.2
+"""Length of a window without a fundamental, and of the stretch that is searched for one."""
+SHORTEST_SEARCH_S = 0.1
+HISTORY_S = 0.12
+"""Kept before a window for the phase fit of the next: 4.5 cycles."""
+UNSTEADY_RAD = 0.05
+"""Rms deviation of the phase from the fit (3 degrees) above which a window counts as not synchronised."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """An interval to measure, on the module's clock. model: phase of the fundamental, None where there is none.
+    frequencies_hz: {channel: its own frequency over the window}, NaN where it has none."""
+
+    start_s: float
+    end_s: float
+    cycles: int
+    model: PhaseModel | None
+    frequencies_hz: dict[str, float]
+    synchronised: bool
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An interval that cannot be measured because samples are missing (their number, over all chips)."""
+
+    start_s: float
+    end_s: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class _Member:
+    """Channels of one chip that belong to a reference group."""
+
+    chip: int
+    rows: tuple[int, ...]
+    floors: tuple[float, ...]
+
+
+class WindowMaker:
+    """State between windows: where the next one starts, and the phase model that predicts it."""
+
+    def __init__(self, chips: Sequence[ChipSpec], nominal_frequency_hz: float | None) -> None:
+        self.streams = [ChipStream(c.nominal_rate_hz, len(c.channels), exact=c.exact) for c in chips]
+        self._exact = all(c.exact for c in chips)
+        self._nominal_hz = nominal_frequency_hz
+        self._groups: list[tuple[list[_Member], list[str]]] = []
+        for unit in ("V", "A"):
+            members, keys = [], []
+            for number, chip in enumerate(chips):
+                rows = tuple(i for i, c in enumerate(chip.channels) if c.unit == unit)
+                if rows:
+                    members.append(_Member(number, rows, tuple(chip.channels[i].floor for i in rows)))
+                    keys += [chip.channels[i].key for i in rows]
+            if members:
+                self._groups.append((members, keys))
+        self._reported = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget samples and phase: the module restarted."""
+        for stream in self.streams:
+            stream.clear()
+        self._cursor: float | None = None
+        self._gap_from: float | None = None
+        self._forget_phase()
+
+    def _forget_phase(self) -> None:
+        self._model: PhaseModel | None = None
+        self._settled = False
+        self._group = 0
+        self._cycles = 10
+
+    def cycles_for(self, frequency_hz: float) -> int:
+        """10 cycles in 50 Hz systems, 12 in 60 Hz systems (IEC 61000-4-30)."""
+        nominal = self._nominal_hz if self._nominal_hz is not None else frequency_hz
+        return 12 if nominal >= 55.0 else 10
+
+    def next(self, *, final: bool = False) -> Window | Lost | None:
+        """The next interval; None until more samples arrive. final: no more will, so do without those behind."""
+        while self.streams and all(stream.segments for stream in self.streams):
+            if self._cursor is None:
+                self._cursor = self._beginning()
+                if self._cursor is None:
+                    return None
+                if self._gap_from is not None:
+                    return self._lost(self._cursor)
+            start, end = self.available()
+            if start > self._cursor + self._half_sample_s():  # given up while another chip did not deliver
+                self._lose(-np.inf)
+                continue
+            result = self._unlocked(end, final) if self._model is None else self._locked((start, end), final)
+            if isinstance(result, float):
+                if not self._ended(result) or not self._lose(result):
+                    return None
+            elif result is not None:
+                self._cursor = result.end_s
+                for stream in self.streams:
+                    keep = stream.clock.index_at(result.end_s - HISTORY_S) - MARGIN
+                    stream.segments[0].forget_before(int(keep))
+                return result
+        return None
+
+    def available(self) -> tuple[float, float]:
+        """Interval that the first segments of all chips cover (s), to one period past the last sample."""
+        return (
+            max(s.clock.time_s(s.segments[0].first) for s in self.streams),
+            min(s.clock.time_s(s.segments[0].end) for s in self.streams),
+        )
+
+    def rest(self) -> tuple[float, float] | None:
+        """What is there but in no window yet (s); None where nothing is."""
+        if not self.streams or not all(stream.segments for stream in self.streams):
+            return None
+        start, end = self.available()
+        if self._cursor is not None:
+            start = max(start, self._cursor)
+        return (start, end) if end > start else None
+
+    def open_gap(self) -> Lost | None:
+        """The interval since the last window when samples are missing and no window followed."""
+        if self._gap_from is None:
+            return None
+        ends = [s.clock.time_s(s.segments[-1].end) for s in self.streams if s.segments]
+        return self._lost(max(ends, default=self._gap_from))
+
+    def _lost(self, end_s: float) -> Lost:
+        start = end_s if self._gap_from is None else min(self._gap_from, end_s)
+        self._gap_from = None
+        total = sum(stream.lost for stream in self.streams)
+        samples, self._reported = total - self._reported, total
+        return Lost(start, end_s, samples)
+
+    def _half_sample_s(self) -> float:
+        return 0.5 / min(stream.clock.rate_hz for stream in self.streams)
+
+    def _beginning(self) -> float | None:
+        """Where all chips have samples; None while one of them has not."""
+        while True:
+            start = self.available()[0]
+            spent = [s for s in self.streams if s.clock.time_s(s.segments[0].end) <= start]
+            if not spent:
+                break
+            for stream in spent:
+                if not stream.segments[0].closed or len(stream.segments) < 2:
+                    return None
+                stream.segments.popleft()
+        margin = 0.0 if self._exact else max((MARGIN + 1) / s.clock.rate_hz for s in self.streams)
+        return start + margin
+
+    def _ended(self, needed_s: float) -> bool:
+        return any(s.segments[0].closed and s.clock.time_s(s.segments[0].end) < needed_s for s in self.streams)
+
+    def _lose(self, needed_s: float) -> bool:
+        """Give up the window that was begun, and the closed segments that end before needed_s."""
+        if self._gap_from is None:
+            self._gap_from = self._cursor
+        self._cursor = None
+        self._forget_phase()
+        for stream in self.streams:
+            if stream.segments[0].closed and stream.clock.time_s(stream.segments[0].end) < needed_s:
+                stream.segments.popleft()
+        return True
+
+    def _inputs(self, group: int) -> list[PhaseInput]:
+        return [
+            PhaseInput(self.streams[m.chip].segments[0], self.streams[m.chip].clock, m.rows, m.floors)
+            for m in self._groups[group][0]
+        ]
+
+    def _fits(self, end_s: float, available_s: float, final: bool) -> bool:
+        """Whether a window can end at end_s: with the resampler's margin behind it, or, where a file or the delivery
+        ends, to half a sample."""
+        if end_s + (MARGIN + 1) * 2.0 * self._half_sample_s() <= available_s:
+            return True
+        return (self._exact or final) and end_s <= available_s + self._half_sample_s()
+
+    def _unlocked(self, available_s: float, final: bool) -> Window | float | None:
+        """Search for a fundamental. None: found. A window of 200 ms: not found. A time: until which samples lack."""
+        assert self._cursor is not None
+        needed = self._cursor + UNLOCKED_S
+        length = min(UNLOCKED_S, available_s - self._cursor)
+        complete = available_s >= needed - self._half_sample_s()
+        if not complete and not (length >= SHORTEST_SEARCH_S and (final or self._ended(needed))):
+            return needed
+        for group in range(len(self._groups)):
+            frequency = coarse_frequency(self._inputs(group), self._cursor, length)
+            if frequency is not None:
+                self._model = PhaseModel.of_frequency(self._cursor, frequency)
+                self._group, self._settled = group, False
+                self._cycles = self.cycles_for(frequency)
+                return None
+        return self._free_window(available_s, final)
+
+    def _free_window(self, available_s: float, final: bool) -> Window | float:
+        assert self._cursor is not None
+        end = self._cursor + UNLOCKED_S
+        over = final or self._ended(end + (MARGIN + 1) * 2.0 * self._half_sample_s())
+        if not self._fits(end, available_s, over):
+            return end + (MARGIN + 1) * 2.0 * self._half_sample_s()
+        return Window(self._cursor, end, self.cycles_for(50.0), None, {}, False)
+
+    def _locked(self, available_s: tuple[float, float], final: bool) -> Window | float | None:
+        """The next window by the phase; a time until which samples lack; None when the group was changed."""
+        assert self._cursor is not None
+        assert self._model is not None
+        if self._group > 0:
+            frequency = coarse_frequency(self._inputs(0), self._cursor, UNLOCKED_S)
+            if frequency is not None:  # the voltages are back
+                self._group, self._settled = 0, False
+                self._model = PhaseModel.of_frequency(self._cursor, frequency)
+        turns = np.array([float(self._cycles)])
+        end = float(self._model.times_after(self._cursor, turns)[0])
+        cycle = (end - self._cursor) / self._cycles
+        needed = end + (AHEAD_CYCLES + KERNEL_CYCLES) * cycle
+        over = final or self._ended(needed)
+        if available_s[1] < needed and not over:
+            return needed
+        inputs = self._inputs(self._group)
+        fit: PhaseFit | None = None
+        for _ in range(2 if self._settled else 4):
+            before = self._model.frequency_hz(0.5 * (self._cursor + end))
+            fit = fit_phase(inputs, self._model, self._cursor, end, available_s)
+            if fit is None:
+                return needed
+            middle = fit.model.frequency_hz(0.5 * (self._cursor + end))
+            if not (fit.present and LOWEST_HZ <= middle <= HIGHEST_HZ):
+                self._forget_phase()
+                return self._free_window(available_s[1], final)
+            self._model = fit.model
+            end = float(fit.model.times_after(self._cursor, turns)[0])
+            if abs(middle - before) < 2e-4 * middle:
+                break
+        assert fit is not None
+        self._settled = True
+        if not self._fits(end, available_s[1], over):
+            return needed
+        return Window(
+            self._cursor,
+            end,
+            self._cycles,
+            fit.model,
+            dict(zip(self._groups[self._group][1], fit.frequencies_hz.tolist(), strict=True)),
+            fit.residual_rad <= UNSTEADY_RAD and fit.support >= 0.5,
+        )
