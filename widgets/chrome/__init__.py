@@ -1,0 +1,1 @@
+"""What frames every page: the rail on the left, the bar above, the bar below."""
