@@ -1,0 +1,127 @@
+"""The two panes, their time axis and the overlay in one graphics view; measures what painting costs."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QWidget
+
+from widgets.scope.cursors import Overlay
+from widgets.scope.pane import OVERHANG_PX, Pane, ScopeAxis, time_labels
+from widgets.theme import Theme
+
+TOP_PX = 22
+PANE_GAP_PX = 8
+
+
+class PlotArea(pg.GraphicsView):
+    """Panes "V" and "A", one above the other on one time axis."""
+
+    placed = Signal()
+    """The panes have another size or place."""
+    left = Signal()
+    focus_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumSize(240, 160)
+        self.paint_s = 0.0
+        self.paints = 0
+        layout = pg.GraphicsLayout()
+        layout.setContentsMargins(0, TOP_PX, OVERHANG_PX, 0)
+        layout.setSpacing(0)
+        self.setCentralItem(layout)
+        self._layout = layout
+        self.panes = {
+            "V": Pane(layout, 0, "V", "Voltage, V"),
+            "A": Pane(layout, 2, "A", "Current, A"),
+        }
+        self.time_axis = ScopeAxis("bottom")
+        self.time_axis.linkToView(self.panes["A"].view_box)
+        layout.addItem(self.time_axis, 3, 1)
+        layout.layout.setRowFixedHeight(1, PANE_GAP_PX)
+        for row, share in ((0, 8), (2, 7)):
+            # Preferred heights decide while there is less room than preferred, stretch factors beyond.
+            layout.layout.setRowPreferredHeight(row, share)
+            layout.layout.setRowStretchFactor(row, share)
+        self.overlay = Overlay()
+        self.scene().addItem(self.overlay)
+        for pane in self.panes.values():
+            pane.view_box.sigResized.connect(self._place_overlay)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours of everything but the curves."""
+        self.setBackground(theme.colour("surface"))
+        for pane in self.panes.values():
+            pane.set_theme(theme)
+        self.time_axis.set_theme(theme)
+        self.overlay.set_theme(theme)
+
+    def set_channels(self, channels: tuple[str, ...]) -> None:
+        """A pane without a channel gives its place to the other."""
+        for unit, pane in self.panes.items():
+            present = any(channel.startswith("V") == (unit == "V") for channel in channels)
+            pane.view_box.setVisible(present)
+            pane.axis.setVisible(present)
+
+    @property
+    def width_px(self) -> float:
+        """Width of a pane in logical pixels."""
+        return float(self.panes["V"].view_box.width())
+
+    @property
+    def columns(self) -> int:
+        """Width of a pane in device pixels."""
+        return max(1, round(self.width_px * self.devicePixelRatioF()))
+
+    def set_view(self, start_s: float, stop_s: float, step_s: float) -> None:
+        """Show that span of relative time, with a grid line every `step_s`."""
+        for pane in self.panes.values():
+            pane.set_view(start_s, stop_s, step_s)
+        self.time_axis.set_labels(time_labels(start_s, stop_s, step_s, self.width_px))
+
+    def scene_x(self, start_s: float, stop_s: float, time_s: float) -> float:
+        """Place of a relative time in the scene."""
+        pane = self.panes["V"].scene_rect()
+        return pane.left() + (time_s - start_s) / (stop_s - start_s) * pane.width()
+
+    def time_at(self, start_s: float, stop_s: float, scene_x: float) -> float:
+        """Relative time at a place in the scene."""
+        pane = self.panes["V"].scene_rect()
+        return start_s + (scene_x - pane.left()) / max(1.0, pane.width()) * (stop_s - start_s)
+
+    def _place_overlay(self) -> None:
+        self.overlay.set_places([pane.scene_rect() for pane in self.panes.values()], self.sceneRect())
+        self.placed.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if hasattr(self, "overlay"):
+            self._layout.layout.activate()
+            self._place_overlay()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        begun = perf_counter()
+        super().paintEvent(event)
+        self.paint_s = perf_counter() - begun
+        self.paints += 1
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.left.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        event.ignore()  # the whole oscilloscope handles them
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focus_changed.emit()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit()
