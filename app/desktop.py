@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QElapsedTimer, QSize, Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
@@ -52,9 +52,7 @@ class Desktop:
             saved = self.window.grab().save(str(path), "PNG")
             self._qt.quit()
 
-        since = QElapsedTimer()
-        since.start()
-        QTimer.singleShot(round(after_s * 1000), Qt.TimerType.PreciseTimer, take)
+        QTimer.singleShot(round(after_s * 1000), take)
         self.run(url)
         return saved
 

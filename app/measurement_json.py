@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from dsp.measurement import Measurement
+from dsp.measurement import FLAGS, Measurement
 from resources.parameters import keys_for, parameter
 from resources.systems import WiringSystem, phases_of
 
@@ -66,6 +66,7 @@ def to_text(measurement: Measurement) -> str:
     lines = ["  ".join(head)]
     for name, *cells in rows:
         lines.append(f"  {name:<3}" + "".join(f"{cell:>13}" for cell in cells).rstrip())
+    lines += [f"  {flag}: {FLAGS[flag]}" for flag in measurement.flags if flag in FLAGS]
     if measurement.band.thd_to:
         lines.append(f"  THD up to order {measurement.band.thd_to}, trusted up to {measurement.band.trusted_to}")
     return "\n".join(lines)
@@ -74,7 +75,7 @@ def to_text(measurement: Measurement) -> str:
 def iso_utc(time_ns: int) -> str:
     """UTC nanoseconds as ISO 8601 with milliseconds, rounded, and a Z."""
     moment = _EPOCH + timedelta(milliseconds=(time_ns + 500_000) // 1_000_000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _system(measurement: Measurement) -> WiringSystem:
@@ -94,6 +95,8 @@ def _quantity(values: Mapping[str, float | None], key: str) -> str:
     if value is None:
         return _NOT_AVAILABLE
     entry = parameter(key)
+    if value == 0:
+        return f"0 {entry.unit}".rstrip()
     if entry.unit in ("", "%", "Hz", "deg"):
         return f"{value:.{entry.decimals}f} {entry.unit}".rstrip()
     factor, prefix = next(

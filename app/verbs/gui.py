@@ -47,10 +47,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     if args.demo is not None:
-        from device_io.virtual_module.names import PRESET_NAMES
+        from device_io.virtual_module.presets import preset_names
 
-        if args.demo not in PRESET_NAMES:
-            raise WrongUsage(f'There is no preset "{args.demo}". Use one of: {", ".join(PRESET_NAMES)}.')
+        if args.demo not in preset_names():
+            raise WrongUsage(f'There is no preset "{args.demo}". Use one of: {", ".join(preset_names())}.')
     if args.connect is not None:
         from device_io.source import LinkError
         from device_io.urls import parse_url

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.output import Output, Refused, WrongUsage
 from resources.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from device_io.virtual_module.module import VirtualModule
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +35,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     """Run the virtual module; the first line of stdout says where it is."""
     from device_io.virtual_module.faults import FaultError, parse_faults
     from device_io.virtual_module.module import VirtualModule
-    from device_io.virtual_module.presets import UnknownPreset, preset
+    from device_io.virtual_module.presets import UnknownPreset
     from device_io.virtual_module.usb_port import UsbPort
 
     if args.seconds is not None and not args.seconds > 0:
@@ -39,12 +43,12 @@ def run(args: argparse.Namespace, output: Output) -> int:
     try:
         faults = parse_faults(args.fault)
         if args.replay is not None:
-            module = _replaying(args)
+            module = _replaying(args, output)
         else:
-            module = VirtualModule(preset(args.preset), args.system or "3P+N", seed=args.seed)
+            module = VirtualModule(args.preset, args.system or "3P+N", seed=args.seed)
     except (UnknownPreset, FaultError) as wrong:
         raise WrongUsage(str(wrong)) from None
-    port = UsbPort(module, faults, transport=args.usb or "auto", seed=args.seed)
+    port = UsbPort(module, faults, transport=args.usb or "auto")
     try:
         url = port.start()
         output.result({"usb": url, "rs485": None, "wifi": None, "eui": module.info.eui, "truth": module.truth})
@@ -56,5 +60,20 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _replaying(args: argparse.Namespace) -> object:
-    raise NotImplementedError
+def _replaying(args: argparse.Namespace, output: Output) -> VirtualModule:
+    from app.verbs.analyze import parse_channels
+    from device_io.comtrade import FileError, open_comtrade
+    from device_io.virtual_module.module import VirtualModule
+    from device_io.virtual_module.replay import MAX_LOOP_S, Recording, ReplayError
+
+    mapping = parse_channels(args.channels) if args.channels is not None else None
+    try:
+        with open_comtrade(args.replay, mapping, system=args.system) as record:
+            for note in record.notes:
+                output.note(note)
+            wanted = min(record.samples, int(MAX_LOOP_S * record.rate_hz))
+            _, samples = next(record.blocks(wanted))
+            channels = {key: samples[:, column] for column, key in enumerate(record.assigned)}
+            return VirtualModule(args.preset, record.system, seed=args.seed, replay=Recording(channels, record.rate_hz))
+    except (FileError, ReplayError) as wrong:
+        raise Refused(str(wrong)) from None

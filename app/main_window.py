@@ -1,0 +1,202 @@
+"""The window: rail, top bar, page, status bar, and the one module behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QCloseEvent, QImage, QKeySequence, QPalette, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+
+from app.appearance_menu import AppearanceMenu
+from app.link_words import link_words
+from app.live_page import LivePage
+from app.module_menu import ModuleMenu
+from app.module_session import ModuleSession
+from device_io.source import LinkPhase, LinkState, ModuleInfo
+from device_io.waveform_store import WaveformStore
+from dsp.measurement import FLAGS, Measurement
+from widgets.chrome.navigation_rail import NavigationRail
+from widgets.chrome.status_bar import StatusBar
+from widgets.chrome.top_bar import Sync, TopBar
+from widgets.theme import Theme
+
+_COMPACT_BELOW = (1366, 800)
+_METHOD = "Method of IEC 61000-4-30, not certified"
+
+
+class MainWindow(QWidget):
+    """Shows facts of the session on the page in front; asks the session for what a person wants."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setWindowTitle("Sensix")
+        self.setMinimumSize(1024, 640)
+        self.session = ModuleSession(self)
+        self.rail = NavigationRail()
+        self.top_bar = TopBar()
+        self.status_bar = StatusBar()
+        self.live = LivePage()
+        self._pages = QStackedWidget()
+        self._names = {"live": self.live}
+        for page in self._names.values():
+            self._pages.addWidget(page)
+        self.rail.set_pages([("live", "Live", "live", True, "")])
+        self._module_menu = ModuleMenu(self)
+        self._appearance = AppearanceMenu(self, theme)
+        self._streaming_since = ""
+        self._compact: bool | None = None
+        self._lay_out()
+        self._connect()
+        self.set_theme(theme)
+        self._show_no_module()
+
+    def _lay_out(self) -> None:
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        right.addWidget(self.top_bar)
+        right.addWidget(self._pages, 1)
+        right.addWidget(self.status_bar)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.rail)
+        whole.addLayout(right, 1)
+
+    def _connect(self) -> None:
+        self.rail.page_chosen.connect(self.show_page)
+        self.top_bar.module_pressed.connect(self._open_module_menu)
+        self.top_bar.help_pressed.connect(self._open_appearance_menu)
+        self._appearance.theme_chosen.connect(self.set_theme)
+        self._module_menu.chosen.connect(self.connect_to)
+        self._module_menu.demo_chosen.connect(self.session.start_demo)
+        self._module_menu.disconnect_chosen.connect(self.session.disconnect_module)
+        self._module_menu.wrong.connect(self._say)
+        self.session.failed.connect(self._say)
+        self.session.identified.connect(self._on_module)
+        self.session.measured.connect(self._on_measurement)
+        self.session.state_changed.connect(self._on_state)
+        self.session.ended.connect(self._show_no_module)
+        self.live.save_requested.connect(self._save)
+        QShortcut(QKeySequence("Ctrl+O"), self, activated=self._open_module_menu)
+        QShortcut(QKeySequence("Ctrl+T"), self, activated=self._appearance.toggle)
+
+    # What is asked from outside
+
+    def connect_to(self, url: str) -> None:
+        """Leave the present module and use the one at this URL."""
+        self.top_bar.set_link("USB", _port_of(url), 0, "connecting", None)
+        self.session.connect_to(url)
+
+    def disconnect_module(self) -> None:
+        """Let go of the module, if there is one."""
+        self.session.disconnect_module()
+
+    def show_page(self, name: str) -> None:
+        """Bring a page to the front. KeyError for one that does not exist."""
+        self._pages.setCurrentWidget(self._names[name])
+        self.rail.set_current(name)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw everything in another theme."""
+        palette = self.palette()
+        palette.setColor(QPalette.ColorRole.Window, theme.colour("bg"))
+        self.setPalette(palette)
+        for part in (self.rail, self.top_bar, self.status_bar, self.live):
+            part.set_theme(theme)
+
+    # What the session tells
+
+    def _on_module(self, info: ModuleInfo, store: WaveformStore) -> None:
+        self.live.set_module(info, store)
+        self.top_bar.set_module(info.name or info.type, info.system, info.eui or "")
+        self.status_bar.set_rate(info.chips[0].nominal_rate_hz, len(info.channels))
+        self.status_bar.set_calibrated(info.calibrated or "")
+        self.status_bar.set_method(_METHOD, "Calculated as the standard says; the instrument has no certificate.")
+        self._streaming_since = datetime.now().strftime("%H:%M:%S")
+
+    def _on_measurement(self, measurement: Measurement) -> None:
+        self.live.show_measurement(measurement)
+        frequency_hz = measurement.values.get("Fqai")
+        self.top_bar.set_sync(_sync(measurement.flags), frequency_hz)
+        self.top_bar.set_flags(measurement.flags, "\n".join(FLAGS[flag] for flag in measurement.flags if flag in FLAGS))
+        span_s = measurement.end_s - measurement.start_s
+        if frequency_hz is not None and _sync(measurement.flags) is Sync.SYNCHRONISED:
+            self.status_bar.set_window(f"{round(span_s * frequency_hz)} cycles, {span_s * 1000:.0f} ms")
+
+    def _on_state(self, state: LinkState) -> None:
+        bars, word, error = link_words(state)
+        self.top_bar.set_link("USB", _port_of(state.url), bars, word, error)
+        if state.phase in (LinkPhase.LOST, LinkPhase.FAILED):
+            self.top_bar.set_sync(Sync.WAITING)
+        if state.counters.blocks:
+            lost = state.counters.samples_missing
+            tip = (
+                f"{state.counters.frames_damaged} damaged frames, {state.counters.blocks_left_out} blocks left out by "
+                f"the module because the line was full, {state.counters.reconnects} reconnections"
+            )
+            self.status_bar.set_lost(lost, self._streaming_since, tip)
+
+    def _show_no_module(self) -> None:
+        self.live.clear()
+        self.top_bar.clear()
+        self.status_bar.clear()
+
+    # What a person does
+
+    def _open_module_menu(self) -> None:
+        below = self.top_bar.mapToGlobal(QPoint(12, self.top_bar.height()))
+        self._module_menu.open_at(below, self.session.is_connected)
+
+    def _open_appearance_menu(self) -> None:
+        self._appearance.open_at(self.top_bar.mapToGlobal(QPoint(self.top_bar.width() - 12, self.top_bar.height())))
+
+    def _save(self, name: str, content: str | QImage) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save", name)
+        if not path:
+            return
+        try:
+            if isinstance(content, QImage):
+                saved = content.save(path)
+            else:
+                Path(path).write_text(content, encoding="utf-8")
+                saved = True
+        except OSError:
+            saved = False
+        if not saved:
+            self._say(f"{path} could not be written. Choose another folder, or check its rights and free space.")
+
+    def _say(self, sentence: str) -> None:
+        box = QMessageBox(QMessageBox.Icon.Warning, "Sensix", sentence, QMessageBox.StandardButton.Ok, self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        compact = self.width() < _COMPACT_BELOW[0] or self.height() < _COMPACT_BELOW[1]
+        if compact != self._compact:
+            self._compact = compact
+            for part in (self.rail, self.top_bar, self.status_bar, self.live):
+                part.set_compact(compact)
+        super().resizeEvent(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.session.disconnect_module()
+        super().closeEvent(event)
+
+
+def _port_of(url: str) -> str:
+    port = url.partition(":")[2].partition("?")[0]
+    return port.removeprefix("socket://") if "://" in port else port.rpartition("/")[2]
+
+
+def _sync(flags: Sequence[str]) -> Sync:
+    for flag, sync in (
+        ("no-fundamental", Sync.NO_FUNDAMENTAL),
+        ("unsynchronised", Sync.UNSYNCHRONISED),
+        ("gap", Sync.WAITING),
+    ):
+        if flag in flags:
+            return sync
+    return Sync.SYNCHRONISED

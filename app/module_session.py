@@ -1,0 +1,115 @@
+"""The window's one module: connecting, the virtual module of a demonstration, and letting go of both."""
+
+from __future__ import annotations
+
+import threading
+
+from PySide6.QtCore import QObject, Signal
+
+from app.bridge import Bridge
+from app.connection import Connection
+from app.demo import DemoModule
+from device_io.source import LinkState, ModuleInfo
+from device_io.urls import parse_url
+from device_io.usb_link import UsbLink
+from device_io.waveform_store import WaveformStore
+from dsp.measurement import Measurement
+
+HISTORY_S = 600.0
+"""Seconds of waveform that the window keeps: 67 MB for seven channels."""
+
+
+class ModuleSession(QObject):
+    """At most one connection at a time; its facts arrive as signals on the window's thread."""
+
+    identified = Signal(object, object)
+    """ModuleInfo and WaveformStore."""
+    measured = Signal(object)
+    """Measurement."""
+    state_changed = Signal(object)
+    """LinkState."""
+    ended = Signal()
+    """Nothing is connected any more."""
+    failed = Signal(str)
+    """One sentence: the module could not be had at all."""
+
+    _demo_ready = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._connection: Connection | None = None
+        self._bridge: Bridge | None = None
+        self._demo: DemoModule | None = None
+        self._demo_ready.connect(self._connect_demo)
+
+    @property
+    def is_connected(self) -> bool:
+        """True while a connection is open or being tried."""
+        return self._connection is not None
+
+    def connect_to(self, url: str) -> None:
+        """Leave the present module and use this one. LinkError for a URL that can't be used."""
+        link = UsbLink(parse_url(url))
+        self.disconnect_module()
+        bridge = Bridge(self)
+        bridge.identified.connect(self._on_identity)
+        bridge.measured.connect(self._on_measurement)
+        bridge.state_changed.connect(self._on_state)
+        self._bridge = bridge
+        self._connection = Connection(link, bridge, store_seconds=HISTORY_S)
+        self._connection.start()
+
+    def start_demo(self, preset: str) -> None:
+        """Start a virtual module in a process of its own and connect to it."""
+        self.disconnect_module()
+        demo = DemoModule(preset)
+        self._demo = demo
+        threading.Thread(
+            target=lambda: self._demo_ready.emit(demo, demo.url()), name="wait for the virtual module", daemon=True
+        ).start()
+
+    def disconnect_module(self) -> None:
+        """Let go of the module; ends a virtual one."""
+        self._close_connection()
+        if self._demo is not None:
+            self._demo.stop()
+            self._demo = None
+
+    def _close_connection(self) -> None:
+        if self._connection is None:
+            return
+        self._connection.stop()
+        self._connection = None
+        if self._bridge is not None:
+            self._bridge.deleteLater()
+            self._bridge = None
+        self.ended.emit()
+
+    def _connect_demo(self, demo: DemoModule, url: str | None) -> None:
+        if demo is not self._demo:
+            return  # another choice was made meanwhile
+        if url is None:
+            self.disconnect_module()
+            self.failed.emit("The virtual module did not start. Run `main.py simulate --usb` to see why.")
+            return
+        self._demo = None  # kept from disconnect_module, which ends what was there before
+        self.connect_to(url)
+        self._demo = demo
+
+    # A signal that was queued before its connection was closed is no news.
+
+    def _on_identity(self, info: ModuleInfo) -> None:
+        store = self._store()
+        if self.sender() is self._bridge and store is not None:
+            self.identified.emit(info, store)
+
+    def _on_measurement(self, measurement: Measurement) -> None:
+        if self.sender() is self._bridge:
+            self.measured.emit(measurement)
+
+    def _on_state(self, state: LinkState) -> None:
+        if self.sender() is self._bridge:
+            self.state_changed.emit(state)
+
+    def _store(self) -> WaveformStore | None:
+        return None if self._connection is None else self._connection.store

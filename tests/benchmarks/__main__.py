@@ -1,0 +1,71 @@
+"""`make bench`: prints speed and memory as ratios within one run, and keeps them in docs/performance.md.
+
+Usage: python -m tests.benchmarks [NAME ...]     (names: drawing wire memory start; default: all)
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMES = ("drawing", "wire", "memory", "start")
+REPORT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: what was measured, the figure, the peer's, and whether the limit holds."""
+
+    what: str
+    ours: str
+    peer: str
+    ratio: str
+    limit: str
+    holds: bool
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run benchmarks; 0 when every limit holds, else 1."""
+    parser = argparse.ArgumentParser(prog="tests.benchmarks")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], default=list(NAMES))
+    parser.add_argument("--keep", action="store_true", help="write docs/performance.md")
+    args = parser.parse_args(arguments)
+    sections = []
+    for name in args.names or NAMES:
+        module = importlib.import_module(f"tests.benchmarks.{name}")
+        rows = [Row(**row) if isinstance(row, dict) else row for row in module.run()]
+        sections.append((module.__doc__ or name, rows))
+        print(table(*sections[-1]), flush=True)
+    if args.keep:
+        REPORT.write_text(report(sections), encoding="utf-8")
+    return 0 if all(row.holds for _, rows in sections for row in rows) else 1
+
+
+def table(title: str, rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    lines = [f"## {title.strip().splitlines()[0]}", ""]
+    lines += ["| what | ours | peer | ratio | limit | holds |", "|--|--|--|--|--|--|"]
+    for row in rows:
+        verdict = "yes" if row.holds else "**no**"
+        lines.append(f"| {row.what} | {row.ours} | {row.peer} | {row.ratio} | {row.limit} | {verdict} |")
+    return "\n".join([*lines, ""])
+
+
+def report(sections: Sequence[tuple[str, Sequence[Row]]]) -> str:
+    """The whole of docs/performance.md."""
+    head = [
+        "# Performance",
+        "",
+        "Written by `make bench ARGS=--keep`. Medians; ratios count, since absolute times drift from run to run.",
+        f"Last run: Python {platform.python_version()}, {platform.system()} {platform.machine()}.",
+        "",
+    ]
+    return "\n".join(head + [table(*section) for section in sections])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
