@@ -1,0 +1,92 @@
+"""Places for the names of the arrows, so that none lies on another or on an arrow. No drawing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QPointF, QRectF, QSizeF
+
+from widgets.phasors.model import Arrow
+
+_KEEP = 0.6
+"""An earlier place is left only for one that is this much better, so that names do not jump."""
+
+Place = tuple[float, float]
+"""Where along the arrow (share of its length), and how far beside it (px, + to the left of its direction)."""
+
+
+def tip_of(arrow: Arrow, centre: QPointF, radius: float) -> QPointF:
+    """Tip of an arrow in px."""
+    angle = math.radians(arrow.angle_deg)
+    length = arrow.length * radius
+    return QPointF(centre.x() + length * math.cos(angle), centre.y() - length * math.sin(angle))
+
+
+def place_labels(
+    arrows: Sequence[Arrow],
+    sizes: Mapping[str, QSizeF],
+    centre: QPointF,
+    radius: float,
+    before: Mapping[str, Place],
+) -> tuple[dict[str, QRectF], dict[str, Place]]:
+    """Rectangles by channel, and the places they took (to be handed in again as `before`)."""
+    shafts = {arrow.channel: _shaft(arrow, centre, radius) for arrow in arrows}
+    rects: dict[str, QRectF] = {}
+    places: dict[str, Place] = {}
+    for arrow in sorted(arrows, key=lambda entry: -entry.length):
+        size = sizes[arrow.channel]
+        best: tuple[float, Place, QRectF] | None = None
+        for rank, place in enumerate(_candidates(arrow, size, radius)):
+            rect = _rect(arrow, place, size, centre, radius)
+            cost = 0.15 * rank + _cost(rect, arrow.channel, shafts, rects, centre, radius)
+            if place == before.get(arrow.channel):
+                cost -= _KEEP
+            if best is None or cost < best[0]:
+                best = (cost, place, rect)
+        assert best is not None
+        _, places[arrow.channel], rects[arrow.channel] = best
+    return rects, places
+
+
+def _candidates(arrow: Arrow, size: QSizeF, radius: float) -> list[Place]:
+    beside = size.width() / 2 + 5
+    upward = 1.0 if math.cos(math.radians(arrow.angle_deg)) > 0 else -1.0
+    along = (0.86, 0.7, 1.0, 0.55, 0.4) if arrow.is_voltage else (1.0, 0.86, 0.7, 0.55, 0.4)
+    places = [(share, side * upward * beside) for share in along for side in (1.0, -1.0)]
+    length = max(1.0, arrow.length * radius)
+    return [(1.0 + (size.width() / 2 + 4) / length, 0.0), *places] if arrow.length < 0.75 else places
+
+
+def _rect(arrow: Arrow, place: Place, size: QSizeF, centre: QPointF, radius: float) -> QRectF:
+    angle = math.radians(arrow.angle_deg)
+    along, beside = place[0] * arrow.length * radius, place[1]
+    # A label is wider than high: beside a level arrow it may stand closer than beside an upright one.
+    beside *= (abs(math.sin(angle)) * size.width() + abs(math.cos(angle)) * size.height() + 8) / (size.width() + 10)
+    x = centre.x() + along * math.cos(angle) - beside * math.sin(angle)
+    y = centre.y() - along * math.sin(angle) - beside * math.cos(angle)
+    return QRectF(round(x - size.width() / 2), round(y - size.height() / 2), size.width(), size.height())
+
+
+def _cost(
+    rect: QRectF,
+    channel: str,
+    shafts: Mapping[str, Sequence[QPointF]],
+    placed: Mapping[str, QRectF],
+    centre: QPointF,
+    radius: float,
+) -> float:
+    near = rect.adjusted(-2, -1, 2, 1)
+    cost = sum(12.0 for other in placed.values() if other.intersects(near))
+    for name, points in shafts.items():
+        share = sum(near.contains(point) for point in points)
+        cost += min(8.0, (1.0 if name != channel else 0.7) * share)
+    corners = (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight())
+    reach = max(math.hypot(corner.x() - centre.x(), corner.y() - centre.y()) for corner in corners)
+    return cost + (6.0 if reach > radius - 1 else 0.0)
+
+
+def _shaft(arrow: Arrow, centre: QPointF, radius: float) -> list[QPointF]:
+    tip = tip_of(arrow, centre, radius)
+    steps = max(2, int(arrow.length * radius / 4))
+    return [centre + (tip - centre) * (step / steps) for step in range(steps + 1)]
