@@ -80,11 +80,17 @@ def assign_channels(channels: Sequence[AnalogChannel], mapping: Mapping[str, str
         if not found.phases.keys().isdisjoint("4N"):
             notes.append("A voltage of the neutral is left out.")
     if not given.keys() & set(CURRENTS):
-        found = _one_set(guesses, "A", channels)
+        found = None
+        try:
+            found = _one_set(guesses, "A", channels)
+        except FileError:
+            if not given:
+                raise
+            notes.append("The currents are not measured: name them as well (--channels ...,I1=NAME,I2=NAME,I3=NAME).")
         if found is not None:
             assigned |= {f"I{p}": found.phases[p] for p in "123" if p in found.phases}
             neutral = found.phases.get("N") or _only_neutral(guesses)
-            if neutral is not None:
+            if neutral is not None and neutral not in given.values():
                 assigned[NEUTRAL] = neutral
             fourth = None if neutral or NEUTRAL in given else found.phases.get("4")
     assigned |= given
@@ -94,12 +100,7 @@ def assign_channels(channels: Sequence[AnalogChannel], mapping: Mapping[str, str
 
 
 def _check(assigned: Mapping[str, AnalogChannel], channels: Sequence[AnalogChannel]) -> None:
-    """Refuse a channel used twice, and sets that are no wiring system."""
-    users: dict[int, str] = {}
-    for key, channel in assigned.items():
-        other = users.setdefault(channel.index, key)
-        if other != key:
-            raise FileError(f"Channel {channel.label} is given to both {other} and {key}. {_ask(channels)}")
+    """Refuse sets that are no wiring system."""
     phases = {kind: tuple(key for key in keys if key in assigned) for kind, keys in (("V", VOLTAGES), ("I", CURRENTS))}
     if phases["V"] not in (VOLTAGES, VOLTAGES[:1]) or len(phases["I"]) not in (0, len(phases["V"])):
         have = ", ".join((*phases["V"], *phases["I"])) or "none"
@@ -111,7 +112,7 @@ def _check(assigned: Mapping[str, AnalogChannel], channels: Sequence[AnalogChann
 
 
 def _given(channels: Sequence[AnalogChannel], mapping: Mapping[str, str]) -> dict[str, AnalogChannel]:
-    given = {}
+    given: dict[str, AnalogChannel] = {}
     for key, name in mapping.items():
         key = key.strip().upper()
         if key not in KEYS:
@@ -120,6 +121,9 @@ def _given(channels: Sequence[AnalogChannel], mapping: Mapping[str, str]) -> dic
         unit = "V" if key in VOLTAGES else "A"
         if channel.unit not in (unit, None):
             raise FileError(f"Channel {channel.label} is in {channel.unit_text}: it can't be {key}. {_ask(channels)}")
+        for other, taken in given.items():
+            if taken is channel and other != key:
+                raise FileError(f"Channel {channel.label} is given to both {other} and {key}. {_ask(channels)}")
         given[key] = channel
     return given
 

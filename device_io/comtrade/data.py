@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from device_io.comtrade.config import Config
 from device_io.comtrade.errors import FileError
+from device_io.comtrade.files import DataPlace
 
 NO_STAMP = -1
 _NO_STAMP_BINARY = 0xFFFFFFFF
@@ -53,17 +53,17 @@ class SampleData(Protocol):
         """Let go of the file. May be called twice."""
 
 
-def open_data(path: Path, offset: int, length: int, config: Config) -> SampleData:
-    """The rows in `length` bytes of `path` from `offset` on. OSError where it can't be opened."""
-    if length <= 0:
-        raise FileError(f'"{path.name}" holds no samples: it is empty. Copy the record again from where it came.')
+def open_data(place: DataPlace, config: Config) -> SampleData:
+    """The rows of a record. OSError where the file can't be opened."""
+    if place.length <= 0:
+        raise FileError(f'"{place.path.name}" holds no samples: it is empty. Copy the record again from where it came.')
     if config.format == "ASCII":
-        return _AsciiData(path, offset, length, config)
-    return _BinaryData(path, offset, length, config)
+        return _AsciiData(place, config)
+    return _BinaryData(place, config)
 
 
 class _BinaryData:
-    def __init__(self, path: Path, offset: int, length: int, config: Config) -> None:
+    def __init__(self, place: DataPlace, config: Config) -> None:
         sample_type = _SAMPLE_TYPES[config.format]
         fields: list[tuple[str, str] | tuple[str, str, tuple[int, ...]]] = [
             ("number", "<u4"),
@@ -72,10 +72,10 @@ class _BinaryData:
             ("status", "<u2", (-(-config.status_count // 16),)),
         ]
         self._row = np.dtype(fields)
-        self._offset = offset
+        self._offset = place.offset
         self._config = config
-        self.row_count = length // self._row.itemsize
-        with path.open("rb") as file:
+        self.row_count = place.length // self._row.itemsize
+        with place.path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def rows(self, columns: Sequence[int], start: int, stop: int, rows_per_block: int) -> Iterator[Rows]:
@@ -108,8 +108,8 @@ class _BinaryData:
 
 
 class _AsciiData:
-    def __init__(self, path: Path, offset: int, length: int, config: Config) -> None:
-        self._path, self._offset, self._length = path, offset, length
+    def __init__(self, place: DataPlace, config: Config) -> None:
+        self._path, self._offset, self._length = place.path, place.offset, place.length
         self._columns = 2 + len(config.analog) + config.status_count
         self._analog_count = len(config.analog)
         self._status_count = config.status_count

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,22 +20,43 @@ _CFF_SECTION = re.compile(
 
 
 @dataclass(frozen=True)
-class RecordFiles:
-    """config_text: the .cfg. data: file that holds the samples, from byte `offset`, `length` bytes of them."""
+class DataPlace:
+    """Where the samples lie: `length` bytes of `path` from byte `offset` on."""
 
-    config: Path
-    config_text: str
-    data: Path
+    path: Path
     offset: int
     length: int
 
 
-def find_files(path: str | Path) -> RecordFiles:
-    """The parts of the record that `path` (.cfg, .dat or .cff, in any case) belongs to. FileError where one is
-    missing, can't be read or is not text."""
-    path = Path(path)
+@dataclass(frozen=True)
+class ConfigFile:
+    """A configuration's text. place: that of the samples, where the same file holds them."""
+
+    path: Path
+    text: str
+    place: DataPlace | None = None
+
+
+def find_config(path: str | Path) -> ConfigFile:
+    """The configuration of the record that `path` (.cfg, .dat or .cff, in any case) belongs to. FileError where it
+    is missing, can't be read or is not text."""
+    with _clear_errors(path):
+        return _find_config(Path(path))
+
+
+def find_data(config: ConfigFile) -> DataPlace:
+    """The samples of a record. FileError where they are missing or can't be read."""
+    if config.place is not None:
+        return config.place
+    with _clear_errors(config.path):
+        data = _sibling(config.path, ".dat")
+        return DataPlace(data, 0, data.stat().st_size)
+
+
+@contextmanager
+def _clear_errors(path: str | Path) -> Iterator[None]:
     try:
-        return _find_files(path)
+        yield
     except FileNotFoundError as missing:
         raise FileError(f'There is no file "{missing.filename}". Check the name.') from None
     except PermissionError as denied:
@@ -44,7 +67,7 @@ def find_files(path: str | Path) -> RecordFiles:
         raise FileError("This is not the name of a file.") from None
 
 
-def _find_files(path: Path) -> RecordFiles:
+def _find_config(path: Path) -> ConfigFile:
     suffix = path.suffix.lower()
     if path.is_dir():
         raise FileError(f'"{path}" is a folder. Name the .cfg file of a COMTRADE record.')
@@ -56,9 +79,7 @@ def _find_files(path: Path) -> RecordFiles:
     if suffix == ".cff":
         return _split_cff(path)
     config = path if suffix == ".cfg" else _sibling(path, ".cfg")
-    text = _read_config(config)
-    data = path if suffix == ".dat" else _sibling(path, ".dat")
-    return RecordFiles(config, text, data, 0, data.stat().st_size)
+    return ConfigFile(config, _read_config(config))
 
 
 def _sibling(path: Path, suffix: str) -> Path:
@@ -95,7 +116,7 @@ def _as_text(raw: bytes, path: Path) -> str:
     return raw.decode("latin-1")
 
 
-def _split_cff(path: Path) -> RecordFiles:
+def _split_cff(path: Path) -> ConfigFile:
     """The sections of a single-file record (2013), the samples being the last."""
     size = path.stat().st_size
     if size == 0:
@@ -111,7 +132,7 @@ def _split_cff(path: Path) -> RecordFiles:
                     length = min(length, int(section.group(3)))
                 if config is None:
                     break
-                return RecordFiles(path, _as_text(config, path), path, section.end(), length)
+                return ConfigFile(path, _as_text(config, path), DataPlace(path, section.end(), length))
             following = _CFF_SECTION.search(whole, section.end(), section.end() + MAX_CONFIG_BYTES)
             if kind == b"CFG":
                 config = whole[section.end() : following.start() if following else section.end() + MAX_CONFIG_BYTES]

@@ -15,7 +15,7 @@ from device_io.comtrade.channels import NEUTRAL, Assignment, assign_channels
 from device_io.comtrade.config import AnalogChannel, Config, parse_config
 from device_io.comtrade.data import SampleData, open_data
 from device_io.comtrade.errors import FileError
-from device_io.comtrade.files import find_files
+from device_io.comtrade.files import find_config, find_data
 from device_io.comtrade.timebase import Span, choose_span
 from device_io.source import ChannelInfo, ChipInfo, ModuleInfo
 from resources.systems import WiringSystem, channels_of
@@ -110,13 +110,14 @@ def open_comtrade(
     channels; without it, the one that the channels make up.
     FileError where it is no record, is cut or damaged, or where it stays open which channels are meant.
     """
-    files = find_files(path)
-    config = parse_config(files.config_text, files.config.name)
+    config_file = find_config(path)
+    config = parse_config(config_file.text, config_file.path.name)
+    place = find_data(config_file)
     assignment = assign_channels(config.analog, mapping)
     data: SampleData | None = None
     try:
-        data = open_data(files.data, files.offset, files.length, config)
-        span = choose_span(config, data, files.data.name)
+        data = open_data(place, config)
+        span = choose_span(config, data, place.path.name)
         notes = [*config.notes, *span.notes, *assignment.notes]
         assigned = dict(assignment.assigned)
         if assignment.fourth_current is not None:
@@ -130,12 +131,12 @@ def open_comtrade(
                 )
         assigned, system = _fit_system(assigned, system)
         notes += _channel_notes(assigned)
-        return ComtradeRecord(files.config, config, data, span, assigned, system, notes)
+        return ComtradeRecord(config_file.path, config, data, span, assigned, system, notes)
     except BaseException as fault:
         if data is not None:
             data.close()
         if isinstance(fault, OSError):
-            raise FileError(f'"{files.data.name}" can\'t be read: {fault.strerror or fault}.') from None
+            raise FileError(f'"{place.path.name}" can\'t be read: {fault.strerror or fault}.') from None
         raise
 
 

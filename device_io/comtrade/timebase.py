@@ -63,7 +63,7 @@ class Span:
 
 
 def choose_span(config: Config, data: SampleData, name: str) -> Span:
-    """The rows to read: all of a record with one rate, else the longest section with one. FileError where the .dat
+    """The rows to read: all of a record with one rate, else the part with the most samples. FileError where the .dat
     (called `name`) is cut, does not fit the .cfg, or has no constant rate."""
     announced = config.sections[-1].end
     notes: list[str] = []
@@ -87,7 +87,7 @@ def choose_span(config: Config, data: SampleData, name: str) -> Span:
     if len(sections) == 1:
         best = 0
     else:
-        best = int(np.argmax(durations))
+        best = int(np.argmax([end - start for start, end, _ in sections]))
         notes.append(_sections_note(sections, best))
     start, end, rate = sections[best]
     stop = rows if best == len(sections) - 1 else end
@@ -117,7 +117,7 @@ def _sections_note(sections: Sequence[tuple[int, int, float]], best: int) -> str
         f"{first + 1}-{last} at {other:g} Hz" for k, (first, last, other) in enumerate(sections) if k != best
     )
     return (
-        f"The record changes its sample rate: samples {start + 1}-{end} at {rate:g} Hz, its longest part, are read; "
+        f"The record changes its sample rate: samples {start + 1}-{end} at {rate:g} Hz, its largest part, are read; "
         f"{others} are left out."
     )
 
