@@ -152,7 +152,10 @@ def _unpack_residuals(data: bytes, first_bits: NDArray[np.int64], widths: NDArra
 
 
 def _sum_up(residuals: NDArray[np.int32], warm_up: NDArray[np.int32], orders: NDArray[np.uint8]) -> None:
-    """Turn differences of these orders (ascending) into samples, in place. int32 wraps, as a sender's does."""
+    """Turn differences of these orders (ascending) into samples, in place.
+
+    int32 wraps on nonsense only, and never unseen: the first sample that leaves 24 bits still fits into 28.
+    """
     for level in range(MAX_ORDER - 1, -1, -1):
         rows = slice(int(np.searchsorted(orders, level, side="right")), None)
         values = residuals[rows]

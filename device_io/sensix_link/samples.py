@@ -121,10 +121,10 @@ class SampleDecoder:
             chip, _, _, samples, index, time_us, left_out = _HEADER.unpack_from(payload)
             expected = self._next_index.get(chip, index)
             rate_hz = self._rates[chip]
-            if index < expected:
-                self.blocks_repeated += 1
-            elif index - expected > MAX_JUMP_S * rate_hz or index > _MAX_INDEX or time_us > _MAX_INDEX:
+            if index - expected > MAX_JUMP_S * rate_hz or index > _MAX_INDEX or time_us > _MAX_INDEX:
                 self.blocks_bad += 1
+            elif index < expected:
+                self.blocks_repeated += 1
             else:
                 self.samples_missing += index - expected
                 self._next_index[chip] = index + samples
