@@ -23,7 +23,7 @@ from device_io.source import LinkError, LinkErrorKind
 GATHER_S = 0.01
 """Bytes are collected this long before they are handed on: one wake-up for many small pieces."""
 CHUNK_BYTES = 65_536
-WRITE_TIMEOUT_S = 1.0
+WRITE_TIMEOUT_S = 0.5
 CONNECT_TIMEOUT_S = 1.5
 
 
@@ -39,7 +39,7 @@ class Transport(Protocol):
     def write(self, data: bytes) -> None:
         """Send all of it.
 
-        :raises LinkError: if the port is gone or takes no data for 1 s.
+        :raises LinkError: if the port is gone or takes no data for 0.5 s.
         """
 
     def set_baud(self, baud: int) -> None:
@@ -124,6 +124,7 @@ class _SocketTransport:
         except (OSError, UnicodeError) as error:
             raise _connect_error(host, number, error) from None
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._heard = False
 
     def read_available(self, timeout_s: float) -> bytes:
         pieces: list[bytes] = []
@@ -138,6 +139,7 @@ class _SocketTransport:
                 if not pieces:
                     deadline = time.monotonic() + GATHER_S
                 pieces.append(piece)
+                self._heard = True
                 size += len(piece)
             else:
                 return b"".join(pieces)
@@ -147,6 +149,11 @@ class _SocketTransport:
             pass
         if pieces:
             return b"".join(pieces)  # the next call meets the end again
+        if not self._heard:
+            raise LinkError(
+                LinkErrorKind.PORT_BUSY,
+                f"{self._name} hangs up at once: another program uses it. Close that program and try again.",
+            ) from None
         raise _unplugged(self._name) from None
 
     def write(self, data: bytes) -> None:
