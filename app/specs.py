@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from device_io.source import ModuleInfo
 from dsp.analyser import ChannelSpec, ChipSpec
 
@@ -12,10 +14,15 @@ def chip_specs(info: ModuleInfo, *, exact: bool = False) -> tuple[ChipSpec, ...]
         ChipSpec(
             chip.nominal_rate_hz,
             tuple(
-                ChannelSpec(channel.key, channel.unit, channel.full_scale, channel.response)
+                ChannelSpec(channel.key, channel.unit, _finite(channel.full_scale), channel.response)
                 for channel in chip.channels
             ),
             exact=exact,
         )
         for chip in info.chips
     )
+
+
+def _finite(full_scale: float) -> float | None:
+    """A file does not always know the largest value its recorder could represent."""
+    return full_scale if math.isfinite(full_scale) else None
