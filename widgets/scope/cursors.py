@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pyqtgraph import GraphicsObject
@@ -76,8 +77,14 @@ class Overlay(GraphicsObject):
     # What can be grabbed
 
     def _flag(self, name: str) -> QRectF:
-        top = self._panes[0].top()
-        return QRectF(self._cursors[name] - FLAG_PX / 2, top - FLAG_PX - 1, FLAG_PX, FLAG_PX)
+        """Flag over the line; two that would cover each other stand side by side."""
+        place = self._cursors[name]
+        other = self._cursors.get("B" if name == "A" else "A", math.inf)
+        lack = FLAG_PX + 1 - abs(place - other)
+        if lack > 0:
+            left = place < other or (place == other and name == "A")
+            place += -lack / 2 if left else lack / 2
+        return QRectF(round(place) + 0.5 - FLAG_PX / 2, self._panes[0].top() - FLAG_PX - 1, FLAG_PX, FLAG_PX)
 
     def _grab_area(self, name: str) -> QRectF:
         if name == "T":
@@ -206,7 +213,6 @@ class Overlay(GraphicsObject):
                 painter.drawLine(QLineF(x, pane.top(), x, pane.bottom()))
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
             flag = self._flag(name)
-            flag.moveLeft(x - FLAG_PX / 2)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour)
             painter.drawRoundedRect(flag, 3, 3)
@@ -243,11 +249,10 @@ class Overlay(GraphicsObject):
                 painter.drawLine(QLineF(start, middle, stop, middle))
 
     def _paint_words(self, painter: QPainter) -> None:
-        panes = self._panes[0].united(self._panes[-1])
         painter.setFont(font("lead"))
         size = QFontMetricsF(font("lead")).size(0, self._words)
         plate = QRectF(0, 0, size.width() + 32, size.height() + 20)
-        plate.moveCenter(panes.center())
+        plate.moveCenter(self._panes[0].center())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
         painter.setPen(QPen(self._theme.colour("border2"), 1))
         painter.setBrush(self._theme.colour("surface"))

@@ -2,8 +2,9 @@
 
 Qt's stroker for lines wider than one device pixel costs ten times what the picture needs, so a curve is drawn as two
 cosmetic 1 px lines a fraction of a pixel apart (ratio 1), as separate butt-ended lines of the true width (higher
-ratios: there the two lines would come apart), or, where a pixel column holds more than a stroke's worth of ink, as one
-vertical span a column. Pens are opaque: translucent ones leave the fast paths.
+ratios: there the two lines would come apart), or, where there is too much ink for that, as one vertical span a column.
+Where spans merge into a band, the band is dim and its edges are bright, so that the curves under it can be seen.
+Pens are opaque: translucent ones leave the fast paths.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ STROKE_PX = 1.3
 OFFSET_PX = 0.1
 """Half the distance of the two lines, in opposite directions: even ink at every angle."""
 INK_DOUBLE_PX = 60_000
-INK_SINGLE_PX = 200_000
-"""Vertical travel of all curves of a pane up to which they are drawn in full; then thinner; beyond, as spans."""
-TALL_COLUMN_PX = 6.0
-"""Mean height of a column of extremes from which spans look like the line does, and cost less."""
+INK_SINGLE_PX = 120_000
+"""Vertical travel of all curves of a pane up to which they are drawn in full; then thinner; beyond, as spans. An
+antialiased stroke costs about 18 ns a pixel of travel."""
+BAND_PART = 0.6
+"""Mean height of the spans, as part of the height of all of them together, from which they make a band."""
+BAND_STRENGTH = 0.35
 
 
 class Stroke(StrEnum):
@@ -44,11 +47,13 @@ class Stroke(StrEnum):
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve: samples or extremes at times relative to the origin of the axis. Colour must be opaque."""
+    """One curve: samples or extremes, and the origin of the axis on their clock. Colours: of the curve, of its band
+    where it is dense; both opaque."""
 
     trace: Trace
     origin_s: float
     colour: QColor
+    band: QColor
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,9 @@ def column_spans(
     bottom = np.fmin.reduceat(low, starts)[covered]
     top = np.fmax.reduceat(high, starts)[covered]
     columns = columns[covered]
-    joined_low, joined_high = bottom.copy(), top.copy()
-    joined_low[1:] = np.where(np.isnan(bottom[1:]), np.nan, np.fmin(bottom[1:], top[:-1]))
-    joined_high[1:] = np.where(np.isnan(top[1:]), np.nan, np.fmax(top[1:], bottom[:-1]))
-    seen = np.isfinite(joined_low)
-    return columns[seen], joined_low[seen], joined_high[seen]
+    seen = np.isfinite(bottom)
+    columns = columns[seen]
+    return columns, *_joined(columns, bottom[seen], top[seen])
 
 
 class CurveItem(GraphicsObject):
@@ -136,16 +139,16 @@ class CurveItem(GraphicsObject):
         # Lines that leave the pane leave it by this much only: the rasteriser's numbers are small.
         limits = (device.top() - 4 * device.height(), device.bottom() + 4 * device.height())
         points = [self._points(curve, mapping, limits) for curve in self._curves]
-        self.last_stroke = stroke = self._choose(points, device, ratio)
-        for curve, (x, y) in zip(self._curves, points, strict=True):
-            pen = QPen(curve.colour)
-            pen.setCosmetic(True)
-            if stroke is Stroke.SPANS:
-                self._draw_spans(painter, pen, curve.trace, x, y, device, ratio)
-            elif stroke is Stroke.WIDE:
-                self._draw_wide(painter, pen, x, y, ratio)
-            else:
-                self._draw_thin(painter, pen, x, y, double=stroke is Stroke.DOUBLE)
+        self.last_stroke = stroke = self._choose([y for _, y in points], ratio)
+        if stroke is Stroke.SPANS:
+            self._draw_spans(painter, points, device, ratio)
+        else:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+            for curve, (x, y) in zip(self._curves, points, strict=True):
+                if stroke is Stroke.WIDE:
+                    self._draw_wide(painter, curve.colour, x, y, ratio)
+                else:
+                    self._draw_thin(painter, curve.colour, x, y, double=stroke is Stroke.DOUBLE)
         painter.restore()
 
     @staticmethod
@@ -161,24 +164,19 @@ class CurveItem(GraphicsObject):
         return x, y
 
     @staticmethod
-    def _choose(points: list[tuple[NDArray[np.float64], NDArray[np.float64]]], device: QRectF, ratio: float) -> Stroke:
+    def _choose(heights: list[NDArray[np.float64]], ratio: float) -> Stroke:
         """The finest stroke whose cost stays within the frame: cost grows with the ink, not with the points."""
-        ink = sum(float(np.nansum(np.abs(np.diff(y)))) for _, y in points) / ratio
-        count = sum(len(y) for _, y in points)
-        columns = max(1.0, device.width()) * len(points)
-        dense = count > 1.2 * columns and ink / ratio > TALL_COLUMN_PX * min(count, columns)
-        if dense or ink > INK_SINGLE_PX:
+        ink = sum(float(np.nansum(np.abs(np.diff(y)))) for y in heights) / ratio
+        if ink > INK_SINGLE_PX:
             return Stroke.SPANS
-        if ratio > 1.01:
-            return Stroke.WIDE if ink <= INK_DOUBLE_PX else Stroke.SINGLE
-        return Stroke.DOUBLE if ink <= INK_DOUBLE_PX else Stroke.SINGLE
+        if ink > INK_DOUBLE_PX:
+            return Stroke.SINGLE
+        return Stroke.WIDE if ratio > 1.01 else Stroke.DOUBLE
 
     def _draw_thin(
-        self, painter: QPainter, pen: QPen, x: NDArray[np.float64], y: NDArray[np.float64], double: bool
+        self, painter: QPainter, colour: QColor, x: NDArray[np.float64], y: NDArray[np.float64], double: bool
     ) -> None:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-        pen.setWidth(1)
-        painter.setPen(pen)
+        painter.setPen(_pen(colour, 1.0))
         finite = np.isfinite(y)
         runs = [(0, len(y))] if finite.all() else runs_of(finite)
         shift = OFFSET_PX if double else 0.0
@@ -197,47 +195,68 @@ class CurveItem(GraphicsObject):
                 painter.drawPolyline(self._polygon)
 
     def _draw_wide(
-        self, painter: QPainter, pen: QPen, x: NDArray[np.float64], y: NDArray[np.float64], ratio: float
+        self, painter: QPainter, colour: QColor, x: NDArray[np.float64], y: NDArray[np.float64], ratio: float
     ) -> None:
         lines = np.column_stack((x[:-1], y[:-1], x[1:], y[1:]))
-        lines = lines[np.isfinite(lines).all(axis=1)]
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-        pen.setWidthF(STROKE_PX * ratio)
-        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-        self._draw_lines(painter, pen, lines)
+        painter.setPen(_pen(colour, STROKE_PX * ratio))
+        self._draw_lines(painter, lines[np.isfinite(lines).all(axis=1)])
 
     def _draw_spans(
         self,
         painter: QPainter,
-        pen: QPen,
-        trace: Trace,
-        x: NDArray[np.float64],
-        y: NDArray[np.float64],
+        points: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
         device: QRectF,
         ratio: float,
     ) -> None:
-        low, high = y, y
-        if trace.envelope and len(y) % 2 == 0:
-            pairs = y.reshape(-1, 2)
-            low, high = np.fmin(pairs[:, 0], pairs[:, 1]), np.fmax(pairs[:, 0], pairs[:, 1])
-            centre = x[::2]
-            x = centre - (centre[1] - centre[0]) / 2 if len(centre) > 1 else centre - 0.5
-        columns, top, bottom = column_spans(x, low, high, int(device.left()), int(np.ceil(device.right())))
-        lines = np.empty((len(columns), 4))
-        lines[:, 0] = lines[:, 2] = columns + 0.5
-        # At least one stroke high, so that a flat stretch keeps its weight.
-        thick = STROKE_PX * ratio / 2
-        lines[:, 1] = np.minimum(top, (top + bottom) / 2 - thick)
-        lines[:, 3] = np.maximum(bottom, (top + bottom) / 2 + thick)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        pen.setWidth(1)
-        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-        self._draw_lines(painter, pen, lines)
+        edges = []
+        for curve, (x, y) in zip(self._curves, points, strict=True):
+            low, high = y, y
+            if curve.trace.envelope and len(y) % 2 == 0 and len(y) > 2:
+                low, high = np.fmin(y[::2], y[1::2]), np.fmax(y[::2], y[1::2])
+                x = x[::2] - (x[2] - x[0]) / 2
+            columns, top, bottom = column_spans(x, low, high, int(device.left()), int(np.ceil(device.right())))
+            if not len(columns):
+                continue
+            # At least one stroke high, so that a flat stretch keeps its weight.
+            middle, thick = (top + bottom) / 2, STROKE_PX * ratio / 2
+            top, bottom = np.minimum(top, middle - thick), np.maximum(bottom, middle + thick)
+            band = float(np.mean(bottom - top)) > BAND_PART * float(bottom.max() - top.min()) > 4 * thick
+            painter.setPen(_pen(curve.band if band else curve.colour, 1.0))
+            self._draw_lines(painter, _vertical(columns, top, bottom))
+            if band:
+                edges.append((curve.colour, columns, top, top + 2 * thick))
+                edges.append((curve.colour, columns, bottom - 2 * thick, bottom))
+        for colour, columns, top, bottom in edges:
+            painter.setPen(_pen(colour, 1.0))
+            self._draw_lines(painter, _vertical(columns, *_joined(columns, top, bottom)))
 
-    def _draw_lines(self, painter: QPainter, pen: QPen, lines: NDArray[np.float64]) -> None:
+    def _draw_lines(self, painter: QPainter, lines: NDArray[np.float64]) -> None:
         if not len(lines):
             return
         self._lines.resize(len(lines))
         self._lines.ndarray()[:] = lines
-        painter.setPen(pen)
         painter.drawLines(*self._lines.drawargs())
+
+
+def _pen(colour: QColor, width: float) -> QPen:
+    """A pen in device pixels whose ends do not reach beyond its line."""
+    pen = QPen(colour, width)
+    pen.setCosmetic(True)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    return pen
+
+
+def _vertical(columns: NDArray[np.int64], top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack((columns + 0.5, top, columns + 0.5, bottom))
+
+
+def _joined(
+    columns: NDArray[np.int64], top: NDArray[np.float64], bottom: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each span reaches to its neighbour to the left, where that is the next column, so that a line has no holes."""
+    beside = np.diff(columns) == 1
+    joined_top, joined_bottom = top.copy(), bottom.copy()
+    joined_top[1:] = np.where(beside, np.fmin(top[1:], bottom[:-1]), top[1:])
+    joined_bottom[1:] = np.where(beside, np.fmax(bottom[1:], top[:-1]), bottom[1:])
+    return joined_top, joined_bottom

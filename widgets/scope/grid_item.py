@@ -105,7 +105,8 @@ class GridItem(GraphicsObject):
             return
         painter.save()
         painter.setFont(font("tick"))
-        painter.translate(area.center())
+        # Clear of the zero line and of a trigger level near it.
+        painter.translate(area.center().x(), area.top() + 0.74 * area.height())
         if area.width() < plate.width() + 8:
             painter.rotate(-90)
         plate.moveCenter(QPointF(0, 0))

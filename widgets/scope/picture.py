@@ -15,7 +15,7 @@ from resources.systems import channels_of
 from widgets.numbers import NOT_AVAILABLE, fixed, with_unit
 from widgets.scope import measure
 from widgets.scope.acquisition import Acquisition, Frame, RunMode
-from widgets.scope.curve_item import Curve
+from widgets.scope.curve_item import BAND_STRENGTH, Curve
 from widgets.scope.header import trigger_text
 from widgets.scope.pane import time_step
 from widgets.scope.plot_area import PlotArea
@@ -154,15 +154,17 @@ class ScopePicture(QWidget):
         if frame is None:
             self._show_words()
             return False
+        if self._frame is None:
+            self._drawn_view = ()  # cursors and trigger come back with the picture
         self._frame = frame
         if self._acquisition.mode is not RunMode.STOP:
             self._autoscale(frame)
-            self._apply_view()
+        self._apply_view()
         origin_s = frame.origin_s
         gaps = [(start - origin_s, stop - origin_s) for start, stop in frame.gaps]
         for unit, pane in self.plot.panes.items():
             curves = [
-                Curve(trace, origin_s, self._theme.phase(trace.key))
+                self._curve(trace, origin_s)
                 for trace in sorted(frame.traces, key=depth)
                 if unit_of(trace.key) == unit and len(trace.time_s)
             ]
@@ -170,6 +172,10 @@ class ScopePicture(QWidget):
         self._show_words()
         self._prepare_s = perf_counter() - begun
         return True
+
+    def _curve(self, trace: Trace, origin_s: float) -> Curve:
+        colour = self._theme.phase(trace.key)
+        return Curve(trace, origin_s, colour, self._theme.blend(colour, "plot", BAND_STRENGTH))
 
     def _autoscale(self, frame: Frame) -> None:
         for unit, pane in self.plot.panes.items():
@@ -214,12 +220,12 @@ class ScopePicture(QWidget):
         cursors = {
             name: plot.scene_x(start_s, stop_s, time_s)
             for name, time_s in self._cursors.items()
-            if self._cursors_shown and start_s <= time_s <= stop_s
+            if self._cursors_shown and self._frame is not None and start_s <= time_s <= stop_s
         }
         chosen = self._cursor_selected if plot.hasFocus() else None
         plot.overlay.set_cursors(cursors, chosen, self._cursors["B"] - self._cursors["A"], acquisition.span_s)
         settings = acquisition.trigger.settings
-        if acquisition.rolling and acquisition.mode is not RunMode.STOP:
+        if self._frame is None or (acquisition.rolling and acquisition.mode is not RunMode.STOP):
             plot.overlay.set_trigger(None, None)
             return
         number = list(plot.panes).index(self.trigger_unit)
@@ -238,8 +244,9 @@ class ScopePicture(QWidget):
             condition = trigger_text(acquisition.trigger.settings)
             words = f"Waiting for a trigger: {condition}" if waiting else WAITING
         self.plot.overlay.set_words(words)
-        if words:
+        if words and self._frame is not None:
             self._frame = None
+            self._draw_overlay()
             for pane in self.plot.panes.values():
                 pane.show([], [])
 
@@ -269,7 +276,7 @@ class ScopePicture(QWidget):
         return measure.values_at(acquisition.source, self._frame.origin_s + time_s, self._visible())
 
     def _times(self) -> list[tuple[str, str]]:
-        if not self._cursors_shown:
+        if not self._cursors_shown or self._frame is None:
             return []
         a_s, b_s, span_s = self._cursors["A"], self._cursors["B"], self._acquisition.span_s
         difference_s = b_s - a_s
