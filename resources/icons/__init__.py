@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+
+
+@cache
+def _folder() -> Traversable:
+    return resources.files(__package__)
 
 
 def svg(name: str) -> str:
     """Source of an icon, such as "live". KeyError for an unknown name."""
-    file = resources.files(__package__).joinpath(f"{name}.svg")
+    file = _folder().joinpath(f"{name}.svg")
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -16,5 +23,4 @@ def svg(name: str) -> str:
 
 def names() -> tuple[str, ...]:
     """Names of all icons."""
-    files = resources.files(__package__).iterdir()
-    return tuple(sorted(file.name[:-4] for file in files if file.name.endswith(".svg")))
+    return tuple(sorted(file.name[:-4] for file in _folder().iterdir() if file.name.endswith(".svg")))

@@ -67,8 +67,11 @@ class ModuleSelector(FlatButton):
         return QSize(150, self.sizeHint().height())
 
     def event(self, event: QEvent) -> bool:
+        return show_full_text(self, event, self._hidden_text) or super().event(event)
+
+    def _hidden_text(self) -> str:
         cut = self.width() < self._TEXT_X + self._text_width() + self._RIGHT
-        return show_full_text(self, event, f"{self.text()}\n{self._detail}" if cut else "") or super().event(event)
+        return f"{self.text()}\n{self._detail}" if cut else ""
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme, middle = QPainter(self), self.theme, self.height() // 2
@@ -111,8 +114,10 @@ class _Line(Themed, QWidget):
         self.update()
 
     def event(self, event: QEvent) -> bool:
-        cut = self.width() < self._width
-        return show_full_text(self, event, self.full_text() if cut else "") or super().event(event)
+        return show_full_text(self, event, self._hidden_text) or super().event(event)
+
+    def _hidden_text(self) -> str:
+        return self.full_text() if self.width() < self._width else ""
 
     def _text(self, painter: QPainter, x: int, text: str, role: str, token: str) -> int:
         """Draw text at x, return where it ends."""

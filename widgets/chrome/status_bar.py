@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from PySide6.QtCore import QEvent, QRect, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QHelpEvent, QHideEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -18,6 +18,9 @@ from widgets.controls.tips import show_full_text
 _HEIGHT, _HEIGHT_COMPACT = 28, 24
 _EDGE, _GAP = 16, 19
 _VALUE, _QUIET, _ALARM = ("chip", "text2"), ("hint", "text3"), ("chip", "warn")
+
+_FACTS = ("rate", "window", "lost", "calibrated")
+"""From the left; the method and the time stand at the right."""
 
 Run = tuple[str, tuple[str, str]]
 """Text and its (role, colour token)."""
@@ -122,7 +125,7 @@ class StatusBar(Themed, QWidget):
 
     def text(self) -> str:
         """All facts, one a line, with the time last."""
-        ordered = [self._items[name] for name in _ORDER if name in self._items]
+        ordered = [self._items[name] for name in (*_FACTS, "method") if name in self._items]
         return "\n".join(_text(item.runs) for item in [*ordered, self._time()])
 
     def _set(self, name: str, item: _Item | None) -> None:
@@ -161,27 +164,31 @@ class StatusBar(Themed, QWidget):
         painter.fillRect(self.rect(), theme.colour("surface"))
         painter.fillRect(0, 0, self.width(), 1, theme.colour("border"))
         self._places = []
-        right = self.width() - _EDGE
-        for item in (self._time(), self._items.get("method")):
-            runs = self._runs(item)
-            if item and runs:
-                right -= _width(runs)
-                self._draw(painter, item, runs, right, right + _width(runs))
-                right -= _GAP
+        facts = [item for name in _FACTS if (item := self._items.get(name)) and self._runs(item)]
         left = _EDGE
-        for name in _ORDER[:-1]:
-            item = self._items.get(name)
-            runs = self._runs(item)
-            if item and runs and left < right:
-                self._draw(painter, item, runs, left, min(left + _width(runs), right))
-                left += _width(runs) + _GAP
+        right = self._draw_before(painter, self._time(), self.width() - _EDGE) - _GAP
+        method = self._items.get("method")
+        # The method gives way to the facts.
+        needed = left + sum(_width(self._runs(item)) + _GAP for item in facts)
+        if method and self._runs(method) and needed + _width(self._runs(method)) <= right:
+            right = self._draw_before(painter, method, right) - _GAP
+        for item in facts:
+            width = _width(self._runs(item))
+            if left < right:
+                self._draw(painter, item, left, min(left + width, right))
+            left += width + _GAP
 
-    def _runs(self, item: _Item | None) -> tuple[Run, ...]:
-        return () if item is None else item.compact if self._compact else item.runs
+    def _runs(self, item: _Item) -> tuple[Run, ...]:
+        return item.compact if self._compact else item.runs
 
-    def _draw(self, painter: QPainter, item: _Item, runs: tuple[Run, ...], left: int, end: int) -> None:
+    def _draw_before(self, painter: QPainter, item: _Item, end: int) -> int:
+        left = end - _width(self._runs(item))
+        self._draw(painter, item, left, end)
+        return left
+
+    def _draw(self, painter: QPainter, item: _Item, left: int, end: int) -> None:
         self._places.append((QRect(left, 0, end - left, self.height()), item))
-        for text, (role, token) in runs:
+        for text, (role, token) in self._runs(item):
             width = text_width(text, role)
             room = QRect(left, 1, min(width, end - left), self.height() - 1)
             draw_text(painter, room, text, role, self.theme.colour(token))
@@ -189,12 +196,11 @@ class StatusBar(Themed, QWidget):
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            for place, item in self._places:
-                if place.contains(event.pos()):
-                    tip = f"{_text(item.runs)}\n{item.tip}" if item.tip else _text(item.runs)
-                    return show_full_text(self, event, tip)
-            return show_full_text(self, event, self.text())
+            return show_full_text(self, event, lambda: self._tip_at(event.pos()))
         return super().event(event)
 
-
-_ORDER = ("rate", "window", "lost", "calibrated", "method")
+    def _tip_at(self, position: QPoint) -> str:
+        for place, item in self._places:
+            if place.contains(position):
+                return f"{_text(item.runs)}\n{item.tip}" if item.tip else _text(item.runs)
+        return self.text()

@@ -52,8 +52,10 @@ class Chip(Themed, QWidget):
         return self.sizeHint()
 
     def event(self, event: QEvent) -> bool:
-        needs_tip = self.width() < self.sizeHint().width()
-        return show_full_text(self, event, self._text if needs_tip else "") or super().event(event)
+        return show_full_text(self, event, self._hidden_text) or super().event(event)
+
+    def _hidden_text(self) -> str:
+        return self._text if self.width() < self.sizeHint().width() else ""
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme = QPainter(self), self.theme

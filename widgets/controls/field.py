@@ -140,8 +140,10 @@ class Field(Themed, QComboBox):
         super().focusOutEvent(event)
 
     def event(self, event: QEvent) -> bool:
-        text = "" if self._shows_all() else f"{self._label} {self.currentText()}".strip()
-        return show_full_text(self, event, text) or super().event(event)
+        return show_full_text(self, event, self._hidden_text) or super().event(event)
+
+    def _hidden_text(self) -> str:
+        return "" if self._shows_all() else f"{self._label} {self.currentText()}".strip()
 
     def _shows_all(self) -> bool:
         return self._label_shown and self.width() >= self.minimumSizeHint().width()

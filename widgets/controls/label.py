@@ -56,8 +56,10 @@ class Label(Themed, QWidget):
         return QSize(least, whole.height())
 
     def event(self, event: QEvent) -> bool:
-        needs_tip = self.width() < self.sizeHint().width()
-        return show_full_text(self, event, self._text if needs_tip else "") or super().event(event)
+        return show_full_text(self, event, self._hidden_text) or super().event(event)
+
+    def _hidden_text(self) -> str:
+        return self._text if self.width() < self.sizeHint().width() else ""
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         draw_text(QPainter(self), self.rect(), self._text, self._role, self.theme.colour(self._token), self._align)
