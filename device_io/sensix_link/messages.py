@@ -264,9 +264,9 @@ class ReadingsMessage(Message):
 
 @dataclass(frozen=True)
 class Status(Fixed):
-    """Sent once a second while streaming. Counters begin anew with `boot_id`.
+    """Sent once a second while streaming. `boot_id` as in the identity.
 
-    blocks_left_out: sample blocks that the line could not carry; frames_damaged: damaged frames from the host.
+    blocks_left_out: sample blocks that the line could not carry since HELLO; frames_damaged: those from the host.
     """
 
     kind = Kind.STATUS

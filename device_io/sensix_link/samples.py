@@ -91,7 +91,7 @@ class SampleDecoder:
 
     Counters, all only grow: blocks (delivered), blocks_repeated (repeated, overlapping or going back: dropped),
     blocks_bad (contradict themselves or the identity, or jump by more than MAX_JUMP_S: dropped), samples_missing (at
-    jumps of the index), left_out (the module's own count of blocks that the line could not carry).
+    jumps of the index), left_out (the module's own count of blocks that the line could not carry since HELLO).
     """
 
     def __init__(self, chip_rates: Mapping[int, float], channels: Mapping[int, int]) -> None:

@@ -7,7 +7,7 @@ import zlib
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_io.sensix_link.framing import DELIMITER, MARKER, MAX_LINE, MAX_LINES, MAX_PAYLOAD, Deframer, encode_frame
@@ -53,6 +53,7 @@ def outcome(data: bytes, at: list[int]) -> tuple[object, ...]:
     return got, deframer.take_text(), deframer.frames_good, deframer.frames_damaged, deframer.text_bytes
 
 
+@settings(deadline=None)
 @given(st.lists(frames, max_size=8), cuts)
 def test_frames_arrive_however_they_are_split(sent: list[tuple[int, bytes]], at: list[int]) -> None:
     deframer = Deframer()
@@ -60,6 +61,7 @@ def test_frames_arrive_however_they_are_split(sent: list[tuple[int, bytes]], at:
     assert (deframer.frames_good, deframer.frames_damaged, deframer.text_bytes) == (len(sent), 0, 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(lines, frames), max_size=6), cuts)
 def test_text_between_frames_is_text_and_not_damage(parts: list[tuple[str, tuple[int, bytes]]], at: list[int]) -> None:
     deframer = Deframer()
@@ -69,6 +71,7 @@ def test_text_between_frames_is_text_and_not_damage(parts: list[tuple[str, tuple
     assert deframer.frames_damaged == 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), cuts)
 def test_garbage_gives_only_intact_frames_and_the_next_frame_is_good(garbage: bytes, at: list[int]) -> None:
     deframer = Deframer()
@@ -78,6 +81,7 @@ def test_garbage_gives_only_intact_frames_and_the_next_frame_is_good(garbage: by
     assert follow[-1:] == [STEADY[0]]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([*(bytes([code]) for code in b"\xc0\xdb\xdc\xdd\xfa\x01\n\xff\x80"), b"some text, "])),
     cuts,
@@ -117,6 +121,7 @@ def test_one_flipped_bit_anywhere_costs_at_most_one_frame_and_is_counted_once(by
         assert deframer.frames_damaged == (0 if bit // 8 == len(stream) - 1 else 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=2, max_size=5), st.data())
 def test_cut_out_bytes_cost_only_the_frames_they_belong_to(bodies: list[bytes], data: st.DataObject) -> None:
     sent = [(int(Kind.PROBE), bytes([number]) + body) for number, body in enumerate(bodies)]

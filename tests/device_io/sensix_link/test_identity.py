@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_io.sensix_link.framing import MAX_PAYLOAD
@@ -106,6 +106,7 @@ JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_siz
 TREES = st.recursive(JUNK, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner))
 
 
+@settings(deadline=None)
 @given(TREES, st.data())
 def test_any_tree_in_any_place_is_an_identity_or_a_message_error(tree: object, data: st.DataObject) -> None:
     root = copy.deepcopy(json.loads(identity_to_json(INFO)))

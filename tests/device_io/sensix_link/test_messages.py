@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_io.sensix_link.framing import MAX_PAYLOAD
@@ -66,16 +66,19 @@ def test_back_and_forth(message: Message) -> None:
     assert parse_message(message.kind, payload) == message
 
 
+@settings(deadline=None)
 @given(settings_values)
 def test_any_plain_settings_pass(values: dict[str, Any]) -> None:
     assert SettingsWrite.unpack(SettingsWrite(1, values).pack()) == SettingsWrite(1, values)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 255), st.binary(max_size=300))
 def test_garbage_is_a_message_or_a_message_error(kind: int, payload: bytes) -> None:
     checked(kind, payload)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(VALID), st.data())
 def test_mutated_payloads_are_a_message_or_a_message_error(message: Message, data: st.DataObject) -> None:
     payload = bytearray(message.pack())

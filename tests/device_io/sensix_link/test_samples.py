@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -99,6 +99,7 @@ def test_exact_back_and_forth(kind: str, coding: Coding) -> None:
                 assert reference_difference(payload[HEADER_SIZE:], samples, channels) == counts.tolist()
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 90), st.integers(1, 3), st.sampled_from(Coding))
 def test_any_samples_pass(data: st.DataObject, samples: int, channels: int, coding: Coding) -> None:
     value = st.integers(LOW, HIGH) | st.sampled_from([LOW, HIGH, 0, -1]) | st.integers(-300, 300)
@@ -170,6 +171,7 @@ def test_a_stream_of_three_chips(coding: Coding, batch: int) -> None:
     assert (decoder.blocks, decoder.blocks_repeated, decoder.blocks_bad, decoder.samples_missing) == (150, 0, 0, 0)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.sampled_from(Coding))
 def test_repeated_missing_and_swapped_blocks_are_counted(rng: random.Random, coding: Coding) -> None:
     payloads, chips = make_stream(coding)
@@ -270,6 +272,7 @@ def test_a_block_that_contradicts_itself_is_bad_and_harms_no_other(payload: byte
     assert counters(decoder) == (3, 0, 1, 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300) | st.binary(max_size=120).map(lambda b: header(0, 1, 1, 20) + b), max_size=6))
 def test_garbage_is_never_an_exception(payloads: list[bytes]) -> None:
     decoder = SampleDecoder({0: 4000.0}, {0: 1})
@@ -280,6 +283,7 @@ def test_garbage_is_never_an_exception(payloads: list[bytes]) -> None:
         assert block.counts.max() <= HIGH
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), min_size=1, max_size=5))
 def test_a_mutated_block_is_bad_or_what_the_document_says(changes: list[tuple[int, int]]) -> None:
     payload = small_difference()
