@@ -171,6 +171,7 @@ class Firmware:
         chosen = choose_version(message.lowest, message.highest, VERSION_LOWEST, VERSION_HIGHEST)
         self._stop_stream()
         self._session = chosen != 0
+        self._left_out = 0
         self._send(HelloReply(message.request_id, chosen, VERSION_LOWEST, VERSION_HIGHEST))
 
     def _answer(self, message: Message, request_id: int, now: float) -> None:
