@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from app.measurement_json import to_json, to_text
 from app.output import Output, Refused, WrongUsage
 from app.specs import chip_specs
-from device_io.comtrade import ComtradeRecord, FileError, open_comtrade
+from device_io.comtrade import ComtradeRecord, FileError, ReadingStopped, open_comtrade
 from dsp.analyser import Analyser
 from dsp.measurement import Measurement
 from resources.systems import SYSTEMS
 
 INTERVALS = ("window", "3s", "10s", "10min", "2h", "all")
+
+RATES_HZ = (200.0, 2e6)
+"""Sample rates that can be measured: below, a cycle has too few samples for any value."""
 
 _BLOCK_S = 1.0
 _BLOCK_SAMPLES = (1024, 65536)
@@ -46,11 +49,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
         raise WrongUsage("--nominal-voltage needs a number of volts above 0.")
     mapping = parse_channels(args.channels) if args.channels is not None else None
     try:
-        with open_comtrade(args.file, mapping, system=args.system) as record:
+        with open_comtrade(args.file, mapping, system=args.system, stopped=output.stop.is_set) as record:
             output.note(describe(record))
             for note in record.notes:
                 output.note(note)
             _print_measurements(record, args, output)
+    except ReadingStopped:
+        return 0
     except FileError as wrong:
         raise Refused(str(wrong)) from None
     return 0
@@ -66,13 +71,19 @@ def _print_measurements(record: ComtradeRecord, args: argparse.Namespace, output
         output.result(to_json(measurement), to_text(measurement))
         printed += 1
     if not printed and not output.stop.is_set():
-        raise Refused("The record is too short to be measured: it does not hold one whole cycle.")
+        raise Refused("Nothing in the record can be measured: samples are missing everywhere in one of its channels.")
 
 
 def analyze_record(
     record: ComtradeRecord, *, nominal_voltage_v: float = 230.0, nominal_frequency_hz: float | None = None
 ) -> Iterator[Measurement]:
-    """The windows of a record, oldest first; at most a second of samples (or 1024) is read ahead."""
+    """The windows of a record, oldest first; at most a second of samples (or 1024) is read ahead. FileError for a
+    sample rate with which nothing can be measured."""
+    slowest_hz, fastest_hz = RATES_HZ
+    if not slowest_hz <= record.rate_hz <= fastest_hz:
+        raise FileError(
+            f"The record has {record.rate_hz:g} samples a second; {slowest_hz:g} to {fastest_hz:g} can be measured."
+        )
     info = record.info
     analyser = Analyser(
         info.system,

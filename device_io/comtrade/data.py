@@ -7,7 +7,7 @@ status, little-endian. ASCII data is parsed some lines at a time. Codes for miss
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_io.comtrade.config import Config
-from device_io.comtrade.errors import FileError
+from device_io.comtrade.errors import FileError, ReadingStopped
 from device_io.comtrade.files import DataPlace
 
 NO_STAMP = -1
@@ -53,17 +53,19 @@ class SampleData(Protocol):
         """Let go of the file. May be called twice."""
 
 
-def open_data(place: DataPlace, config: Config) -> SampleData:
-    """The rows of a record. OSError where the file can't be opened."""
+def open_data(place: DataPlace, config: Config, stopped: Callable[[], bool]) -> SampleData:
+    """The rows of a record. `stopped` is asked every block; once it says so, reading ends with ReadingStopped.
+    OSError where the file can't be opened."""
     if place.length <= 0:
         raise FileError(f'"{place.path.name}" holds no samples: it is empty. Copy the record again from where it came.')
     if config.format == "ASCII":
-        return _AsciiData(place, config)
-    return _BinaryData(place, config)
+        return _AsciiData(place, config, stopped)
+    return _BinaryData(place, config, stopped)
 
 
 class _BinaryData:
-    def __init__(self, place: DataPlace, config: Config) -> None:
+    def __init__(self, place: DataPlace, config: Config, stopped: Callable[[], bool]) -> None:
+        self._stopped = stopped
         sample_type = _SAMPLE_TYPES[config.format]
         fields: list[tuple[str, str] | tuple[str, str, tuple[int, ...]]] = [
             ("number", "<u4"),
@@ -81,6 +83,8 @@ class _BinaryData:
     def rows(self, columns: Sequence[int], start: int, stop: int, rows_per_block: int) -> Iterator[Rows]:
         missing = self._missing(columns)
         for first in range(start, min(stop, self.row_count), rows_per_block):
+            if self._stopped():
+                raise ReadingStopped
             count = min(rows_per_block, stop - first, self.row_count - first)
             yield self._read(first, count, list(columns), missing)
 
@@ -108,7 +112,8 @@ class _BinaryData:
 
 
 class _AsciiData:
-    def __init__(self, place: DataPlace, config: Config) -> None:
+    def __init__(self, place: DataPlace, config: Config, stopped: Callable[[], bool]) -> None:
+        self._stopped = stopped
         self._path, self._offset, self._length = place.path, place.offset, place.length
         self._columns = 2 + len(config.analog) + config.status_count
         self._analog_count = len(config.analog)
@@ -148,6 +153,8 @@ class _AsciiData:
         file.seek(self._offset)
         left, carry = self._length, b""
         while left > 0:
+            if self._stopped():
+                raise ReadingStopped
             chunk = file.read(min(left, _READ_BYTES))
             left = left - len(chunk) if chunk else 0
             text = (carry + chunk).replace(b"\r", b"\n").replace(b"\x1a", b"\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -102,12 +102,17 @@ class ComtradeRecord:
 
 
 def open_comtrade(
-    path: str | Path, mapping: Mapping[str, str] | None = None, *, system: WiringSystem | None = None
+    path: str | Path,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    system: WiringSystem | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> ComtradeRecord:
     """Open the record that a .cfg, .dat or .cff file belongs to.
 
     mapping: {V1 V2 V3 I1 I2 I3 IN: channel name or number}, for what is not recognised. system: measure only its
-    channels; without it, the one that the channels make up.
+    channels; without it, the one that the channels make up. stopped: asked every now and then, also while blocks are
+    read; once it says so, reading ends with ReadingStopped.
     FileError where it is no record, is cut or damaged, or where it stays open which channels are meant.
     """
     config_file = find_config(path)
@@ -116,7 +121,7 @@ def open_comtrade(
     assignment = assign_channels(config.analog, mapping)
     data: SampleData | None = None
     try:
-        data = open_data(place, config)
+        data = open_data(place, config, stopped)
         span = choose_span(config, data, place.path.name)
         notes = [*config.notes, *span.notes, *assignment.notes]
         assigned = dict(assignment.assigned)
