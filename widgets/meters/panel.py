@@ -43,7 +43,7 @@ def _digits(role: str, scale: float) -> QFont:
 
 
 class MeterPanel(QWidget):
-    """The card of the meters: four large numbers and a table quantity x phase, with the keys and units of the parameter table.
+    """The card of the meters: four large numbers and a table quantity x phase, units from the parameter table.
 
     Arrow keys move over the cells, Ctrl+C copies the value, Ctrl+Shift+C (or the context menu) the whole table.
     """

@@ -12,8 +12,8 @@ from widgets.phasors.model import Arrow
 _KEEP = 0.6
 """An earlier place is left only for one that is this much better, so that names do not jump."""
 
-Place = tuple[float, float]
-"""Where along the arrow (share of its length), and how far beside it (px, + to the left of its direction)."""
+Place = tuple[float, float, float]
+"""Where along the arrow (share of its length), how far past that and how far beside it (px, + to its left)."""
 
 
 def tip_of(arrow: Arrow, centre: QPointF, radius: float) -> QPointF:
@@ -37,7 +37,7 @@ def place_labels(
     for arrow in sorted(arrows, key=lambda entry: -entry.length):
         size = sizes[arrow.channel]
         best: tuple[float, Place, QRectF] | None = None
-        for rank, place in enumerate(_candidates(arrow, size, radius)):
+        for rank, place in enumerate(_candidates(arrow, size)):
             rect = _rect(arrow, place, size, centre, radius)
             cost = 0.15 * rank + _cost(rect, arrow.channel, shafts, rects, centre, radius)
             if place == before.get(arrow.channel):
@@ -49,18 +49,17 @@ def place_labels(
     return rects, places
 
 
-def _candidates(arrow: Arrow, size: QSizeF, radius: float) -> list[Place]:
+def _candidates(arrow: Arrow, size: QSizeF) -> list[Place]:
     beside = size.width() / 2 + 5
     upward = 1.0 if math.cos(math.radians(arrow.angle_deg)) > 0 else -1.0
     along = (0.86, 0.7, 1.0, 0.55, 0.4) if arrow.is_voltage else (1.0, 0.86, 0.7, 0.55, 0.4)
-    places = [(share, side * upward * beside) for share in along for side in (1.0, -1.0)]
-    length = max(1.0, arrow.length * radius)
-    return [(1.0 + (size.width() / 2 + 4) / length, 0.0), *places] if arrow.length < 0.75 else places
+    places = [(share, 0.0, side * upward * beside) for share in along for side in (1.0, -1.0)]
+    return places if arrow.is_voltage else [(1.0, size.width() / 2 + 4, 0.0), *places]
 
 
 def _rect(arrow: Arrow, place: Place, size: QSizeF, centre: QPointF, radius: float) -> QRectF:
     angle = math.radians(arrow.angle_deg)
-    along, beside = place[0] * arrow.length * radius, place[1]
+    along, beside = place[0] * arrow.length * radius + place[1], place[2]
     # A label is wider than high: beside a level arrow it may stand closer than beside an upright one.
     beside *= (abs(math.sin(angle)) * size.width() + abs(math.cos(angle)) * size.height() + 8) / (size.width() + 10)
     x = centre.x() + along * math.cos(angle) - beside * math.sin(angle)

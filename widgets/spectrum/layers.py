@@ -205,7 +205,7 @@ def paint_fundamental_label(
 def place_callouts(
     geometry: Geometry, spectrum: Spectrum, unit: Unit, findings: Sequence[Finding], scale: float
 ) -> list[tuple[Finding, QRectF, float]]:
-    """(finding, plate, y of the arrow's tip) of the worst two orders; a second that would overlap is left out."""
+    """(finding, plate, y of the arrow's tip) of the worst two orders; what would overlap or not fit is left out."""
     metrics = QFontMetricsF(font("hint", scale))
     rect = geometry.rect
     placed: list[tuple[Finding, QRectF, float]] = []
@@ -226,7 +226,7 @@ def place_callouts(
         # Order 1 wears its label in the first line of the plot.
         top = max(top, rect.top() + (20 if left < geometry.centre(6) else 4) * scale)
         plate = QRectF(round(left), round(top), round(width), round(height))
-        if not any(plate.adjusted(-4, -4, 4, 4).intersects(other) for _, other, _ in placed):
+        if rect.contains(plate) and not any(plate.adjusted(-4, -4, 4, 4).intersects(other) for _, other, _ in placed):
             placed.append((finding, plate, tip))
     return placed
 

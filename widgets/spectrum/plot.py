@@ -51,6 +51,7 @@ class SpectrumPlot(QWidget):
         self._bars: QPixmap | None = None
         self._bars_key: tuple[int, Spectrum | None] = (0, None)
         self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Harmonic spectrum")
@@ -100,7 +101,7 @@ class SpectrumPlot(QWidget):
         """Where the bars stand at present; None without values."""
         if self._spectrum is None:
             return None
-        left, top, right, bottom = (round(side * self._text_scale) for side in (50, 16, 16, 29))
+        left, top, right, bottom = (round(side * self._text_scale) for side in (47, 16, 13, 26))
         rect = QRectF(left, top, max(80, self.width() - left - right), max(40, self.height() - top - bottom))
         ratio = self.devicePixelRatioF() if ratio is None else ratio
         scale = self._chooser.choose(self._spectrum, self._unit, self._logarithmic, self._lines(), new_data=False)
@@ -133,6 +134,7 @@ class SpectrumPlot(QWidget):
         theme, scale, spectrum = self._theme, self._text_scale, self._spectrum
         geometry = self.geometry_of_bars(ratio)
         if spectrum is None or geometry is None or not spectrum.has_data:
+            painter.fillRect(self.rect(), theme.colour("surface"))
             painter.setFont(font("body", scale))
             painter.setPen(theme.colour("text3"))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty_text())

@@ -65,7 +65,8 @@ class SpectrumView(Card):
         self.header_layout.addStretch(1)
         for mark in (self._legend, self._chip):
             self.header_layout.addWidget(mark)
-        self.body_layout.setContentsMargins(0, 0, 0, 0)
+        # The plot paints all of its ground: it stays clear of the card's round corners.
+        self.body_layout.setContentsMargins(3, 0, 3, 3)
         self.body_layout.addWidget(self.plot)
         self._segment.changed.connect(lambda value: self.set_quantity(value))
         self._field.changed.connect(self._on_form)
