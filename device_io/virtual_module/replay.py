@@ -82,31 +82,55 @@ def make_loop(recording: Recording) -> Loop:
 def _period_samples(data: NDArray[np.float64], keys: Sequence[str], rate_hz: float) -> float:
     """Samples a cycle of the fundamental, from the strongest voltage (else current).
 
-    The largest peak of a windowed spectrum between 42 and 70 Hz, then the phase advance between its two halves.
+    Begins at the largest peak of a windowed spectrum between 42 and 70 Hz; then the shift by 1, 2, 4... cycles that
+    makes the wave most like itself gives the period ever more closely. That holds for three cycles with harmonics.
     """
     voltages = [n for n, key in enumerate(keys) if key.startswith("V")] or list(range(len(keys)))
     wave = data[:, max(voltages, key=lambda n: float(np.std(data[:, n])))]
     wave = wave - wave.mean()
-    if len(wave) < 1.5 * rate_hz / 50.0 or not wave.any():
+    if len(wave) < 2.0 * rate_hz / _HIGHEST_HZ or not wave.any():
         raise ReplayError("The recording is shorter than two cycles of the mains, or empty. Choose a longer one.")
-    window = np.hanning(len(wave) + 1)[:-1]
     size = 1 << (8 * len(wave) - 1).bit_length()
-    spectrum = np.abs(np.fft.rfft(wave * window, size))
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), size))
     low, high = math.ceil(_LOWEST_HZ * size / rate_hz), math.floor(_HIGHEST_HZ * size / rate_hz)
-    peak = low + int(np.argmax(spectrum[low : high + 1]))
-    frequency = peak * rate_hz / size
-    half = len(wave) // 2
-    for _ in range(4):
-        turn = np.exp(-2j * math.pi * frequency / rate_hz * np.arange(len(wave)))
-        shaded = np.hanning(half + 1)[:-1]
-        first, second = (shaded * (wave * turn)[n : n + half] for n in (0, len(wave) - half))
-        advance = np.angle(second.sum() * np.conj(first.sum())) / (2.0 * math.pi)
-        frequency += advance * rate_hz / (len(wave) - half)
-    if not _LOWEST_HZ <= frequency <= _HIGHEST_HZ:
+    if spectrum[low : high + 1].max() < 0.2 * spectrum.max():
         raise ReplayError(
             "The recording shows no mains frequency between 42 and 70 Hz. Choose another channel or file."
         )
-    return rate_hz / frequency
+    period = size / (low + int(np.argmax(spectrum[low : high + 1])))
+    cycles, reach = 1, 0.15 * period
+    while cycles * period + 0.5 * period <= len(wave):
+        shift, likeness = _best_shift(wave, cycles * period, reach, round(4.0 * period))
+        if cycles == 1 and likeness < 0.5:
+            raise ReplayError("The recording does not repeat from cycle to cycle. Choose another part or channel.")
+        period = shift / cycles
+        cycles, reach = 2 * cycles, max(2.0, 0.02 * period)
+    if not _LOWEST_HZ <= rate_hz / period <= _HIGHEST_HZ:
+        raise ReplayError(
+            "The recording shows no mains frequency between 42 and 70 Hz. Choose another channel or file."
+        )
+    return period
+
+
+def _best_shift(wave: NDArray[np.float64], near: float, reach: float, most: int) -> tuple[float, float]:
+    """Shift within `reach` of `near` (samples, to a fraction) at which the wave is most like itself; how much, 0 to 1.
+
+    Compares at most `most` samples.
+    """
+    first = max(1, math.floor(near - reach))
+    last = min(math.ceil(near + reach), len(wave) - 8)
+    length = min(most, len(wave) - last)
+    still = wave[:length]
+    moved = np.lib.stride_tricks.sliding_window_view(wave[first : last + length], length)
+    unlike = np.mean((moved - still) ** 2, axis=1)
+    best = int(np.argmin(unlike))
+    offset = 0.0
+    if 0 < best < len(unlike) - 1:
+        left, middle, right = unlike[best - 1 : best + 2]
+        bend = left - 2.0 * middle + right
+        offset = float(0.5 * (left - right) / bend) if bend > 0.0 else 0.0
+    power = float(np.mean(wave**2))
+    return first + best + offset, max(0.0, 1.0 - float(unlike[best]) / (2.0 * power))
 
 
 def _choose(total: int, period: float) -> tuple[int, int, int]:
