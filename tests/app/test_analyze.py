@@ -1,0 +1,239 @@
+"""The analyze verb: real records, written ones with known values, and everything that is refused."""
+
+from __future__ import annotations
+
+import math
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.cli import main
+from app.output import WrongUsage
+from app.verbs.analyze import analyze_record, parse_channels
+from device_io.comtrade import open_comtrade
+from resources.parameters import keys_for
+from tests.fakes.command_line import json_lines, run_verb
+from tests.fakes.comtrade_writer import three_phase
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+KEATING = DATA / "keating" / "keating_1999.CFG"
+OITA = DATA / "oita" / "Comtrade1.cfg"
+HV = "V1=HV Bus VR,V2=HV Bus VS,V3=HV Bus VT,I1=HV IR,I2=HV IS,I3=HV IT"
+
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the recordings (../shared/data) are not on this machine")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = main(["analyze", *map(str, arguments)])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    caught = capsys.readouterr()
+    assert "Traceback" not in caught.err
+    return code, caught.out, caught.err
+
+
+@needs_data
+def test_keating() -> None:
+    done = run_verb("analyze", str(KEATING), "--json")
+    assert done.returncode == 0
+    (line,) = json_lines(done.stdout)
+    assert (line["window"], line["flags"], line["system"], line["module"]) == ("record", ["short"], "3P", None)
+    assert line["band"] == {"trusted_to": 40, "indicative_to": 40, "thd_to": 40}
+    assert line["time"] == "2015-11-18T05:33:03.832Z"
+    values = line["values"]
+    assert list(values) == list(keys_for("3P"))
+    with open_comtrade(KEATING) as record:
+        samples = np.concatenate([block for _, block in record.blocks()])
+    spectrum = np.abs(np.fft.rfft(samples, axis=0)) * math.sqrt(2) / len(samples)  # 4 cycles: order h in bin 4 h
+    rms = np.sqrt(np.mean(samples**2, axis=0))
+    for column, key in enumerate(("V1", "V2", "V3", "I1", "I2", "I3")):
+        assert values[f"{key}r"] == pytest.approx(rms[column], rel=1e-3)
+    for p in (1, 2, 3):
+        orders = spectrum[4:164:4, p - 1]
+        thd_pct = 100 * math.sqrt(float(np.sum(orders[1:] ** 2))) / orders[0]
+        assert values[f"THV{p}"] == pytest.approx(thd_pct, abs=0.1)
+        assert 1.15 < values[f"THV{p}"] < 1.35
+    assert values["Fqai"] == pytest.approx(60.0, abs=0.1)
+    assert values["Pc"] == pytest.approx(float(np.mean(np.sum(samples[:, :3] * samples[:, 3:], axis=1))), rel=2e-3)
+    assert "I4" in done.stderr
+
+
+@needs_data
+def test_keating_for_people() -> None:
+    done = run_verb("analyze", str(KEATING))
+    assert done.returncode == 0
+    for text in ("348.9", "352.2", "345.9", "126.1", "151.8", "166.7", "1.3", "short"):
+        assert text in done.stdout
+
+
+@needs_data
+def test_oita(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, OITA)
+    assert (code, out) == (1, "")
+    assert "--channels V1=NAME" in err
+    code, out, _ = run(capsys, OITA, "--channels", HV, "--json")
+    assert code == 0
+    lines = json_lines(out)
+    assert len(lines) == 29  # whole windows in 6 s at just under 60 Hz
+    assert lines[0]["time"].startswith("2023-07-27T00:19:53.3")
+    for line in lines:
+        assert line["values"]["Fqai"] == pytest.approx(60.0, abs=0.1)
+        assert line["values"]["V1r"] == pytest.approx(130.6e3, rel=5e-3)
+        assert line["band"]["trusted_to"] == 8
+        assert line["values"]["1V10"] is None
+    assert lines[2]["values"]["I1r"] > 150
+    assert lines[-1]["values"]["I1r"] < 10  # the load was switched off
+
+
+@pytest.mark.parametrize(("rate_hz", "frequency_hz"), [(4000.0, 50.0), (4000.0, 49.5), (10240.0, 60.0), (1200.0, 60.0)])
+def test_known_values(tmp_path: Path, rate_hz: float, frequency_hz: float) -> None:
+    path = three_phase(int(rate_hz), rate_hz, frequency_hz, revision=2013, format="FLOAT32").write(tmp_path)
+    with open_comtrade(path) as record:
+        measurements = list(analyze_record(record))
+        start_ns = record.start_utc_ns
+    cycles = 12 if frequency_hz == 60 else 10
+    assert len(measurements) == (4 if frequency_hz == 49.5 else 5)
+    for number, measurement in enumerate(measurements, 1):
+        assert measurement.flags == ()
+        assert measurement.system == "3P+N"
+        duration_s = cycles / frequency_hz
+        assert measurement.end_ns - start_ns == pytest.approx(number * duration_s * 1e9, abs=2e7)
+        values = measurement.values
+        expected = {
+            "Fqai": frequency_hz,
+            "V1r": 230.0,
+            "V23r": 230.0 * math.sqrt(3),
+            "I2r": math.hypot(10.0, math.sqrt(2)),
+            "INr": 6 / math.sqrt(2),
+            "P3": 2300 * math.cos(0.3),
+            "Pc": 6900 * math.cos(0.3),
+            "THI1": 10 * math.sqrt(2),
+            "3I3": 10 * math.sqrt(2),
+        }
+        for key, value in expected.items():
+            assert values[key] == pytest.approx(value, rel=1e-3), key
+        assert values["1V5"] == pytest.approx(0.0, abs=0.02)
+
+
+@pytest.mark.parametrize(("count", "window", "flags"), [(300, "record", ("short",)), (801, "10/12-cycle", ())])
+def test_short_records(tmp_path: Path, count: int, window: str, flags: tuple[str, ...]) -> None:
+    with open_comtrade(three_phase(count).write(tmp_path)) as record:
+        (measurement,) = analyze_record(record)
+    assert (measurement.window, measurement.flags) == (window, flags)
+    assert measurement.values["V1r"] == pytest.approx(230.0, rel=1e-3)
+
+
+def test_missing_samples_are_a_gap(tmp_path: Path) -> None:
+    fake = three_phase(8000)
+    fake.channels[4].missing = range(3000, 3004)
+    with open_comtrade(fake.write(tmp_path)) as record:
+        measurements = list(analyze_record(record))
+    (gap,) = [m for m in measurements if "gap" in m.flags]
+    assert gap.samples_lost == 4
+    assert gap.values.get("V1r") is None
+    assert len(measurements) > 6
+
+
+def test_system_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = three_phase(1700).write(tmp_path)
+    for system in ("1P", "3P", "1P+N"):
+        code, out, _ = run(capsys, path, "--system", system, "--json")
+        assert code == 0
+        line = json_lines(out)[0]
+        assert line["system"] == system
+        assert list(line["values"]) == list(keys_for(system))  # type: ignore[arg-type]
+    code, out, err = run(capsys, three_phase(900, names=("V1", "I1")).write(tmp_path, "one"), "--system", "3P")
+    assert (code, out) == (1, "")
+    assert "needs V2, V3" in err
+
+
+def test_without_currents_and_without_neutral(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, three_phase(900, names=("V1", "V2", "V3")).write(tmp_path), "--json")
+    assert code == 0
+    values = json_lines(out)[0]["values"]
+    assert values["V1r"] == pytest.approx(230, rel=1e-3)
+    assert values["I1r"] is None
+    assert values["Pc"] is None
+    path = three_phase(900, names=("V1", "V2", "V3", "I1", "I2", "I3")).write(tmp_path)
+    code, out, _ = run(capsys, path, "--system", "3P+N", "--json")
+    assert code == 0
+    values = json_lines(out)[0]["values"]
+    assert values["INr"] is None
+    assert values["u0"] == pytest.approx(0, abs=0.05)
+
+
+def test_a_fourth_current_that_follows_the_sum_is_the_neutral(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = three_phase(900, names=("U1", "U2", "U3", "I1", "I2", "I3", "I4"))
+    fake.channels[6].values = -fake.channels[6].values + 3.0
+    code, out, err = run(capsys, fake.write(tmp_path), "--json")
+    assert code == 0
+    assert json_lines(out)[0]["system"] == "3P+N"
+    assert "taken as IN" in err
+
+
+def test_a_slow_record_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, three_phase(500, 20.0).write(tmp_path))
+    assert (code, out) == (1, "")
+    assert "20 samples a second" in err
+
+
+def test_a_record_with_a_dead_channel_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake = three_phase(900)
+    fake.channels[0].missing = range(900)
+    code, out, err = run(capsys, fake.write(tmp_path))
+    assert (code, out) == (1, "")
+    assert "samples are missing" in err
+
+
+def test_one_clear_sentence_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = three_phase(900).write(tmp_path)
+    data = whole.with_suffix(".dat").read_bytes()
+    whole.with_suffix(".dat").write_bytes(data[: len(data) // 2])
+    (tmp_path / "photo.cfg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF")
+    (tmp_path / "empty.cfg").touch()
+    (tmp_path / "sound.wav").write_bytes(b"RIFF")
+    for name, words in (
+        ("record.cfg", "of 900 samples: it is cut"),
+        ("photo.cfg", "not a COMTRADE"),
+        ("empty.cfg", "is empty"),
+        ("sound.wav", ".cfg with its .dat"),
+        ("nothing.cfg", "There is no file"),
+    ):
+        code, out, err = run(capsys, tmp_path / name, "--json")
+        assert (code, out) == (1, "")
+        assert words in err
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--every", "10min"], "--every 10min"),
+        (["--every", "hour"], "hour"),
+        (["--events"], "--events"),
+        (["--nominal-voltage", "0"], "--nominal-voltage"),
+        (["--nominal-voltage", "nan"], "--nominal-voltage"),
+        (["--nominal-frequency", "55"], "--nominal-frequency"),
+        (["--system", "2P"], "2P"),
+        (["--channels", "V1"], "V1=NAME"),
+        (["--channels", ""], "V1=NAME"),
+        (["--channels", "V1=A,v1=B"], "V1 twice"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
+    code, out, err = run(capsys, three_phase(900).write(tmp_path), *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_parse_channels() -> None:
+    assert parse_channels(" v1 = HV Bus VR , I1=a=b") == {"V1": "HV Bus VR", "I1": "a=b"}
+    with pytest.raises(WrongUsage):
+        parse_channels("V1=,V2=x")

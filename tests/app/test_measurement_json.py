@@ -1,0 +1,70 @@
+"""JSON and text of a measurement."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from app.measurement_json import iso_utc, to_json, to_text
+from dsp.measurement import Band, Measurement
+from resources.parameters import keys_for
+from resources.systems import SYSTEMS
+
+
+def measurement(system: str = "3P+N", **values: float | None) -> Measurement:
+    return Measurement(
+        end_ns=1447824783765499999,
+        start_s=0.0,
+        end_s=0.2,
+        system=system,
+        window="10/12-cycle",
+        flags=("dip",),
+        band=Band(26, 33, 33),
+        values=values,
+        corrected={"V1r": 231.0, "V2r": math.nan},
+        module="0011223344556677",
+    )
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_key_of_the_system_and_no_nan(system: str) -> None:
+    made = to_json(measurement(system, V1r=230.123456789, I1r=math.nan, P1=math.inf, unknown=1.0))
+    assert list(made["values"]) == list(keys_for(system))  # type: ignore[arg-type]
+    assert made["values"]["V1r"] == 230.123456789
+    assert made["values"]["I1r"] is None
+    assert made["values"]["P1"] is None
+    assert made["corrected"] == {"V1r": 231.0}
+    assert (made["time"], made["module"], made["system"]) == ("2015-11-18T05:33:03.765Z", "0011223344556677", system)
+    assert made["band"] == {"trusted_to": 26, "indicative_to": 33, "thd_to": 33}
+    assert made["flags"] == ["dip"]
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (999_500_000, "1970-01-01T00:00:01.000Z"),
+        (999_499_999, "1970-01-01T00:00:00.999Z"),
+        (1690417193156666511, "2023-07-27T00:19:53.157Z"),
+    ],
+)
+def test_time_has_milliseconds(time_ns: int, text: str) -> None:
+    assert iso_utc(time_ns) == text
+
+
+def test_text_has_units_and_says_what_is_not_available() -> None:
+    text = to_text(measurement(V1r=348.951, THV1=1.239, I1r=0.01234, P1=-41234.5, PF1i=-0.92, Fqai=59.98, Pc=0.0))
+    for part in ("348.95 V", "1.24 %", "12.340 mA", "-41.234 kW", "-0.920", "59.980 Hz", "0 W", "n/a", "a dip was"):
+        assert part in text
+    assert [line.split()[0] for line in text.splitlines()[2:7]] == ["L1", "L2", "L3", "N", "sum"]
+    assert "nan" not in text
+
+
+def test_text_of_one_phase_is_short() -> None:
+    text = to_text(measurement("1P", V1r=130620.76))
+    assert "130.62 kV" in text
+    assert "L2" not in text
+    assert "sum" not in text
