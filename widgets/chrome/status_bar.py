@@ -11,13 +11,13 @@ from PySide6.QtGui import QHelpEvent, QHideEvent, QPainter, QPaintEvent, QShowEv
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets import numbers
-from widgets.controls.pace import Pace
 from widgets.controls.painting import Themed, draw_text, text_width
 from widgets.controls.tips import show_full_text
+from widgets.pacing import Latest
 
 _HEIGHT, _HEIGHT_COMPACT = 28, 24
 _EDGE, _GAP = 16, 19
-_VALUE, _QUIET, _ALARM = ("chip", "text2"), ("hint", "text3"), ("chip", "warn")
+_VALUE, _QUIET, _ALARM = ("hint-medium", "text2"), ("hint", "text3"), ("chip", "warn")
 
 _FACTS = ("rate", "window", "lost", "calibrated")
 """From the left; the method and the time stand at the right."""
@@ -57,7 +57,7 @@ class StatusBar(Themed, QWidget):
         self._places: list[tuple[QRect, _Item]] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Status")
-        self._paced_lost = Pace(self._show_lost, self)
+        self._lost: Latest[tuple[int, str, str]] = Latest(self, self._show_lost)
         self._second = QTimer(self)
         self._second.setSingleShot(True)
         self._second.setTimerType(Qt.TimerType.PreciseTimer)
@@ -80,12 +80,14 @@ class StatusBar(Themed, QWidget):
 
     def set_lost(self, count: int | None, since: str = "", tip: str = "") -> None:
         """Samples lost since a local time such as "14:19:20"; None while nothing is sampled. Paced."""
-        self._paced_lost(count, since, tip)
-
-    def _show_lost(self, count: int | None, since: str, tip: str) -> None:
         if count is None:
+            self._lost.clear()
             self._set("lost", None)
-            return
+        else:
+            self._lost.put((count, since, tip))
+
+    def _show_lost(self, state: tuple[int, str, str]) -> None:
+        count, since, tip = state
         number = (numbers.count(count), _ALARM if count else _VALUE)
         what = " sample lost" if count == 1 else " samples lost"
         long = f"{what} since {since}" if since else what
@@ -107,7 +109,7 @@ class StatusBar(Themed, QWidget):
 
     def clear(self) -> None:
         """No module: the time alone."""
-        self._paced_lost(None, "", "")
+        self.set_lost(None)
         for name in ("rate", "window", "calibrated", "method"):
             self._set(name, None)
 

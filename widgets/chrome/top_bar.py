@@ -13,9 +13,9 @@ from widgets import numbers
 from widgets.chrome.indicators import LinkIndicator, ModuleSelector, StateIndicator
 from widgets.controls.button import IconButton
 from widgets.controls.label import Label
-from widgets.controls.pace import Pace
 from widgets.controls.painting import Themed
 from widgets.controls.status_icon import Status
+from widgets.pacing import Latest
 from widgets.theme import Theme
 
 _HEIGHT, _HEIGHT_COMPACT = 56, 48
@@ -63,8 +63,10 @@ class TopBar(Themed, QWidget):
         self.setAccessibleName("Module and state")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._compact = False
-        self._error: str | None = None
+        self._known = False
         self._linked = False
+        self._measuring = False
+        self._error: str | None = None
         self.selector = ModuleSelector()
         self.selector.clicked.connect(self.module_pressed)
         self._hint = Label("", "control", "text2")
@@ -77,15 +79,15 @@ class TopBar(Themed, QWidget):
         self._help.clicked.connect(self.help_pressed)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 0, 16, 1)
-        row.setSpacing(14)
+        row.setSpacing(12)
         for widget in (
             self.selector,
             self._hint,
             self._link,
             self._divider,
-            self._problem,
             self._sync,
             self._flags,
+            self._problem,
         ):
             row.addWidget(widget)
         row.addStretch(1)
@@ -93,7 +95,7 @@ class TopBar(Themed, QWidget):
         """Place of further buttons, left of help."""
         row.addLayout(self.actions_layout)
         row.addWidget(self._help)
-        self._paced_sync = Pace(self._show_sync, self)
+        self._latest_sync: Latest[tuple[Sync, float | None]] = Latest(self, self._show_sync)
         self.clear()
 
     def set_module(self, name: str, system: str, eui: str | None) -> None:
@@ -101,21 +103,22 @@ class TopBar(Themed, QWidget):
         detail = f"{system} · EUI …{eui[-4:]}" if eui else system
         self.selector.set_texts(name or NO_MODULE, detail)
         self.selector.set_tip(f"EUI {eui}" if eui else "")
-        self._hint.setVisible(False)
+        self._known = True
+        self._arrange()
 
     def set_link(self, kind: str, port: str, bars: int, word: str, error: str | None = None) -> None:
-        """Show the link. kind: "USB"; bars: 0..4; word: how well it goes. `error`, one sentence that says what to do,
-        takes the place of synchronisation and flags."""
-        self._linked, self._error = True, error
+        """Show the link. kind: "USB"; bars: 0..4; word: how well it goes. `error`: one sentence that says
+        what to do; without bars it takes the place of synchronisation and flags, beside some it stands after them."""
+        self._linked, self._measuring, self._error = True, error is None or bars > 0, error
         self._link.set_link(kind, port, bars, word)
         self._link.setToolTip(f"{kind} {port}")
         if error is not None:
-            self._problem.set_state(Status.BAD, error, tip="")
+            self._problem.set_state(Status.WARN if self._measuring else Status.BAD, error)
         self._arrange()
 
     def set_sync(self, state: Sync | str, frequency_hz: float | None = None) -> None:
         """Show how windows stand to the mains, and the frequency. At most four times a second."""
-        self._paced_sync(Sync(state), frequency_hz)
+        self._latest_sync.put((Sync(state), frequency_hz))
 
     def set_flags(self, flags: Sequence[str] | None, tip: str = "") -> None:
         """Show the flags of the latest values; none of them is good, None is not known yet."""
@@ -128,11 +131,11 @@ class TopBar(Themed, QWidget):
 
     def clear(self, what_to_do: str = WHAT_TO_DO) -> None:
         """No module: say what to do."""
-        self._linked, self._error = False, None
+        self._known, self._linked, self._error = False, False, None
         self.selector.set_texts(NO_MODULE, "choose one here")
         self.selector.set_tip("Choose a module")
         self._hint.set_text(what_to_do)
-        self._hint.setVisible(True)
+        self._latest_sync.clear()
         self.set_sync(Sync.WAITING)
         self.set_flags(None)
         self._arrange()
@@ -155,18 +158,19 @@ class TopBar(Themed, QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(super().minimumSizeHint().width(), self.sizeHint().height())
 
-    def _show_sync(self, state: Sync, frequency_hz: float | None) -> None:
+    def _show_sync(self, latest: tuple[Sync, float | None]) -> None:
+        state, frequency_hz = latest
         status, word, tip = _SYNC[state]
         value = f"{numbers.by_kind(frequency_hz, 'frequency')} Hz" if frequency_hz else ""
         self._sync.set_state(status, word, value if state is Sync.SYNCHRONISED else "", tip)
 
     def _arrange(self) -> None:
-        well = self._linked and self._error is None
+        self._hint.setVisible(not self._known and not self._linked)
         self._link.setVisible(self._linked)
         self._divider.setVisible(self._linked)
         self._problem.setVisible(self._error is not None)
-        self._sync.setVisible(well)
-        self._flags.setVisible(well)
+        self._sync.setVisible(self._linked and self._measuring)
+        self._flags.setVisible(self._linked and self._measuring)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme = QPainter(self), self.theme

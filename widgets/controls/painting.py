@@ -43,13 +43,18 @@ class Themed:
 
 
 # Text inside a control is one step smaller than the same role on a card.
-_SMALLER = {"control": "field", "control-medium": "table", "control-strong": "label"}
+_SMALLER = {
+    "control": ("field", 12 / 13),
+    "control-medium": ("table", 12 / 13),
+    "control-strong": ("label", 12 / 13),
+    "hint-medium": ("table", 11 / 13),
+}
 
 
 @cache
 def font(role: str) -> QFont:
-    """Font of a role of the theme, or of "control", "control-medium", "control-strong". Do not change it."""
-    return theme_font(_SMALLER[role], 12 / 13) if role in _SMALLER else theme_font(role)
+    """Font of a role of the theme, or of "control" and "hint" with their weights. Do not change it."""
+    return theme_font(*_SMALLER.get(role, (role,)))
 
 
 def text_width(text: str, role: str) -> int:

@@ -30,7 +30,7 @@ def filled(qtbot, bar) -> StatusBar:
     bar.set_lost(0, "14:19:20")
     bar.set_calibrated("2026-10-02")
     bar.set_method("Class S method, not certified", "Built the way class S asks, never tested by a laboratory.")
-    qtbot.waitUntil(lambda: not bar._paced_lost._timer.isActive(), timeout=5000)
+    qtbot.waitUntil(lambda: not bar._lost._pause.isActive(), timeout=5000)
     return bar
 
 

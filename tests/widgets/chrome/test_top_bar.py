@@ -40,7 +40,7 @@ def states(bar: TopBar) -> dict[str, Status]:
 
 def settle(qtbot, bar: TopBar) -> None:
     """Wait until the paced text has caught up."""
-    qtbot.waitUntil(lambda: not bar._paced_sync._timer.isActive(), timeout=5000)
+    qtbot.waitUntil(lambda: not bar._latest_sync._pause.isActive(), timeout=5000)
 
 
 def test_without_a_module_it_says_what_to_do(bar) -> None:
@@ -61,6 +61,12 @@ def test_module_and_link(connected) -> None:
 def test_a_file_has_no_eui(bar) -> None:
     bar.set_module("keating_1999.CFG", "3P", None)
     assert bar.selector.detail == "3P"
+
+
+def test_while_connecting_it_does_not_ask_to_plug_in(bar) -> None:
+    bar.set_link("USB", "COM5", 0, "connecting")
+    assert not any(part.isVisible() for part in bar.findChildren(Label))
+    assert states(bar)["Waiting for samples"] is Status.WAITING
 
 
 @pytest.mark.parametrize(("given", "lit"), [(-1, 0), (0, 0), (3, 3), (4, 4), (9, 4)])
@@ -114,8 +120,11 @@ def test_an_error_takes_the_place_of_what_no_longer_holds(connected) -> None:
     sentence = "The module was unplugged: plug it in again, measuring goes on by itself."
     connected.set_link("USB", "COM5", 0, "lost", sentence)
     assert states(connected) == {sentence: Status.BAD}
-    connected.set_link("USB", "COM5", 4, "good")
+    connected.set_link("USB", "COM5", 1, "poor", "Many frames arrive damaged. Use a shorter cable.")
+    assert states(connected)["Many frames arrive damaged. Use a shorter cable."] is Status.WARN
     assert "Not flagged" in states(connected)
+    connected.set_link("USB", "COM5", 4, "good")
+    assert len(states(connected)) == 2
     connected.clear()
     assert connected.selector.text() == "No module"
     assert states(connected) == {}

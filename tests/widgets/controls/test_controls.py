@@ -14,7 +14,6 @@ from widgets.controls.card import Card
 from widgets.controls.chip import Chip
 from widgets.controls.field import Field
 from widgets.controls.label import Label
-from widgets.controls.pace import Pace
 from widgets.controls.segment import Segment
 from widgets.controls.status_icon import Status, StatusIcon
 from widgets.theme import Theme
@@ -282,21 +281,6 @@ class TestCard:
         card.set_hint("fundamental")
         assert card.title == ""
         assert card.accessibleName() == "Oscilloscope"
-
-
-class TestPace:
-    def test_the_first_at_once_then_the_latest_only(self, qtbot, qapp) -> None:
-        seen: list[int] = []
-        pace = Pace(seen.append, qapp, interval_ms=30)
-        for number in range(5):
-            pace(number)
-        assert seen == [0]
-        qtbot.waitUntil(lambda: len(seen) == 2, timeout=5000)
-        assert seen == [0, 4]
-        qtbot.waitUntil(lambda: not pace._timer.isActive(), timeout=5000)
-        pace(9)
-        assert seen == [0, 4, 9]
-        pace.deleteLater()
 
 
 @pytest.mark.parametrize("name", ["dark", "light"])
