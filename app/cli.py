@@ -26,6 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run a verb. Returns 0 when done, 1 when refused or failed, 2 for wrong usage."""
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     _use_utf8()
+    # The matrices of a window are small: threads of the linear algebra would spin longer than they work.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(arguments)
     if not arguments:
         arguments = ["gui"]

@@ -69,8 +69,8 @@ class LivePage(QWidget):
         for layout in (self._outer, self._left, self._right):
             layout.setSpacing(edge)
         self.scope_card.set_title("" if compact else "Oscilloscope")
-        for part in (self.spectrum, self.meters, self.phasors):
-            part.set_compact(compact)
+        self.spectrum.set_compact(compact)
+        self.meters.set_compact(compact)
         self._fit_right_column()
 
     def set_module(self, info: ModuleInfo, store: WaveformStore) -> None:

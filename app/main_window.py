@@ -46,7 +46,8 @@ class MainWindow(QWidget):
         self.rail.set_pages([("live", "Live", "live", True, "")])
         self._module_menu = ModuleMenu(self)
         self._appearance = AppearanceMenu(self, theme)
-        self._streaming_since = ""
+        self._store: WaveformStore | None = None
+        self._since = ""
         self._compact: bool | None = None
         self._lay_out()
         self._connect()
@@ -110,12 +111,14 @@ class MainWindow(QWidget):
     # What the session tells
 
     def _on_module(self, info: ModuleInfo, store: WaveformStore) -> None:
-        self.live.set_module(info, store)
+        if store is not self._store:
+            self._store = store
+            self._since = datetime.now().strftime("%H:%M:%S")
+            self.live.set_module(info, store)
         self.top_bar.set_module(info.name or info.type, info.system, info.eui or "")
         self.status_bar.set_rate(info.chips[0].nominal_rate_hz, len(info.channels))
         self.status_bar.set_calibrated(info.calibrated or "")
         self.status_bar.set_method(_METHOD, "Calculated as the standard says; the instrument has no certificate.")
-        self._streaming_since = datetime.now().strftime("%H:%M:%S")
 
     def _on_measurement(self, measurement: Measurement) -> None:
         self.live.show_measurement(measurement)
@@ -137,9 +140,10 @@ class MainWindow(QWidget):
                 f"{state.counters.frames_damaged} damaged frames, {state.counters.blocks_left_out} blocks left out by "
                 f"the module because the line was full, {state.counters.reconnects} reconnections"
             )
-            self.status_bar.set_lost(lost, self._streaming_since, tip)
+            self.status_bar.set_lost(lost, self._since, tip)
 
     def _show_no_module(self) -> None:
+        self._store = None
         self.live.clear()
         self.top_bar.clear()
         self.status_bar.clear()

@@ -51,6 +51,7 @@ def test_read_measures_what_the_virtual_module_plays(preset: str, system: str) -
     assert "gap" not in last["flags"]
     assert list(last["values"]) == list(keys_for(system))
     truth = {key: value for key, value in module.told["truth"].items() if value is not None and key in last["values"]}
+    truth.pop("Fq10")  # not a value of one window
     assert len(truth) > 40
     wrong = {
         key: (last["values"][key], value)
