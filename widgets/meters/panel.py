@@ -24,7 +24,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolTip, QWidget
 
-from widgets.controls.painting import RADIUS_CARD, draw_frame
 from widgets.meters import rows as content
 from widgets.meters.layout import Layout, place
 from widgets.numbers import NOT_AVAILABLE
@@ -43,7 +42,7 @@ def _digits(role: str, scale: float) -> QFont:
 
 
 class MeterPanel(QWidget):
-    """The card of the meters: four large numbers and a table quantity x phase, units from the parameter table.
+    """Content of the meters' card: four large numbers and a table quantity x phase, units from the parameter table.
 
     Arrow keys move over the cells, Ctrl+C copies the value, Ctrl+Shift+C (or the context menu) the whole table.
     """
@@ -140,8 +139,6 @@ class MeterPanel(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        draw_frame(painter, self.rect(), self._theme.colour("surface"), self._theme.colour("border"), RADIUS_CARD)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         if not self._channels:
             painter.setFont(font("body", self._scale))
             painter.setPen(self._theme.colour("text3"))

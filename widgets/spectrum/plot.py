@@ -33,7 +33,8 @@ EMPTY_TEXT = "No harmonics yet. Connect a module or open a recording."
 class SpectrumPlot(QWidget):
     """Bars of the orders 1..40. Pointer or arrow keys read one order; Ctrl+C copies what is read, or the picture."""
 
-    readout_changed = Signal(str)
+    save_requested = Signal(str)
+    """"csv" or "image"."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -210,7 +211,6 @@ class SpectrumPlot(QWidget):
             text = self._spectrum.readout(self._order).text
         if text != self.accessibleDescription():
             self.setAccessibleDescription(text)
-            self.readout_changed.emit(text)
 
     def _copy(self) -> None:
         if self._order is not None and self._spectrum is not None and self._spectrum.has_data:
@@ -249,13 +249,22 @@ class SpectrumPlot(QWidget):
         else:
             super().keyPressEvent(event)
 
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+    def menu(self) -> QMenu:
+        """What can be copied and saved; all of it is grey without values."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        spectrum = self._spectrum
         menu.addAction("Copy picture").triggered.connect(lambda: QGuiApplication.clipboard().setImage(self.image()))
-        values = menu.addAction("Copy values as CSV")
-        values.setEnabled(spectrum is not None and spectrum.has_data)
-        if spectrum is not None:
-            values.triggered.connect(lambda: QGuiApplication.clipboard().setText(spectrum.csv_text()))
-        menu.popup(event.globalPos())
+        menu.addAction("Copy values as CSV").triggered.connect(self._copy_values)
+        menu.addSeparator()
+        menu.addAction("Save picture …").triggered.connect(lambda: self.save_requested.emit("image"))
+        menu.addAction("Save values as CSV …").triggered.connect(lambda: self.save_requested.emit("csv"))
+        for action in menu.actions():
+            action.setEnabled(self._spectrum is not None and self._spectrum.has_data)
+        return menu
+
+    def _copy_values(self) -> None:
+        if self._spectrum is not None:
+            QGuiApplication.clipboard().setText(self._spectrum.csv_text())
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu().popup(event.globalPos())

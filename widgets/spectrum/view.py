@@ -36,6 +36,8 @@ class SpectrumView(Card):
     """
 
     notice_changed = Signal(str, str)
+    save_requested = Signal(str)
+    """"csv" or "image": a person wants a file of `csv_text()` or `image()`."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Harmonic spectrum", parent)
@@ -70,6 +72,7 @@ class SpectrumView(Card):
         self.body_layout.addWidget(self.plot)
         self._segment.changed.connect(lambda value: self.set_quantity(value))
         self._field.changed.connect(self._on_form)
+        self.plot.save_requested.connect(self.save_requested)
         self._refresh()
 
     # What it shows

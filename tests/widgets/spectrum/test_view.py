@@ -228,6 +228,21 @@ def test_header_chooses_quantity_and_form(view, qtbot):
         view.set_quantity("power")
 
 
+def test_menu_copies_and_asks_to_save(view):
+    def actions():
+        return {action.text(): action for action in view.plot.menu().actions()}
+
+    asked = []
+    view.save_requested.connect(asked.append)
+    assert not actions()["Copy picture"].isEnabled()
+    view.set_orders(orders(), AT_50_HZ)
+    actions()["Copy values as CSV"].trigger()
+    assert QGuiApplication.clipboard().text() == view.csv_text()
+    actions()["Save picture …"].trigger()
+    actions()["Save values as CSV …"].trigger()
+    assert asked == ["image", "csv"]
+
+
 def test_absolute_limits_follow_each_phase(view):
     values = orders()
     values["V2"] = values["V2"] * 0.5
