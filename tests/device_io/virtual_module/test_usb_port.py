@@ -1,0 +1,218 @@
+"""The virtual module on real ports: a pty where the system has them, TCP everywhere."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import serial
+
+from device_io.sensix_link.messages import Hello, Kind
+from device_io.virtual_module.faults import parse_faults
+from device_io.virtual_module.line import open_line
+from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.usb_port import UsbPort
+from tests.fakes.raw_link_client import RawLinkClient
+
+PTY = pytest.param("pty", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals"))
+TCP = pytest.param("tcp")
+
+
+@pytest.fixture
+def serve():
+    ports = []
+
+    def start(preset="clean", transport="tcp", faults="", **options):
+        port = UsbPort(VirtualModule(preset, **options), parse_faults(faults), transport)
+        ports.append(port)
+        return port.start()
+
+    yield start
+    for port in ports:
+        started = time.monotonic()
+        port.stop()
+        port.stop()
+        assert time.monotonic() - started < 2.0
+
+
+def _unbroken(blocks):
+    expected = {}
+    for block in blocks:
+        if block.first_index != expected.get(block.chip, block.first_index):
+            return False
+        expected[block.chip] = block.first_index + len(block.counts)
+    return True
+
+
+@pytest.mark.parametrize("transport", [PTY, TCP])
+@pytest.mark.parametrize(("baud", "coding"), [(2_000_000, 0), (921_600, 1)])
+def test_streams_without_a_lost_block(serve, transport, baud, coding):
+    with RawLinkClient(serve("office", transport)) as client:
+        client.open_session()
+        client.set_baud(baud)
+        client.start_stream(coding)
+        client.wait(lambda: len(client.blocks) >= 120)
+        assert _unbroken(client.blocks)
+        assert client.decoder.samples_missing == client.decoder.left_out == 0
+        assert client.deframer.frames_damaged == 0
+        assert client.text[0].startswith("ets ")
+        first, last = client.blocks[0], client.blocks[-1]
+        device_s = (last.device_time_us - first.device_time_us) * 1e-6
+        assert device_s == pytest.approx((len(client.blocks) // 3 - 1) * 0.025, abs=0.03)
+
+
+@pytest.mark.parametrize("transport", [PTY, TCP])
+def test_a_slow_line_leaves_blocks_out_and_counts_them(serve, transport):
+    with RawLinkClient(serve("clean", transport)) as client:
+        client.open_session()
+        client.start_stream()
+        client.wait(lambda: len(client.blocks) >= 20)
+        assert client.decoder.left_out > 50
+        assert client.decoder.samples_missing >= 99 * (client.decoder.left_out - 9)
+
+
+@pytest.mark.parametrize("system", ["1P", "1P+N", "3P"])
+def test_other_systems(serve, system):
+    with RawLinkClient(serve("us-house", system=system)) as client:
+        client.open_session()
+        assert client.info.system == system
+        client.set_baud(2_000_000)
+        client.start_stream(chips=7 if system == "3P" else 1)
+        client.wait(lambda: len(client.blocks) >= 12)
+        assert _unbroken(client.blocks)
+
+
+@pytest.mark.parametrize("transport", [PTY, TCP])
+def test_unplugging_keeps_the_url_and_the_modules_time(serve, transport):
+    url = serve("clean", transport, "unplug@1.2:0.5")
+    with RawLinkClient(url) as client:
+        client.open_session()
+        boot, before = client.info.boot_id, client.blocks
+        client.set_baud(2_000_000)
+        client.start_stream()
+        with pytest.raises((serial.SerialException, OSError)):
+            client.wait(lambda: False)
+        last = client.blocks[-1]
+        assert before
+    if transport == "pty":
+        assert not Path(url.removeprefix("usb:")).exists()
+    with RawLinkClient(url) as client:
+        client.open_session()
+        assert client.info.boot_id == boot
+        client.set_baud(2_000_000)
+        client.start_stream()
+        client.wait(lambda: client.blocks)
+        gap = client.blocks[0].first_index - last.first_index
+        assert gap > 0.5 * 4000
+        assert client.blocks[0].device_time_us - last.device_time_us == pytest.approx(gap * 250, abs=500)
+
+
+def test_a_stall_is_a_gap_with_left_out_blocks(serve):
+    with RawLinkClient(serve("clean", "tcp", "stall@1.0:0.8")) as client:
+        client.open_session()
+        client.set_baud(2_000_000)
+        client.start_stream()
+        client.wait(lambda: client.decoder.samples_missing > 0)
+        client.wait(lambda: len({b.chip for b in client.blocks[-3:]}) == 3)
+        assert client.decoder.left_out >= 30
+        assert 0.2 * 4000 < client.decoder.samples_missing / 3 < 0.9 * 4000
+
+
+def test_corrupt_and_drop_are_seen_as_damage_and_gaps(serve):
+    with RawLinkClient(serve("clean", "tcp", "corrupt=1e-4,drop=0.05")) as client:
+        client.open_session()
+        client.set_baud(2_000_000)
+        client.start_stream()
+        client.wait(lambda: client.deframer.frames_damaged >= 5 and client.decoder.samples_missing > 500)
+        assert client.decoder.blocks_bad == client.decoder.left_out == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_wrong_baud_hears_noise_only(serve):
+    with RawLinkClient(serve("clean", "pty")) as client:
+        client.open_session()
+        client.serial.baudrate = 921_600
+        client.send(Hello(9, 1, 1))
+        end = time.monotonic() + 0.3
+        good = client.deframer.frames_good
+        while time.monotonic() < end:
+            client.poll()
+        assert client.deframer.frames_good == good
+        client.serial.baudrate = 115_200
+        client.open_session()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_program_that_vanished_at_a_high_baud_is_followed_by_the_next(serve, closes):
+    url = serve("clean", "pty")
+    client = RawLinkClient(url)
+    client.open_session()
+    client.set_baud(3_000_000)
+    client.start_stream()
+    client.wait(lambda: len(client.blocks) > 5)
+    if closes:
+        client.serial.close()
+    started = time.monotonic()
+    with RawLinkClient(url) as other:  # at 115 200
+        other.open_session()
+        other.wait(lambda: not other.blocks)
+        assert time.monotonic() - started < 3.0
+    client.serial.close()
+
+
+@pytest.mark.parametrize("transport", [PTY, TCP])
+def test_a_program_that_does_not_read_blocks_nothing(serve, transport):
+    with RawLinkClient(serve("clean", transport)) as client:
+        client.open_session()
+        client.set_baud(3_000_000)
+        client.start_stream()
+        client.wait(lambda: client.blocks)
+        first = client.blocks[0]
+        # A socket holds some 4 s of stream; a pty 0.25 s. Either way the module goes on and answers once read again.
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            time.sleep(0.05)
+        client.wait(lambda: client.blocks[-1].first_index - first.first_index > 4400)
+        if transport == "pty":
+            assert client.decoder.left_out > 0
+        client.open_session()
+
+
+def test_a_tcp_port_serves_one_program(serve):
+    url = serve("clean", "tcp")
+    with RawLinkClient(url) as client:
+        client.open_session()
+        with (
+            serial.serial_for_url(url.removeprefix("usb:"), timeout=2) as second,
+            pytest.raises(serial.SerialException),
+        ):
+            second.read(1)
+        client.open_session()
+
+
+@pytest.mark.parametrize("transport", [PTY, TCP])
+def test_stop_leaves_nothing_behind(transport):
+    port = UsbPort(VirtualModule("clean"), transport=transport)
+    url = port.start()
+    folder = Path(url.removeprefix("usb:")).parent
+    port.stop()
+    if transport == "pty":
+        assert not folder.exists()
+    else:
+        with pytest.raises((serial.SerialException, OSError)):
+            serial.serial_for_url(url.removeprefix("usb:"))
+
+
+def test_readings_arrive_when_asked_for(serve):
+    with RawLinkClient(serve("clean", "tcp")) as client:
+        client.open_session()
+        reply = client.start_stream(chips=0, readings_period_ms=1000)
+        assert (reply.chips, reply.readings_period_ms) == (0, 1000)
+        client.wait(lambda: any(m.kind == Kind.READINGS for m in client.messages))
+        assert not client.blocks
+
+
+def test_an_unknown_transport_is_refused():
+    with pytest.raises(ValueError, match="auto, pty or tcp"):
+        open_line("bluetooth")
