@@ -17,7 +17,7 @@ from dsp.energy import EnergyMeter
 from dsp.measurement import Band, Measurement
 from dsp.quantities import Quantities, QuantityTable
 from dsp.short_record import short_window
-from dsp.spectrum import spectrum_of
+from dsp.spectrum import FrontEnd, spectrum_of
 from dsp.utc import UtcMap
 from dsp.waveform import Waveform, points_for, take_waveform
 from dsp.windows import Lost, Window, WindowMaker
@@ -53,6 +53,7 @@ class Analyser:
         self._module = module
         self._chips = tuple(chips)
         self._channels = tuple(channel for chip in self._chips for channel in chip.channels)
+        self._front_end = FrontEnd(self._channels)
         self._table = QuantityTable(system, self._channels)
         self._windows = WindowMaker(self._chips, nominal_frequency_hz)
         self._points = points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0))
@@ -102,7 +103,7 @@ class Analyser:
         rest = self._windows.rest()
         if not self._measured and rest is not None:
             with np.errstate(all="ignore"):
-                window = short_window(self._windows.streams, self._channels, rest)
+                window = short_window(self._windows.streams, self._channels, rest, self._windows.cycles_for)
                 results.append(self._measure(window, "record", ("short",)))
         return results
 
@@ -147,7 +148,7 @@ class Analyser:
         band, found = NO_BAND, None
         if locked or "short" not in flags:
             waveform = self._take(window)
-            spectrum = spectrum_of(waveform, self._channels, duration, window.cycles if locked else 0)
+            spectrum = spectrum_of(waveform, self._front_end, duration, window.cycles if locked else 0)
             found = self._table.measure(spectrum)
             band = spectrum.band
             numbers = found.values

@@ -68,7 +68,9 @@ class ChipClock:
         self._last_index, self._last_s = index, time_s
         slope = 0.0
         if (index - self._first_index) / self.nominal_rate_hz >= FIT_SPAN_S:
-            slope = (n * xy - x * y) / (n * xx - x * x)
+            spread = n * xx - x * x
+            slope = (n * xy - x * y) / spread if spread > 1e-9 * n * dx * dx else 0.0
+            slope = min(max(slope, -RATE_TOLERANCE), RATE_TOLERANCE)
         self.rate_hz = self.nominal_rate_hz / (1.0 + slope)
         self._anchor_index = index
         self._anchor_s = time_s + (y - slope * x) / n

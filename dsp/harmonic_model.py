@@ -18,7 +18,7 @@ def _basis(tau_s: NDArray[np.float64], frequency_hz: float, orders: int) -> NDAr
 
 
 def _orders(rate_hz: float, frequency_hz: float, samples: int) -> int:
-    return max(1, min(MOST_ORDERS, int(0.495 * rate_hz / frequency_hz), (samples - 2) // 2))
+    return max(1, min(MOST_ORDERS, int(0.499 * rate_hz / frequency_hz), (samples - 2) // 2))
 
 
 def continue_signal(
@@ -56,14 +56,14 @@ def refine_frequency(samples: NDArray[np.float64], rate_hz: float) -> float | No
     if used.shape[0] == 0:
         return None
     cycles = count * 50.0 / rate_hz
-    orders = _orders(rate_hz, HIGHEST_HZ, count)
-    thinned = slice(None, None, max(1, int(rate_hz * count // (2000.0 * count))))
-    trial = min(orders, 10) if cycles >= 2.5 else 1
+    thinned = slice(None, None, max(1, int(rate_hz // 2000.0)))
+    trial = min(_orders(rate_hz, HIGHEST_HZ, count), 10) if cycles >= 2.5 else 1
     candidates = np.arange(LOWEST_HZ, HIGHEST_HZ, 0.5)
     residuals = [_residual(used[:, thinned], tau[thinned], f, trial) for f in candidates.tolist()]
     frequency = float(candidates[int(np.argmin(residuals))])
-    steps = min(orders, 25) if cycles >= 2.5 else min(orders, 5)
+    most = 25 if cycles >= 2.5 else 5
     for _ in range(8):
+        steps = min(_orders(rate_hz, frequency, count), most)
         basis = _basis(tau, frequency, steps)
         solution = np.linalg.lstsq(basis, used.T, rcond=1e-9)[0]
         numbers = np.arange(1, steps + 1)[:, None]
@@ -78,8 +78,8 @@ def refine_frequency(samples: NDArray[np.float64], rate_hz: float) -> float | No
         frequency = float(np.clip(frequency + change, LOWEST_HZ, HIGHEST_HZ))
         if abs(change) < 1e-9 * frequency:
             break
-    basis = _basis(tau, frequency, steps)
-    solution = np.linalg.lstsq(basis, used.T, rcond=1e-9)[0]
+    steps = min(_orders(rate_hz, frequency, count), most)
+    solution = np.linalg.lstsq(_basis(tau, frequency, steps), used.T, rcond=1e-9)[0]
     share = 0.5 * (solution[1] ** 2 + solution[1 + steps] ** 2)
     if not (share >= SHARE).any() or frequency * count / rate_hz < 0.99:
         return None

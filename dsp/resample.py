@@ -75,7 +75,10 @@ def _gain_table() -> NDArray[np.float64]:
 
 def gain(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
     """Gain of `resample` for a tone; frequency in cycles per sample, 0..0.5."""
-    return np.interp(frequency, np.linspace(0.0, 0.5, GRID + 1), _gain_table())
+    table = _gain_table()
+    position = frequency * (2.0 * GRID)
+    left = np.minimum(position.astype(np.intp), GRID - 1)
+    return np.asarray(table[left] + (position - left) * (table[left + 1] - table[left]))
 
 
 def fast_length(at_least: int) -> int:

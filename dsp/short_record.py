@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,13 +12,15 @@ from dsp.phase import PhaseModel
 from dsp.stream import ChipStream
 from dsp.windows import Window
 
-MOST_CYCLES = 9
-"""Ten would be a window."""
 
-
-def short_window(streams: Sequence[ChipStream], channels: Sequence[ChannelSpec], rest_s: tuple[float, float]) -> Window:
+def short_window(
+    streams: Sequence[ChipStream],
+    channels: Sequence[ChannelSpec],
+    rest_s: tuple[float, float],
+    cycles_for: Callable[[float], int],
+) -> Window:
     """Whole cycles in rest_s from its start, by the frequency of the voltages, else of the currents; without a model
-    where not even one cycle of a fundamental is found."""
+    where not even one cycle of a fundamental is found. cycles_for: of a full window, by the frequency."""
     start, end = rest_s
     for unit in ("V", "A"):
         row = 0
@@ -38,7 +40,7 @@ def short_window(streams: Sequence[ChipStream], channels: Sequence[ChannelSpec],
                 continue
             cycles = int((end - start + 0.5 / clock.rate_hz) * frequency)
             if cycles >= 1:
-                cycles = min(cycles, MOST_CYCLES)
+                cycles = min(cycles, cycles_for(frequency) - 1)
                 model = PhaseModel.of_frequency(start, frequency)
                 return Window(start, start + cycles / frequency, cycles, model, {}, True)
     return Window(start, end, 0, None, {}, False)

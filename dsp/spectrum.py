@@ -45,6 +45,26 @@ class Spectrum:
     band: Band
 
 
+class FrontEnd:
+    """Responses of all channels: those that are the same are worked out once. kind [channels]: which of them."""
+
+    def __init__(self, channels: Sequence[ChannelSpec]) -> None:
+        self._responses: list[tuple[Section, ...]] = []
+        kind = []
+        for channel in channels:
+            response = tuple(channel.response)
+            if response not in self._responses:
+                self._responses.append(response)
+            kind.append(self._responses.index(response))
+        self.kind = np.array(kind, dtype=np.intp)
+
+    def at(self, frequency_hz: NDArray[np.float64]) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
+        """Inverse of each kind of response, 0 where it passes nothing, and whether it passes: [kinds, frequencies]."""
+        response = np.stack([transfer(sections, frequency_hz) for sections in self._responses])
+        passed = np.abs(response) >= SMALLEST_RESPONSE
+        return np.where(passed, 1.0 / np.where(passed, response, 1.0), 0.0), passed
+
+
 def band_of(rate_hz: float, fundamental_hz: float) -> Band:
     """The orders that the sample rate allows, at most ORDERS."""
     trusted = int(TRUSTED * rate_hz * (1.0 + BAND_TOLERANCE) / fundamental_hz)
@@ -53,7 +73,7 @@ def band_of(rate_hz: float, fundamental_hz: float) -> Band:
     return Band(min(ORDERS, trusted), last, last if last > 1 else 0)
 
 
-def spectrum_of(waveform: Waveform, channels: Sequence[ChannelSpec], duration_s: float, cycles: int) -> Spectrum:
+def spectrum_of(waveform: Waveform, front_end: FrontEnd, duration_s: float, cycles: int) -> Spectrum:
     """Transform a window, and divide by the gain of the resampler and by each channel's response."""
     points = waveform.samples.shape[1]
     rate = float(waveform.rates_hz.min())
@@ -63,18 +83,11 @@ def spectrum_of(waveform: Waveform, channels: Sequence[ChannelSpec], duration_s:
     lines *= np.sqrt(2.0) / points
     lines[:, 0] *= np.sqrt(0.5)
     frequency = np.arange(in_band + 1) / duration_s
-    measured = np.ones(lines.shape, dtype=bool)
-    factors: dict[tuple[float, tuple[Section, ...]], tuple[NDArray[np.complex128], NDArray[np.bool_]]] = {}
-    for row, channel in enumerate(channels):
-        key = (float(waveform.rates_hz[row]), tuple(channel.response))
-        if key not in factors:
-            response = transfer(channel.response, frequency)
-            passed = np.abs(response) >= SMALLEST_RESPONSE
-            through = np.where(passed, response, 1.0) * gain(frequency / key[0])
-            factors[key] = np.where(passed, 1.0 / through, 0.0), passed
-        factor, measured[row] = factors[key]
-        lines[row] *= factor
-    return Spectrum(lines, measured, duration_s, cycles, in_band, band)
+    through, measured = front_end.at(frequency)
+    gains = {rate: gain(frequency / rate) for rate in set(waveform.rates_hz.tolist())}
+    for row, rate in enumerate(waveform.rates_hz.tolist()):
+        lines[row] *= through[front_end.kind[row]] / gains[rate]
+    return Spectrum(lines, measured[front_end.kind], duration_s, cycles, in_band, band)
 
 
 def rms_of(lines: NDArray[np.complex128]) -> NDArray[np.float64]:

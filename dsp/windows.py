@@ -27,6 +27,8 @@ UNLOCKED_S = 0.2
 SHORTEST_SEARCH_S = 0.1
 HISTORY_S = 0.12
 """Kept before a window for the phase fit of the next: 4.5 cycles."""
+LAGGARD_S = 1.0
+"""A chip whose samples end less than this after the oldest that the others still keep has fallen silent."""
 UNSTEADY_RAD = 0.05
 """Rms deviation of the phase from the fit (3 degrees) above which a window counts as not synchronised."""
 
@@ -103,6 +105,9 @@ class WindowMaker:
 
     def next(self, *, final: bool = False) -> Window | Lost | None:
         """The next interval; None until more samples arrive. final: no more will, so do without those behind."""
+        for stream in self.streams:
+            if self._cursor is not None and stream.segments:
+                stream.segments[0].forget_before(int(stream.clock.index_at(self._cursor - HISTORY_S)) - MARGIN)
         while self.streams and all(stream.segments for stream in self.streams):
             if self._cursor is None:
                 self._cursor = self._beginning()
@@ -112,7 +117,7 @@ class WindowMaker:
                     return self._lost(self._cursor)
             start, end = self.available()
             if start > self._cursor + self._half_sample_s():  # given up while another chip did not deliver
-                self._lose(-np.inf)
+                self._give_up_laggards(start)
                 continue
             result = self._unlocked(end, final) if self._model is None else self._locked((start, end), final)
             if isinstance(result, float):
@@ -120,9 +125,6 @@ class WindowMaker:
                     return None
             elif result is not None:
                 self._cursor = result.end_s
-                for stream in self.streams:
-                    keep = stream.clock.index_at(result.end_s - HISTORY_S) - MARGIN
-                    stream.segments[0].forget_before(int(keep))
                 return result
         return None
 
@@ -186,6 +188,12 @@ class WindowMaker:
             if stream.segments[0].closed and stream.clock.time_s(stream.segments[0].end) < needed_s:
                 stream.segments.popleft()
         return True
+
+    def _give_up_laggards(self, start_s: float) -> None:
+        for stream in self.streams:
+            if stream.clock.time_s(stream.segments[0].end) < start_s + LAGGARD_S:
+                stream.segments[0].closed = True
+        self._lose(start_s + LAGGARD_S)
 
     def _inputs(self, group: int) -> list[PhaseInput]:
         return [
