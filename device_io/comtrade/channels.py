@@ -30,7 +30,7 @@ _DERIVED = {"RMS", "MAG", "ANG", "ANGLE", "THD", "MEAN", "AVG", "DIFF", "IDIFF",
 _COMPOUND = re.compile(r"([UVI])(?:L|PH)?([ABCRSTYN1-4])(?:[NGE])?")
 _PAIR = re.compile(r"([UV])L?([ABCRSTY123])L?([ABCRSTY123])")
 _PAIRS = {one + other for family in _FAMILIES for one in family for other in family if one != other}
-_PHASE_TOKEN = re.compile(r"(?:L|PH|PHASE)?([123])|(?:PH|PHASE)?([ABCRSTYN])(?:[NGE])?|(N)EUT(?:RAL)?")
+_PHASE_TOKEN = re.compile(r"(?:L|PHASE|PHS|PH)?([123])|(?:PHASE|PHS|PH)?([ABCRSTYN])(?:[NGE])?|I?(N)EUT(?:RAL)?")
 
 
 @dataclass(frozen=True)

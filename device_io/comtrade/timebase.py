@@ -48,6 +48,7 @@ class Span:
             if number is None:
                 number = int(numbers[0]) - 1
             steps = np.diff(numbers, prepend=number)
+            steps[(steps < 1) & (numbers <= 1)] = 1  # a counter that began anew
             if (steps < 1).any():
                 row = int(np.argmax(steps < 1))
                 raise FileError(
@@ -57,6 +58,11 @@ class Span:
             for begin, end in pairwise(edges):
                 if end > begin:
                     index += int(steps[begin]) - 1
+                    if index + end - begin > self.samples:
+                        raise FileError(
+                            f"The .dat file is damaged: sample number {numbers[begin]} lies beyond the "
+                            f"{self.samples} samples that the .cfg states."
+                        )
                     yield index, rows.samples[begin:end]
                     index += end - begin
             number = int(numbers[-1])

@@ -59,6 +59,12 @@ def expected(text: str) -> dict[str, str]:
         "CT:V:L1|CT:V:L2|CT:V:L3|CT:A:L1|CT:A:L2|CT:A:L3|CT:A:N",
         "first:volt:V1|second:volt:V2|third:volt:V3|fourth:ampere:I1|fifth:ampere:I2|sixth:ampere:I3|last:ampere:IN",
         "VA:|VB:|VC:|IA:|IB:|IC:|IN:",
+        "U:V:PhsA|U:V:PhsB|U:V:PhsC|I:A:PhsA|I:A:PhsB|I:A:PhsC|I:A:PhsN",
+        "TVTR1.VolSv.PhsA:V|TVTR1.VolSv.PhsB:V|TVTR1.VolSv.PhsC:V|Ia|Ib|Ic|Ineutral",
+        "L1_U:V|L2_U:V|L3_U:V|L1_I:A|L2_I:A|L3_I:A|N_I:A",
+        "Tension phase 1:V|Tension phase 2:V|Tension phase 3:V|Courant 1:A|Courant 2:A|Courant 3:A|Courant N:A",
+        "Uan|Ubn|Ucn|Ia (CT1):A|Ib (CT1):A|Ic (CT1):A|In (CT1):A",
+        "U1 CH1|U2 CH2|U3 CH3|I1 CH4|I2 CH5|I3 CH6|IN CH7",
         "VT VA|VT VB|VT VC|CT IA:A|CT IB:A|CT IC:A|CT IN:A",
     ],
 )

@@ -91,6 +91,21 @@ def test_numbers_that_go_back_are_damage(tmp_path: Path) -> None:
         list(record.blocks())
 
 
+def test_a_counter_that_begins_anew_goes_on(tmp_path: Path) -> None:
+    numbers = [*range(1, 701), *range(300)]
+    with open_comtrade(three_phase(1000, numbers=numbers).write(tmp_path)) as record:
+        assert [(first, len(block)) for first, block in record.blocks(400)] == [(0, 400), (400, 400), (800, 200)]
+
+
+def test_a_number_beyond_the_record_is_damage(tmp_path: Path) -> None:
+    numbers = [*range(1, 901), *range(5000, 5100)]
+    with (
+        open_comtrade(three_phase(1000, numbers=numbers).write(tmp_path)) as record,
+        pytest.raises(FileError, match="sample number 5000 lies beyond the 1000 samples"),
+    ):
+        list(record.blocks())
+
+
 def test_numbers_that_count_nothing_are_ignored(tmp_path: Path) -> None:
     with open_comtrade(three_phase(300, numbers=[0] * 300).write(tmp_path)) as record:
         assert [(first, len(block)) for first, block in record.blocks(200)] == [(0, 200), (200, 100)]
