@@ -13,6 +13,8 @@ from widgets.theme import Theme
 
 HEADER_HEIGHT = 44
 PADDING = 16
+_INSET = 3
+"""Content that paints its own ground keeps so far from the edge that it leaves the round corners whole."""
 
 
 class Card(Themed, QWidget):
@@ -30,20 +32,20 @@ class Card(Themed, QWidget):
         self.header.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.header.setVisible(header)
         self.header_layout = QHBoxLayout(self.header)
-        self.header_layout.setContentsMargins(PADDING - 2, 0, 10, 0)
+        self.header_layout.setContentsMargins(PADDING - 1 - _INSET, 0, 11 - _INSET, 0)
         self.header_layout.setSpacing(8)
         self.header_layout.addWidget(self._title)
         self.header_layout.addWidget(self._hint)
         self._title.setVisible(bool(title))
         self._hint.setVisible(bool(hint))
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(1, 1, 1, 1)
+        outer.setContentsMargins(_INSET, 1, _INSET, _INSET)
         outer.setSpacing(0)
         outer.addWidget(self.header)
         self.body = QWidget(self)
         self.body.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.body_layout = QVBoxLayout(self.body)
-        self.body_layout.setContentsMargins(PADDING - 1, 12, PADDING - 1, 12)
+        self.body_layout.setContentsMargins(PADDING - _INSET, 12, PADDING - _INSET, 13 - _INSET)
         self.body_layout.setSpacing(0)
         outer.addWidget(self.body, 1)
 
@@ -80,7 +82,7 @@ class Card(Themed, QWidget):
         needed -= sum(field.label_width for field in fields if field.label_shown)
         for field in fields:
             needed += field.label_width
-            field.set_label_shown(needed <= self.width() - 2)
+            field.set_label_shown(needed <= self.width() - 2 * _INSET)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme = QPainter(self), self.theme
