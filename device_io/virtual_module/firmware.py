@@ -170,6 +170,7 @@ class Firmware:
     def _hello(self, message: Hello) -> None:
         chosen = choose_version(message.lowest, message.highest, VERSION_LOWEST, VERSION_HIGHEST)
         self._stop_stream()
+        self._left_out = 0
         self._session = chosen != 0
         self._left_out = 0
         self._send(HelloReply(message.request_id, chosen, VERSION_LOWEST, VERSION_HIGHEST))

@@ -225,3 +225,14 @@ def test_readings_on_request():
     bench.hello()
     (reply,) = bench.say(ReadingsRequest(6))
     assert (reply.request_id, reply.values) == (6, {"V1r": 230.0, "I1r": None})
+
+
+def test_a_new_session_counts_left_out_blocks_from_zero():
+    bench = Bench()
+    bench.hello()
+    bench.say(StreamStart(2, 0, 7))
+    bench.run(1.5)
+    bench.hello()
+    bench.say(StreamStart(3, 0, 1))
+    status = next(message for message in bench.run(1.0) if message.kind == Kind.STATUS)
+    assert status.blocks_left_out < 60
