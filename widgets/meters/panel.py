@@ -344,7 +344,8 @@ class MeterPanel(QWidget):
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
-        if self._cell is None and self._channels:
+        by_key = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        if by_key and self._cell is None and self._channels:
             self._select(0, 0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

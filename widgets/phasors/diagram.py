@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
+    QFocusEvent,
     QFontMetricsF,
     QGuiApplication,
     QHelpEvent,
@@ -220,6 +221,13 @@ class PhasorDiagram(QWidget):
             self.setAccessibleDescription("Up and down arrow read the channels, Ctrl+C copies all.")
         else:
             self.setAccessibleDescription(self._phasors.describe(channels[self._row]))
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        by_key = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        if by_key and self._row is None and self._phasors.channels:
+            self._row = 0
+            self._describe()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         last = len(self._phasors.channels) - 1

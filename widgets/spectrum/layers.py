@@ -78,7 +78,7 @@ def _paint_limits(painter: QPainter, geometry: Geometry, spectrum: Spectrum, uni
             continue
         limits = [limit_pct]
         if unit == "absolute":
-            limits = [limit_pct / 100.0 * row[1] for row in spectrum.absolute.values()]
+            limits = [limit_pct * share for share in _volts_per_pct(spectrum)]
         for index, limit in enumerate(limits):
             if not np.isfinite(limit):
                 continue
@@ -86,6 +86,12 @@ def _paint_limits(painter: QPainter, geometry: Geometry, spectrum: Spectrum, uni
             painter.fillRect(column, theme.colour("surface2"))
             if not geometry.is_cut(float(limit)):
                 painter.fillRect(QRectF(column.topLeft(), QSizeF(column.width(), 2)), theme.colour("text3"))
+
+
+def _volts_per_pct(spectrum: Spectrum) -> list[float]:
+    """One per cent of each channel's fundamental; NaN where it has none."""
+    rows = spectrum.absolute
+    return [float(row[1]) / 100.0 if spectrum.has_values(name, "percent") else np.nan for name, row in rows.items()]
 
 
 def _paint_band(painter: QPainter, geometry: Geometry, spectrum: Spectrum, theme: Theme, scale: float) -> None:
@@ -238,7 +244,7 @@ def _top(geometry: Geometry, spectrum: Spectrum, unit: Unit, order: int) -> floa
     values = [float(row[order]) for row in spectrum.values(unit).values() if np.isfinite(row[order])]
     limit = spectrum.limit_pct(order)
     if limit is not None:
-        shares = [1.0] if unit == "percent" else [float(row[1]) / 100.0 for row in spectrum.absolute.values()]
+        shares = [1.0] if unit == "percent" else _volts_per_pct(spectrum)
         values += [limit * share for share in shares if np.isfinite(share)]
     return geometry.y(max(values, default=0.0))
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.numbers import NOT_AVAILABLE
 from widgets.spectrum.model import phase_name
 from widgets.theme import Theme, font
 
@@ -20,6 +21,7 @@ class Legend(QWidget):
         self._theme, self._scale = Theme(), 1.0
         self._channels: tuple[str, ...] = ()
         self._limit = ""
+        self._missing: tuple[str, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def set_theme(self, theme: Theme, text_scale: float = 1.0) -> None:
@@ -28,17 +30,18 @@ class Legend(QWidget):
         self.updateGeometry()
         self.update()
 
-    def set_content(self, channels: Sequence[str], limit: str) -> None:
-        """Channels in drawing order; limit: empty where none is drawn."""
-        if (tuple(channels), limit) != (self._channels, self._limit):
-            self._channels, self._limit = tuple(channels), limit
-            names = [phase_name(channel) for channel in self._channels]
+    def set_content(self, channels: Sequence[str], limit: str, missing: Sequence[str] = ()) -> None:
+        """Channels in drawing order; limit: empty where none is drawn; missing: channels without a number."""
+        content = (tuple(channels), limit, tuple(missing))
+        if content != (self._channels, self._limit, self._missing):
+            self._channels, self._limit, self._missing = content
+            names = [self._name(channel) for channel in self._channels]
             self.setAccessibleName("Legend: " + ", ".join([*names, limit] if limit else names))
             self.updateGeometry()
             self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(round(self._draw(None)), round(22 * self._scale))
+        return QSize(round(self.draw(None)), round(22 * self._scale))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -46,23 +49,26 @@ class Legend(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._draw(painter)
+        self.draw(painter)
 
-    def _draw(self, painter: QPainter | None) -> float:
-        """Paint where there is a painter; the width in any case."""
+    def _name(self, channel: str) -> str:
+        return phase_name(channel) + (f" {NOT_AVAILABLE}" if channel in self._missing else "")
+
+    def draw(self, painter: QPainter | None) -> float:
+        """Paint at the painter's origin where there is one; the width in any case."""
         scale, theme = self._scale, self._theme
         swatch, gap = round(10 * scale), round(14 * scale)
         middle = self.height() // 2
         bold, plain = font("label", scale), font("body", scale)
         x = 0
         for channel in self._channels:
-            name = phase_name(channel)
+            name = self._name(channel)
             width = QFontMetrics(bold).horizontalAdvance(name)
             if painter is not None:
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(theme.phase(channel))
                 painter.drawRoundedRect(QRectF(x, middle - swatch // 2, swatch, swatch), 2, 2)
-                painter.setPen(theme.colour("text"))
+                painter.setPen(theme.colour("text3" if channel in self._missing else "text"))
                 painter.setFont(bold)
                 box = QRectF(x + swatch + round(6 * scale), 0, width + 4, self.height())
                 painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, name)

@@ -21,6 +21,9 @@ NEAR_LIMIT = 0.80
 NEAR_LIMIT_LEFT = 0.77
 """... and no longer below this one, so that the callout does not flicker."""
 
+_DEAD_SHARE = {"voltage": 0.01, "current": 0.001}
+"""Below this share of the strongest channel a fundamental is hum or noise, and a percentage of it means nothing."""
+
 Quantity = Literal["voltage", "current"]
 Unit = Literal["percent", "absolute"]
 Knowledge = Literal["trusted", "indicative", "n/a"]
@@ -142,6 +145,11 @@ class Spectrum:
         if order > self.indicative_to or order not in self._measured:
             return "n/a"
         return "trusted" if order <= self.trusted_to else "indicative"
+
+    def has_values(self, channel: str, unit: Unit) -> bool:
+        """False where a channel has no number at all: dead, or without a fundamental to be compared with."""
+        row = self.values(unit).get(channel)
+        return row is not None and bool(np.isfinite(row[1:]).any())
 
     @cached_property
     def _measured(self) -> frozenset[int]:
@@ -266,7 +274,10 @@ def build(
         source = np.asarray(orders[channel], dtype=np.float64)[: reach + 1]
         row[: len(source)] = np.where(np.isfinite(source), source, np.nan)
         absolute[channel] = row
-        percent[channel] = row * (100.0 / row[1]) if row[1] > 0.0 else np.full(ORDERS + 1, np.nan)
+    strongest = max((row[1] for row in absolute.values() if np.isfinite(row[1])), default=0.0)
+    for channel, row in absolute.items():
+        lives = row[1] > 0.0 and row[1] >= _DEAD_SHARE[quantity] * strongest
+        percent[channel] = row * (100.0 / row[1]) if lives else np.full(ORDERS + 1, np.nan)
     return Spectrum(
         quantity,
         shown,

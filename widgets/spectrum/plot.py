@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -47,6 +47,8 @@ class SpectrumPlot(QWidget):
         self._logarithmic = False
         self._chooser = ScaleChooser()
         self._order: int | None = None
+        self._ring = False
+        self.picture_to_copy: Callable[[], QImage] = self.image
         self._still: QPixmap | None = None
         self._still_key: tuple[object, ...] = ()
         self._bars: QPixmap | None = None
@@ -127,7 +129,7 @@ class SpectrumPlot(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         self._paint(painter, self.devicePixelRatioF(), self._order)
-        if self.hasFocus() and self._order is None:
+        if self._ring and self._order is None:
             painter.setPen(QPen(self._theme.colour("accent"), 1))
             painter.drawRect(QRectF(self.rect()).adjusted(4.5, 4.5, -4.5, -4.5))
 
@@ -216,7 +218,7 @@ class SpectrumPlot(QWidget):
         if self._order is not None and self._spectrum is not None and self._spectrum.has_data:
             QGuiApplication.clipboard().setText(self._spectrum.readout(self._order).text)
         else:
-            QGuiApplication.clipboard().setImage(self.image())
+            self._copy_picture()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         geometry = self.geometry_of_bars()
@@ -227,8 +229,13 @@ class SpectrumPlot(QWidget):
         super().leaveEvent(event)
         self._read(None)
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._ring = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
+        self._ring = False
         if event.reason() != Qt.FocusReason.PopupFocusReason:
             self._read(None)
 
@@ -253,7 +260,7 @@ class SpectrumPlot(QWidget):
         """What can be copied and saved; all of it is grey without values."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction("Copy picture").triggered.connect(lambda: QGuiApplication.clipboard().setImage(self.image()))
+        menu.addAction("Copy picture").triggered.connect(self._copy_picture)
         menu.addAction("Copy values as CSV").triggered.connect(self._copy_values)
         menu.addSeparator()
         menu.addAction("Save picture …").triggered.connect(lambda: self.save_requested.emit("image"))
@@ -261,6 +268,9 @@ class SpectrumPlot(QWidget):
         for action in menu.actions():
             action.setEnabled(self._spectrum is not None and self._spectrum.has_data)
         return menu
+
+    def _copy_picture(self) -> None:
+        QGuiApplication.clipboard().setImage(self.picture_to_copy())
 
     def _copy_values(self) -> None:
         if self._spectrum is not None:

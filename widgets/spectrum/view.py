@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
 from widgets.controls.card import Card
@@ -18,7 +18,7 @@ from widgets.pacing import Latest
 from widgets.spectrum.legend import Legend
 from widgets.spectrum.model import BandLike, Finding, LimitsLike, Quantity, Spectrum, Unit, build
 from widgets.spectrum.plot import SpectrumPlot
-from widgets.theme import Theme
+from widgets.theme import Theme, font
 
 _FORMS: tuple[tuple[str, Unit, bool], ...] = (
     ("% of fundamental", "percent", False),
@@ -50,6 +50,7 @@ class SpectrumView(Card):
         self._unit: Unit = "percent"
         self._logarithmic = False
         self._compact = False
+        self._text_scale = 1.0
         self._spectrum = Spectrum("voltage", ())
         self._findings: tuple[Finding, ...] = ()
         self._notice = ("", "")
@@ -72,6 +73,7 @@ class SpectrumView(Card):
         self.body_layout.addWidget(self.plot)
         self._segment.changed.connect(lambda value: self.set_quantity(value))
         self._field.changed.connect(self._on_form)
+        self.plot.picture_to_copy = self.image
         self.plot.save_requested.connect(self.save_requested)
         self._refresh()
 
@@ -125,6 +127,7 @@ class SpectrumView(Card):
     def set_theme(self, theme: Theme, text_scale: float = 1.0) -> None:
         """Colours, palette and text size."""
         super().set_theme(theme)
+        self._text_scale = text_scale
         for control in (self._segment, self._field, self._chip):
             control.set_theme(theme)
         self._legend.set_theme(theme, text_scale)
@@ -151,9 +154,24 @@ class SpectrumView(Card):
         """The shown quantity, absolute and in percent, as comma-separated values."""
         return self._spectrum.csv_text()
 
-    def image(self) -> QImage:
-        """The plot as a picture, two pixels a px."""
-        return self.plot.image()
+    def image(self, ratio: float = 2.0) -> QImage:
+        """The plot under a line with its title and legend, `ratio` pixels a px."""
+        plot, head = self.plot.image(ratio), round(36 * self._text_scale)
+        image = QImage(round(self.plot.width() * ratio), round((self.plot.height() + head) * ratio), plot.format())
+        image.setDevicePixelRatio(ratio)
+        image.fill(self.theme.colour("surface"))
+        painter = QPainter(image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.drawImage(QPointF(0, head), plot)
+        painter.setFont(font("card-title", self._text_scale))
+        painter.setPen(self.theme.colour("text"))
+        title = f"Harmonic spectrum, {self._quantity}, {self._field.currentText()}"
+        painter.drawText(QRectF(16, 0, self.plot.width(), head), Qt.AlignmentFlag.AlignVCenter, title)
+        legend = self._legend.sizeHint()
+        painter.translate(self.plot.width() - 16 - legend.width(), (head - self._legend.height()) / 2)
+        self._legend.draw(painter)
+        painter.end()
+        return image
 
     # Inside
 
@@ -181,7 +199,8 @@ class SpectrumView(Card):
         self.plot.show_spectrum(self._spectrum, self._findings)
         limit = "" if self._spectrum.limits is None else self._spectrum.limits.name
         suffix = "" if self._compact or not limit else " limit"
-        self._legend.set_content(self._spectrum.channels, limit + suffix)
+        missing = [name for name in self._spectrum.channels if not self._spectrum.has_values(name, self._unit)]
+        self._legend.set_content(self._spectrum.channels, limit + suffix, missing if self._spectrum.has_data else ())
         worst = self._findings[0] if self._findings else None
         notice = (worst.kind, worst.notice) if worst is not None else ("", "")
         self._chip.setVisible(worst is not None and not self._compact)

@@ -189,6 +189,19 @@ def test_keys_read_and_copy(view, qtbot):
     assert len(view.text().splitlines()) == 7
 
 
+def test_tab_reaches_it_and_shows_where(view, qtbot):
+    with qtbot.waitActive(view):
+        view.show()
+        view.activateWindow()
+    view.set_phasors(NORMAL)
+    view.diagram.clearFocus()
+    view.diagram.setFocus(Qt.FocusReason.TabFocusReason)
+    assert view.diagram.accessibleDescription().startswith("V1 231.6")
+    image = view.grab().toImage()
+    accent = THEME.colour("accent")
+    assert any(image.pixelColor(x, y) == accent for x in range(290, 431) for y in range(50, 394))
+
+
 @pytest.mark.parametrize("name", ["dark", "light"])
 @pytest.mark.parametrize("system", ["", "1P", "1P+N", "3P", "3P+N"])
 def test_paints_for_every_system(view, name, system):

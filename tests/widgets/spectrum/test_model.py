@@ -82,6 +82,19 @@ def test_without_a_fundamental_nothing_is_known():
     assert "no fundamental" in nothing.readout(5).text
 
 
+def test_noise_of_a_dead_input_has_no_percentages():
+    values = orders()
+    values["V3"] = np.full(41, 0.01)
+    values["I3"] = np.full(41, 0.05)
+    result = spectrum(values)
+    assert np.isnan(result.percent["V3"]).all()
+    assert result.findings() == ()
+    assert result.readout(5).rows[2] == ("V3", "n/a", f"0.01{THIN_SPACE}V")
+    assert not result.has_values("V3", "percent")
+    assert result.has_values("V3", "absolute")
+    assert np.isfinite(spectrum(values, "current").percent["I3"][5])
+
+
 def test_short_and_infinite_rows_are_taken_as_not_measurable():
     values = {"V1": np.array([0.0, 230.0, np.inf, 2.3])}
     result = spectrum(values)

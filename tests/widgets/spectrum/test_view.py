@@ -214,6 +214,19 @@ def test_pointer_and_keys_read_an_order(view, qtbot):
     assert plot.order is None
 
 
+def test_only_the_keyboard_shows_the_ring(view, qtbot):
+    view.set_orders(orders(), AT_50_HZ)
+    with qtbot.waitActive(view):
+        view.show()
+        view.activateWindow()
+    accent = THEME.colour("accent")
+    for reason, shown in ((Qt.FocusReason.MouseFocusReason, False), (Qt.FocusReason.TabFocusReason, True)):
+        view.plot.clearFocus()
+        view.plot.setFocus(reason)
+        image = picture(view)
+        assert (image.pixelColor(image.width() // 2, 4) == accent) is shown
+
+
 def test_header_chooses_quantity_and_form(view, qtbot):
     view.set_orders(orders(), AT_50_HZ)
     view._segment.changed.emit("current")
@@ -254,6 +267,15 @@ def test_absolute_limits_follow_each_phase(view):
         pixels = column(image, x, geometry.rect.top(), geometry.rect.bottom())
         cap = pixels.index(THEME.colour("text3").name())
         assert cap == pytest.approx(geometry.rect.height() * (1 - limit / geometry.scale.top), abs=0.51)
+
+
+def test_legend_says_which_phase_has_no_numbers(view):
+    values = orders()
+    values["V3"] = values["V3"] * 1e-4
+    view.set_orders(values, AT_50_HZ)
+    assert view._legend.accessibleName() == "Legend: L1, L2, L3 n/a, EN 50160 limit"
+    view.set_unit("absolute")
+    assert view._legend.accessibleName() == "Legend: L1, L2, L3, EN 50160 limit"
 
 
 def test_still_layer_is_kept(view):
