@@ -111,13 +111,13 @@ def decode_difference(bodies: list[bytes], samples: int, channels: int) -> tuple
         by_order = np.argsort(orders, axis=None, kind="stable")
         residuals = _unpack_residuals(
             b"".join(bodies), first_bits.reshape(-1, len(lengths))[by_order], widths.reshape(-1, len(lengths))[by_order]
-        )[:, : samples - WARM_UP]
+        )[: samples - WARM_UP]
         first = decode_raw(heads, head_size, channels, WARM_UP * channels).reshape(-1, WARM_UP, channels)
-        warm_up = first.transpose(0, 2, 1).reshape(-1, WARM_UP)[by_order]
+        warm_up = first.transpose(1, 0, 2).reshape(WARM_UP, -1)[:, by_order]
         _sum_up(residuals, warm_up, orders.reshape(-1)[by_order])
         streams = counts.reshape(-1, samples)
-        streams[by_order, :WARM_UP] = warm_up
-        streams[by_order, WARM_UP:] = residuals
+        streams[by_order, :WARM_UP] = warm_up.T
+        streams[by_order, WARM_UP:] = residuals.T
         if counts.max() > MAX_COUNT or counts.min() < MIN_COUNT:
             good = (counts.max(axis=(1, 2)) <= MAX_COUNT) & (counts.min(axis=(1, 2)) >= MIN_COUNT)
     elif good.any():
@@ -136,29 +136,32 @@ def _group_lengths(samples: int) -> NDArray[np.int64]:
 
 
 def _unpack_residuals(data: bytes, first_bits: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Residuals int32 [streams, groups * 16] of groups that begin at these bits; what lies behind the end of a short
-    last group is meaningless."""
+    """Residuals int32 [groups * 16, streams] of groups [streams, groups] that begin at these bits.
+
+    What lies behind the end of a short last group is meaningless.
+    """
     data += _SLACK
     # A value lies within 32 bits from its first byte (7 + 24 at most): a word from every byte, one of them a value.
     words = np.ndarray((len(data) - 3,), "<u4", buffer=data, strides=(1,)).astype(np.uint32)
-    bits = first_bits[:, :, None] + widths[:, :, None] * _IN_GROUP
+    widths = widths.T[:, None, :]
+    bits = first_bits.T[:, None, :] + widths * _IN_GROUP[:, None]
     zigzag = words.take(bits >> 3)
     zigzag >>= (bits & 7).astype(np.uint32)
-    zigzag &= _MASKS[widths][:, :, None]
+    zigzag &= _MASKS[widths]
     sign = zigzag & 1
     zigzag >>= 1
     zigzag ^= np.negative(sign, out=sign)
-    return zigzag.view(np.int32).reshape(len(widths), -1)
+    return zigzag.view(np.int32).reshape(-1, zigzag.shape[2])
 
 
 def _sum_up(residuals: NDArray[np.int32], warm_up: NDArray[np.int32], orders: NDArray[np.uint8]) -> None:
-    """Turn differences of these orders (ascending) into samples, in place.
+    """Turn differences [samples, streams] of these orders (ascending) into samples, in place.
 
     int32 wraps on nonsense only, and never unseen: the first sample that leaves 24 bits still fits into 28.
     """
     for level in range(MAX_ORDER - 1, -1, -1):
-        rows = slice(int(np.searchsorted(orders, level, side="right")), None)
-        values = residuals[rows]
-        if len(values):
-            values[:, 0] += np.diff(warm_up[rows], n=level, axis=1)[:, -1]
-            np.cumsum(values, axis=1, dtype=np.int32, out=values)
+        start = int(np.searchsorted(orders, level, side="right"))
+        values = residuals[:, start:]
+        if values.size:
+            values[0] += np.diff(warm_up[:, start:], n=level, axis=0)[-1]
+            np.cumsum(values, axis=0, dtype=np.int32, out=values)

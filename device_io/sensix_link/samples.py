@@ -28,6 +28,7 @@ MAX_JUMP_S = 10 * 365.25 * 86_400
 
 _HEADER = struct.Struct("<BBBHQQI")
 HEADER_SIZE = _HEADER.size
+_SHAPE = struct.Struct("<BBBH")  # how the header begins
 _MAX_INDEX = 2**62
 
 
@@ -101,17 +102,17 @@ class SampleDecoder:
         self.samples_missing = 0
         self.left_out = 0
         self._rates = dict(chip_rates)
-        self._channels = dict(channels)
+        self._channels = {chip: count for chip, count in channels.items() if chip in chip_rates}
         self._next_index: dict[int, int] = {}
 
     def decode(self, payloads: list[bytes], host_time_ns: int) -> list[SampleBlock]:
         """Blocks of all payloads that one read delivered, in order; faster the more there are in one call."""
         shapes: dict[bytes, list[int]] = {}
         for position, payload in enumerate(payloads):
-            shapes.setdefault(payload[:5], []).append(position)
+            shapes.setdefault(payload[1:5], []).append(position)
         counts: list[NDArray[np.int32] | None] = [None] * len(payloads)
         for positions in shapes.values():
-            for position, decoded in self._decode_shape([payloads[i] for i in positions], positions):
+            for position, decoded in self._decode_shape(payloads, positions):
                 counts[position] = decoded
         result = []
         for payload, block in zip(payloads, counts, strict=True):
@@ -134,21 +135,23 @@ class SampleDecoder:
         return result
 
     def _decode_shape(self, payloads: list[bytes], positions: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
-        """(position, samples) of the sound ones among payloads whose first five bytes are the same."""
-        if len(payloads[0]) < 5:
-            return []
-        chip, coding, channels, samples = struct.unpack_from("<BBBH", payloads[0])
-        if chip not in self._rates or self._channels.get(chip) != channels or not 0 < samples <= MAX_SAMPLES:
+        """(position, samples) of the sound ones among payloads with the same coding, channels and samples."""
+        _, coding, channels, samples = _SHAPE.unpack(payloads[positions[0]][:5].ljust(5, b"\0"))
+        if not 0 < samples <= MAX_SAMPLES:
             return []
         size = HEADER_SIZE + samples * channels * 3
+        positions = [i for i in positions if self._channels.get(payloads[i][0]) == channels]
         if coding == Coding.RAW24:
-            sound = [i for i, payload in enumerate(payloads) if len(payload) == size]
-            if not sound:
-                return []
-            rows = b"".join([payloads[i] for i in sound])
+            positions = [i for i in positions if len(payloads[i]) == size]
+        else:
+            positions = [i for i in positions if len(payloads[i]) > HEADER_SIZE]
+        if not positions:
+            return []
+        if coding == Coding.RAW24:
+            rows = b"".join([payloads[i] for i in positions])
             blocks = decode_raw(rows, size, HEADER_SIZE, samples * channels).reshape(-1, samples, channels)
-            return [(positions[i], block) for i, block in zip(sound, blocks, strict=True)]
+            return list(zip(positions, blocks, strict=True))
         if coding == Coding.DIFFERENCE and samples > WARM_UP:
-            blocks, good = decode_difference([payload[HEADER_SIZE:] for payload in payloads], samples, channels)
+            blocks, good = decode_difference([payloads[i][HEADER_SIZE:] for i in positions], samples, channels)
             return [(positions[i], blocks[i]) for i in np.flatnonzero(good).tolist()]
         return []

@@ -108,6 +108,24 @@ def test_any_samples_pass(data: st.DataObject, samples: int, channels: int, codi
     assert np.array_equal(decode_one(encode_samples(0, 0, 0, 0, counts, coding), channels), counts)
 
 
+@pytest.mark.parametrize("orders", [(0, 1, 2), (3, 4, 0), (4, 4, 4), (3, 3, 1), (2, 0, 4)])
+@pytest.mark.parametrize("samples", [5, 20, 21, 80, 101])
+def test_a_sender_may_choose_any_order(orders: tuple[int, ...], samples: int) -> None:
+    counts = np.random.default_rng(samples).integers(-1000, 1000, (samples, 3))
+    body = bytes(orders) + b"".join(int(v).to_bytes(3, "little", signed=True) for v in counts[:4].reshape(-1))
+    widths, bits, used = b"", 0, 0
+    for column, order in zip(counts.T, orders, strict=True):
+        residuals = [int(np.diff(column[: i + 1], n=order)[-1]) for i in range(4, samples)]
+        zigzag = [2 * e if e >= 0 else -2 * e - 1 for e in residuals]
+        for group in (zigzag[i : i + 16] for i in range(0, len(zigzag), 16)):
+            widths += bytes([max(group).bit_length()])
+            for value in group:
+                bits |= value << used
+                used += widths[-1]
+    payload = header(0, 1, 3, samples) + body + widths + bits.to_bytes((used + 7) // 8, "little")
+    assert np.array_equal(decode_one(payload, 3), counts)
+
+
 def test_blocks_coded_together_are_the_same_as_one_by_one() -> None:
     for kind in KINDS:
         counts = signal(kind, 80 * 7, 3, 5).reshape(7, 80, 3)
