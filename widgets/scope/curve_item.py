@@ -83,14 +83,17 @@ def column_spans(
     columns = np.arange(first, last + 1)
     if not len(x):
         return columns[:0], low[:0], high[:0]
+    left = np.searchsorted(x, columns, side="left")
+    right = np.searchsorted(x, columns + 1, side="left")
+    filled = right > left
     # A column that no point starts in shows the one that is under way there.
-    starts = np.searchsorted(x, columns, side="left")
-    under_way = np.searchsorted(x, columns + 1, side="left") == starts
+    bottom, top = low[np.maximum(left - 1, 0)], high[np.maximum(left - 1, 0)]
+    if filled.any():
+        end = right[filled][-1]
+        bottom[filled] = np.fmin.reduceat(low[:end], left[filled])
+        top[filled] = np.fmax.reduceat(high[:end], left[filled])
     covered = (columns + 1 > x[0]) & (columns <= x[-1] + 1)
-    starts = np.clip(np.where(under_way, starts - 1, starts), 0, len(x) - 1)
-    bottom = np.fmin.reduceat(low, starts)[covered]
-    top = np.fmax.reduceat(high, starts)[covered]
-    columns = columns[covered]
+    columns, bottom, top = columns[covered], bottom[covered], top[covered]
     seen = np.isfinite(bottom)
     columns = columns[seen]
     return columns, *_joined(columns, bottom[seen], top[seen])

@@ -146,9 +146,11 @@ class ScopePicture(QWidget):
             "prepare_s": self._prepare_s,
         }
 
-    def refresh(self) -> bool:
-        """Draw the next frame if samples or view changed; False where nothing did. The paint follows by itself."""
+    def refresh(self, force: bool = False) -> bool:
+        """Draw the next frame if samples or view changed (or `force`); False where nothing did. The paint follows."""
         begun = perf_counter()
+        if force:
+            self._acquisition.touch()
         self._apply_view()
         frame = self._acquisition.frame(self.plot.columns, self._visible())
         if frame is None:
@@ -313,6 +315,11 @@ class ScopePicture(QWidget):
         for key, value in self._values_at(time_s).items():
             lines.append((self._theme.phase(key), key, with_unit(value, 1 if unit_of(key) == "V" else 2, unit_of(key))))
         self.plot.overlay.set_hover((self._hover, lines))
+
+    def pause(self) -> None:
+        """Draw and write only when told, until shown again: for who counts frames."""
+        self._frame_timer.stop()
+        self._text_timer.stop()
 
     # Events of Qt
 
