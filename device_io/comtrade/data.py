@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -92,7 +93,8 @@ class _BinaryData:
         """Copies, so that nothing holds on to the map."""
         place = self._offset + first * self._row.itemsize
         raw = np.frombuffer(self._map, self._row, count, place)
-        samples = raw["analog"][:, columns].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN in FLOAT32
+            samples = raw["analog"][:, columns].astype(np.float64)
         samples[(samples == missing) | ~np.isfinite(samples)] = np.nan
         stamps = raw["stamp"].astype(np.int64)
         stamps[stamps == _NO_STAMP_BINARY] = NO_STAMP
@@ -108,7 +110,8 @@ class _BinaryData:
         )
 
     def close(self) -> None:
-        self._map.close()
+        with suppress(BufferError):  # a view in the traceback of an error: the map goes with it
+            self._map.close()
 
 
 class _AsciiData:

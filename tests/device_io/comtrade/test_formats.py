@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import comtrade
@@ -98,6 +99,17 @@ def test_agrees_with_the_package(
         got = samples_of(record, per_block)
         for column, channel in enumerate(record.assigned.values()):
             np.testing.assert_allclose(got[:, column], expected[channel.name], rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7F800001, 0xFFFFFFFF, 0xFF800000, 0x00800000])
+def test_float_samples_that_are_no_numbers_are_missing(tmp_path: Path, bits: int) -> None:
+    path = FakeRecord([FakeChannel("U1", "V", np.arange(3.0))], revision=2013, format="FLOAT32").write(tmp_path)
+    raw = bytearray(path.with_suffix(".dat").read_bytes())
+    row = len(raw) // 3
+    raw[row + 8 : row + 12] = struct.pack("<I", bits)
+    path.with_suffix(".dat").write_bytes(raw)
+    with open_comtrade(path) as record:
+        np.testing.assert_array_equal(samples_of(record)[:, 0], [0.0, np.nan, 2.0])
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("kV", 1e3), ("volt", 1.0), ("mV", 1e-3), ("Volts", 1.0), ("KV", 1e3)])
