@@ -62,9 +62,10 @@ class QuantityTable:
         rms = rms_of(lines)
         lit = lit_channels(spectrum, self._floors)
         harmonics, subgroups = harmonics_of(spectrum), subgroups_of(spectrum)
-        values: dict[str, float] = {f"{key}r": float(rms[i]) for key, i in self.row.items()}
+        levels: list[float] = rms.tolist()
+        values: dict[str, float] = {f"{key}r": levels[i] for key, i in self.row.items()}
         line_rms = self._line_voltages(lines, values)
-        self._powers(spectrum, rms, lit, values, line_rms)
+        self._powers(spectrum, levels, lit, values, line_rms)
         with np.errstate(divide="ignore", invalid="ignore"):
             self._distortion(spectrum, rms, lit, subgroups, values)
         turn = self._reference_turn(harmonics[:, 1], lit)
@@ -87,7 +88,7 @@ class QuantityTable:
     def _powers(
         self,
         spectrum: Spectrum,
-        rms: NDArray[np.float64],
+        rms: list[float],
         lit: NDArray[np.bool_],
         values: dict[str, float],
         line_rms: dict[str, float],

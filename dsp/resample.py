@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-FIR_HALF = 127
+FIR_HALF = 255
 """Taps on each side of the middle one of stage 1, at the doubled rate."""
-FIR_BETA = 9.0
+FIR_BETA = 8.0
 TAPS = 16
 TAPS_BETA = 11.0
 DEGREE = 12

@@ -82,10 +82,11 @@ class ChipStream:
             self.lost += first_index - self._next
             self._close()
         self._next = first_index + samples.shape[0]
-        good: NDArray[np.bool_] = np.asarray((np.abs(samples) <= ABSURD).all(axis=1))
-        if good.all():
+        size = np.abs(samples)
+        if size.max() <= ABSURD:  # False for NaN too
             self._append(first_index, samples)
             return
+        good: NDArray[np.bool_] = np.asarray((size <= ABSURD).all(axis=1))
         edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
         self.lost += int(samples.shape[0] - good.sum())
         if not good[0]:

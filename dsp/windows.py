@@ -90,6 +90,7 @@ class WindowMaker:
             stream.clear()
         self._cursor: float | None = None
         self._gap_from: float | None = None
+        self._needed_s = -np.inf
         self._forget_phase()
 
     def _forget_phase(self) -> None:
@@ -105,6 +106,8 @@ class WindowMaker:
 
     def next(self, *, final: bool = False) -> Window | Lost | None:
         """The next interval; None until more samples arrive. final: no more will, so do without those behind."""
+        if not (final or self._worth_trying()):
+            return None
         for stream in self.streams:
             if self._cursor is not None and stream.segments:
                 stream.segments[0].forget_before(int(stream.clock.index_at(self._cursor - HISTORY_S)) - MARGIN)
@@ -121,12 +124,27 @@ class WindowMaker:
                 continue
             result = self._unlocked(end, final) if self._model is None else self._locked((start, end), final)
             if isinstance(result, float):
-                if not self._ended(result) or not self._lose(result):
+                if not self._ended(result):
+                    self._needed_s = result
                     return None
+                self._lose(result)
             elif result is not None:
                 self._cursor = result.end_s
+                self._needed_s = -np.inf
                 return result
         return None
+
+    def _worth_trying(self) -> bool:
+        """False, at little cost, while the samples known to be lacking have not come and none are missing."""
+        for stream in self.streams:
+            if not stream.segments:
+                return False
+            segment = stream.segments[0]
+            if segment.closed:
+                return True
+            if stream.clock.time_s(segment.end) < self._needed_s:
+                return False
+        return True
 
     def available(self) -> tuple[float, float]:
         """Interval that the first segments of all chips cover (s), to one period past the last sample."""
@@ -178,16 +196,16 @@ class WindowMaker:
     def _ended(self, needed_s: float) -> bool:
         return any(s.segments[0].closed and s.clock.time_s(s.segments[0].end) < needed_s for s in self.streams)
 
-    def _lose(self, needed_s: float) -> bool:
+    def _lose(self, needed_s: float) -> None:
         """Give up the window that was begun, and the closed segments that end before needed_s."""
         if self._gap_from is None:
             self._gap_from = self._cursor
         self._cursor = None
+        self._needed_s = -np.inf
         self._forget_phase()
         for stream in self.streams:
             if stream.segments[0].closed and stream.clock.time_s(stream.segments[0].end) < needed_s:
                 stream.segments.popleft()
-        return True
 
     def _give_up_laggards(self, start_s: float) -> None:
         for stream in self.streams:
