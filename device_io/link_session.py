@@ -195,6 +195,8 @@ class LinkSession:
         rates += [(_RAISED_S, baud) for baud in (2_000_000, 921_600, 3_000_000)]
         rates += [(timeout_s, rules.START_BAUD)]
         for seconds, baud in rates:
+            if baud != rules.START_BAUD and self._heard_lines and not self.deframer.frames_damaged:
+                continue  # it prints plain text at the baud of the start: it may be booting
             with contextlib.suppress(LinkError):  # an adapter that can't run this fast was not left at it
                 self._set_baud(baud)
             end = min(time.monotonic() + seconds, began + timeout_s)
@@ -237,10 +239,10 @@ class LinkSession:
     def _what_was_heard(self) -> str:
         # The first line may have been cut.
         lines = self._heard_lines[1:2] or self._heard_lines[:1]
-        text = lines[0] if lines else self._heard.decode("ascii", "replace")
-        text = " ".join("".join(c for c in text if c.isprintable()).split())
-        printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in self._heard)
-        if not text or (not lines and printable < 0.9 * len(self._heard)):
+        text = lines[0] if lines else self._heard.decode("utf-8", "replace")
+        plain = sum(character.isprintable() and character != "\ufffd" for character in text)
+        text = " ".join("".join(c for c in text if c.isprintable() or c == "\t").split())
+        if not text or plain < 0.8 * len(text):
             return f"bytes without a meaning ({self._heard[:8].hex(' ')})"
         words = text if len(text) <= 40 else text[:40].rsplit(" ", 1)[0] + "…"
         return f"GPS positions ({words})" if text.startswith(("$G", "$BD", "$P")) and "," in text else f"“{words}”"

@@ -43,14 +43,14 @@ _PREFERRED_BAUD = 2_000_000
 _LINE_SHARE = 0.8
 _FRAME_BYTES = 10
 _FAREWELL_S = 0.3
-_IDENTITY_TIMEOUT_S = 6.0  # 2.5 kB at the baud of the start: many tries on a bad line
+IDENTITY_S = 1.5
 
 
 class UsbConnection:
     """What the thread of a port does. Also the `Receiver` of its session.
 
-    do_jobs: called between reads while the module is connected. connected_before: whether it ever was. Counters go on over reconnections; sample indices do
-    too, unless the module restarted.
+    do_jobs: called between reads while the module is connected. connected_before: whether it ever was. Counters go on
+    over reconnections; sample indices do too, unless the module restarted.
     """
 
     def __init__(
@@ -123,8 +123,10 @@ class UsbConnection:
             transport.close()
 
     def _connect(self, session: LinkSession, hello_timeout_s: float) -> None:
+        began_s = time.monotonic()
         session.greet(hello_timeout_s)
-        answer = session.request(IdentityRequest(session.next_id()), IdentityReply, _IDENTITY_TIMEOUT_S)
+        left_s = hello_timeout_s - (time.monotonic() - began_s)
+        answer = session.request(IdentityRequest(session.next_id()), IdentityReply, max(left_s, IDENTITY_S))
         try:
             info, options = identity_from_json(answer.identity), link_options_from_json(answer.identity)
         except MessageError as error:
