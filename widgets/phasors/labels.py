@@ -31,19 +31,24 @@ def place_labels(
     before: Mapping[str, Place],
 ) -> tuple[dict[str, QRectF], dict[str, Place]]:
     """Rectangles by channel, and the places they took (to be handed in again as `before`)."""
-    shafts = {arrow.channel: _shaft(arrow, centre, radius) for arrow in arrows}
+    tips = {arrow.channel: tip_of(arrow, centre, radius) for arrow in arrows}
     rects: dict[str, QRectF] = {}
     places: dict[str, Place] = {}
     for arrow in sorted(arrows, key=lambda entry: -entry.length):
         size = sizes[arrow.channel]
         best: tuple[float, Place, QRectF] | None = None
-        for rank, place in enumerate(_candidates(arrow, size)):
+        candidates = list(enumerate(_candidates(arrow, size)))
+        kept = before.get(arrow.channel)
+        # The earlier place is looked at first: where it is free the others need not be.
+        candidates.sort(key=lambda entry: entry[1] != kept)
+        for rank, place in candidates:
             rect = _rect(arrow, place, size, centre, radius)
-            cost = 0.15 * rank + _cost(rect, arrow.channel, shafts, rects, centre, radius)
-            if place == before.get(arrow.channel):
-                cost -= _KEEP
+            crowding = _crowding(rect, arrow.channel, centre, radius, tips, rects)
+            cost = 0.15 * rank + crowding - (_KEEP if place == kept else 0.0)
             if best is None or cost < best[0]:
                 best = (cost, place, rect)
+            if place == kept and crowding <= 0.0:
+                break
         assert best is not None
         _, places[arrow.channel], rects[arrow.channel] = best
     return rects, places
@@ -67,25 +72,40 @@ def _rect(arrow: Arrow, place: Place, size: QSizeF, centre: QPointF, radius: flo
     return QRectF(round(x - size.width() / 2), round(y - size.height() / 2), size.width(), size.height())
 
 
-def _cost(
+def _crowding(
     rect: QRectF,
     channel: str,
-    shafts: Mapping[str, Sequence[QPointF]],
-    placed: Mapping[str, QRectF],
     centre: QPointF,
     radius: float,
+    tips: Mapping[str, QPointF],
+    placed: Mapping[str, QRectF],
 ) -> float:
+    """How badly a name stands there: on other names, on arrows (a quarter for each px covered), over the circle."""
     near = rect.adjusted(-2, -1, 2, 1)
     cost = sum(12.0 for other in placed.values() if other.intersects(near))
-    for name, points in shafts.items():
-        share = sum(near.contains(point) for point in points)
-        cost += min(8.0, (1.0 if name != channel else 0.7) * share)
+    for name, tip in tips.items():
+        cost += min(8.0, (0.25 if name != channel else 0.18) * _covered(near, centre, tip))
     corners = (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight())
     reach = max(math.hypot(corner.x() - centre.x(), corner.y() - centre.y()) for corner in corners)
     return cost + (6.0 if reach > radius - 1 else 0.0)
 
 
-def _shaft(arrow: Arrow, centre: QPointF, radius: float) -> list[QPointF]:
-    tip = tip_of(arrow, centre, radius)
-    steps = max(2, int(arrow.length * radius / 4))
-    return [centre + (tip - centre) * (step / steps) for step in range(steps + 1)]
+def _covered(rect: QRectF, start: QPointF, end: QPointF) -> float:
+    """Length of the line from start to end inside the rectangle, px (clipped side by side, Liang and Barsky)."""
+    x, y = start.x(), start.y()
+    dx, dy = end.x() - x, end.y() - y
+    enter, leave = 0.0, 1.0
+    for step, room in (
+        (-dx, x - rect.left()),
+        (dx, rect.right() - x),
+        (-dy, y - rect.top()),
+        (dy, rect.bottom() - y),
+    ):
+        if step == 0.0:
+            if room < 0.0:
+                return 0.0
+        elif step < 0.0:
+            enter = max(enter, room / step)
+        else:
+            leave = min(leave, room / step)
+    return max(0.0, leave - enter) * math.hypot(dx, dy)

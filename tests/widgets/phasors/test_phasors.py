@@ -190,12 +190,16 @@ def test_keys_read_and_copy(view, qtbot):
 
 
 def test_tab_reaches_it_and_shows_where(view, qtbot):
-    with qtbot.waitActive(view):
-        view.show()
-        view.activateWindow()
     view.set_phasors(NORMAL)
-    view.diagram.clearFocus()
-    view.diagram.setFocus(Qt.FocusReason.TabFocusReason)
+    view.show()
+
+    def focused():
+        view.activateWindow()
+        view.diagram.clearFocus()
+        view.diagram.setFocus(Qt.FocusReason.TabFocusReason)
+        return view.diagram.hasFocus()
+
+    qtbot.waitUntil(focused, timeout=5000)
     assert view.diagram.accessibleDescription().startswith("V1 231.6")
     image = view.grab().toImage()
     accent = THEME.colour("accent")

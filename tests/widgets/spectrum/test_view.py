@@ -216,13 +216,17 @@ def test_pointer_and_keys_read_an_order(view, qtbot):
 
 def test_only_the_keyboard_shows_the_ring(view, qtbot):
     view.set_orders(orders(), AT_50_HZ)
-    with qtbot.waitActive(view):
-        view.show()
-        view.activateWindow()
+    view.show()
     accent = THEME.colour("accent")
-    for reason, shown in ((Qt.FocusReason.MouseFocusReason, False), (Qt.FocusReason.TabFocusReason, True)):
+
+    def focused(reason):
+        view.activateWindow()
         view.plot.clearFocus()
         view.plot.setFocus(reason)
+        return view.plot.hasFocus()
+
+    for reason, shown in ((Qt.FocusReason.MouseFocusReason, False), (Qt.FocusReason.TabFocusReason, True)):
+        qtbot.waitUntil(lambda reason=reason: focused(reason), timeout=5000)
         image = picture(view)
         assert (image.pixelColor(image.width() // 2, 4) == accent) is shown
 
