@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from widgets.scope.scales import ROLLING_FROM_S, TIME_DIVISIONS, TIME_STEPS_S, nearest_step
-from widgets.scope.source import Trace, WaveformSource
+from widgets.scope.source import RAW_POINTS, Trace, WaveformSource
 from widgets.scope.trigger import Trigger, TriggerSettings, TriggerState
 
 TRIGGER_DIVISION = 2
@@ -21,6 +21,8 @@ SHORTEST_S = 0.5e-3
 LONGEST_S = 600.0
 """Spans that a frozen view can be zoomed to."""
 SETTLE_S = 1e-3
+"""Read beyond the view at both ends, so that curves reach its edges."""
+SILENT_S = 0.1
 
 
 class RunMode(StrEnum):
@@ -38,6 +40,19 @@ class Frame:
     traces: Sequence[Trace]
     gaps: Sequence[tuple[float, float]]
     origin_s: float
+
+
+def complete_until_s(source: WaveformSource, channels: Sequence[str]) -> float | None:
+    """Time of the newest sample that all of the channels have; None before the first.
+
+    The blocks of a module's chips arrive one after the other: without this the right end of some curves would flicker.
+    A channel that has been silent for longer than `SILENT_S` is not waited for.
+    """
+    latest_s = source.latest_s()
+    if latest_s is None:
+        return None
+    traces = source.read(latest_s - SILENT_S, latest_s + SETTLE_S, RAW_POINTS, channels=tuple(channels))
+    return min((float(trace.time_s[-1]) for trace in traces if len(trace.time_s)), default=latest_s)
 
 
 class Acquisition:
@@ -152,7 +167,7 @@ class Acquisition:
             if self._latest_s is None:
                 self._latest_s = source.latest_s()
         else:
-            latest_s = source.latest_s()
+            latest_s = complete_until_s(source, channels)
             if latest_s is None or (latest_s == self._latest_s and not self._changed):
                 return None
             if self._latest_s is not None and latest_s < self._latest_s:

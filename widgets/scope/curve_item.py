@@ -29,8 +29,9 @@ OFFSET_PX = 0.1
 """Half the distance of the two lines, in opposite directions: even ink at every angle."""
 INK_DOUBLE_PX = 60_000
 INK_SINGLE_PX = 120_000
+INK_WIDE_PX = 30_000
 """Vertical travel of all curves of a pane up to which they are drawn in full; then thinner; beyond, as spans. An
-antialiased stroke costs about 18 ns a pixel of travel."""
+antialiased stroke costs about 18 ns a pixel of travel, a wide one at twice the pixels four times that."""
 BAND_PART = 0.6
 """Mean height of the spans, as part of the height of all of them together, from which they make a band."""
 BAND_STRENGTH = 0.35
@@ -170,11 +171,11 @@ class CurveItem(GraphicsObject):
     def _choose(heights: list[NDArray[np.float64]], ratio: float) -> Stroke:
         """The finest stroke whose cost stays within the frame: cost grows with the ink, not with the points."""
         ink = sum(float(np.nansum(np.abs(np.diff(y)))) for y in heights) / ratio
+        if ratio > 1.01:
+            return Stroke.WIDE if ink <= INK_WIDE_PX else Stroke.SPANS
         if ink > INK_SINGLE_PX:
             return Stroke.SPANS
-        if ink > INK_DOUBLE_PX:
-            return Stroke.SINGLE
-        return Stroke.WIDE if ratio > 1.01 else Stroke.DOUBLE
+        return Stroke.DOUBLE if ink <= INK_DOUBLE_PX else Stroke.SINGLE
 
     def _draw_thin(
         self, painter: QPainter, colour: QColor, x: NDArray[np.float64], y: NDArray[np.float64], double: bool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.fakes.scope_signals import CHANNELS, SyntheticSource
@@ -146,3 +148,40 @@ def test_normal_mode_without_a_trigger_shows_nothing_then_keeps_the_last_picture
     source.now_s += 0.5
     assert acquisition.frame(600, CHANNELS).origin_s == origin_s
     assert acquisition.state is TriggerState.WAITING
+
+
+class Lagging(SyntheticSource):
+    """Chip 3 is `lag_s` late."""
+
+    lag_s = 0.02
+
+    def read(self, start_s, stop_s, max_points, channels=None):
+        traces = super().read(start_s, stop_s, max_points, channels)
+        ends = [self.now_s - (self.lag_s if trace.key.endswith("3") else 0.0) for trace in traces]
+        return [
+            replace(trace, time_s=trace.time_s[trace.time_s <= end], value=trace.value[trace.time_s <= end])
+            for trace, end in zip(traces, ends, strict=True)
+        ]
+
+
+def test_the_view_ends_where_the_latest_chip_does():
+    acquisition = Acquisition()
+    acquisition.set_source(Lagging(now_s=5.0))
+    frames = []
+    for _ in range(20):
+        acquisition.source.now_s += 0.0167
+        frames.append(acquisition.frame(600, CHANNELS))
+    drawn = [frame for frame in frames if frame is not None]
+    assert len(drawn) > 10
+    for frame in drawn:
+        stop_s = frame.origin_s + acquisition.stop_s
+        assert all(trace.time_s[-1] >= stop_s - 1 / 4000 for trace in frame.traces)
+
+
+def test_a_silent_chip_is_not_waited_for():
+    acquisition = Acquisition()
+    source = Lagging(now_s=5.0)
+    source.lag_s = 2.0
+    acquisition.set_source(source)
+    frame = acquisition.frame(600, CHANNELS)
+    assert frame.origin_s > 5.0 - 0.04 - 0.021
