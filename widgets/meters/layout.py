@@ -50,7 +50,7 @@ class Layout:
 
 def place(width: int, height: int, scale: float, compact: bool, shown: Sequence[str]) -> Layout:
     """Lay the panel out. The numbers of the roomy form are those of the style at 432 x 383 px."""
-    padding = 12 if compact else 16
+    padding = 9 if compact else 13  # with the inset of the card 12 and 16
     kpi_label_y = round((16 if compact else 21) * scale)
     kpi_value_y = round((37 if compact else 43) * scale)
     header_y = round((65 if compact else 82) * scale)

@@ -29,6 +29,9 @@ from widgets.theme import Theme, font
 
 EMPTY_TEXT = "No phasors yet. Connect a module or open a recording."
 
+_RIGHT_EDGE = 13
+"""With the inset of the card 16 px beside the table."""
+
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CENTRE = Qt.AlignmentFlag.AlignCenter
@@ -87,8 +90,8 @@ class PhasorDiagram(QWidget):
     def circle(self) -> tuple[QPointF, float]:
         """(centre, radius) of the circle in px."""
         scale = self._scale
-        table = 112 * scale + 16
-        left, right, above = 36 * scale, 27 * scale, 24 * scale
+        table = 112 * scale + _RIGHT_EDGE
+        left, right, above = 33 * scale, 27 * scale, 24 * scale
         radius = min((self.width() - table - left - right) / 2, (self.height() - 2 * above - 8) / 2)
         radius = max(30.0, math.floor(radius))
         free = self.width() - table - left - right - 2 * radius
@@ -171,7 +174,7 @@ class PhasorDiagram(QWidget):
         row = 26 * scale
         legend = 54 * scale
         top = max(8.0, (self.height() - row * len(channels) - legend) / 2)
-        left = self.width() - 16 - 112 * scale
+        left = self.width() - _RIGHT_EDGE - 112 * scale
         return QRectF(round(left), round(top + index * row), round(112 * scale), round(row))
 
     def _paint_table(self, painter: QPainter, selected: int | None) -> None:

@@ -104,7 +104,7 @@ class SpectrumPlot(QWidget):
         """Where the bars stand at present; None without values."""
         if self._spectrum is None:
             return None
-        left, top, right, bottom = (round(side * self._text_scale) for side in (47, 16, 13, 26))
+        left, top, right, bottom = (round(side * self._text_scale) for side in (48, 16, 13, 26))
         rect = QRectF(left, top, max(80, self.width() - left - right), max(40, self.height() - top - bottom))
         ratio = self.devicePixelRatioF() if ratio is None else ratio
         scale = self._chooser.choose(self._spectrum, self._unit, self._logarithmic, self._lines(), new_data=False)

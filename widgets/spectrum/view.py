@@ -68,8 +68,8 @@ class SpectrumView(Card):
         self.header_layout.addStretch(1)
         for mark in (self._legend, self._chip):
             self.header_layout.addWidget(mark)
-        # The plot paints all of its ground: it stays clear of the card's round corners.
-        self.body_layout.setContentsMargins(3, 0, 3, 3)
+        # The plot paints all of its ground; the card keeps it clear of its round corners.
+        self.body_layout.setContentsMargins(0, 0, 0, 0)
         self.body_layout.addWidget(self.plot)
         self._segment.changed.connect(lambda value: self.set_quantity(value))
         self._field.changed.connect(self._on_form)
