@@ -17,6 +17,13 @@ def _basis(tau_s: NDArray[np.float64], frequency_hz: float, orders: int) -> NDAr
     return np.concatenate([np.ones((tau_s.size, 1)), np.cos(angle), np.sin(angle)], axis=1)
 
 
+def _solve(basis: NDArray[np.float64], data: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least squares by the normal equations, damped a little so that too short a record has a solution as well."""
+    normal = basis.T @ basis
+    normal[np.diag_indices_from(normal)] += 1e-11 * basis.shape[0]
+    return np.asarray(np.linalg.solve(normal, basis.T @ data))
+
+
 def _orders(rate_hz: float, frequency_hz: float, samples: int) -> int:
     return max(1, min(MOST_ORDERS, int(0.499 * rate_hz / frequency_hz), (samples - 2) // 2))
 
@@ -32,11 +39,11 @@ def continue_signal(
     parts = [samples]
     if before:
         known = _basis(np.arange(length) / rate_hz, frequency_hz, orders)
-        solution = np.linalg.lstsq(known, samples[:, :length].T, rcond=1e-9)[0]
+        solution = _solve(known, samples[:, :length].T)
         parts.insert(0, (_basis(np.arange(-before, 0) / rate_hz, frequency_hz, orders) @ solution).T)
     if after:
         known = _basis(np.arange(-length, 0) / rate_hz, frequency_hz, orders)
-        solution = np.linalg.lstsq(known, samples[:, count - length :].T, rcond=1e-9)[0]
+        solution = _solve(known, samples[:, count - length :].T)
         parts.append((_basis(np.arange(after) / rate_hz, frequency_hz, orders) @ solution).T)
     return np.concatenate(parts, axis=1)
 
@@ -61,32 +68,40 @@ def refine_frequency(samples: NDArray[np.float64], rate_hz: float) -> float | No
     candidates = np.arange(LOWEST_HZ, HIGHEST_HZ, 0.5)
     residuals = [_residual(used[:, thinned], tau[thinned], f, trial) for f in candidates.tolist()]
     frequency = float(candidates[int(np.argmin(residuals))])
-    most = 25 if cycles >= 2.5 else 5
-    for _ in range(8):
-        steps = min(_orders(rate_hz, frequency, count), most)
-        basis = _basis(tau, frequency, steps)
-        solution = np.linalg.lstsq(basis, used.T, rcond=1e-9)[0]
-        numbers = np.arange(1, steps + 1)[:, None]
-        cosine, sine = solution[1 : 1 + steps] * numbers, solution[1 + steps :] * numbers
-        slope = 2 * np.pi * tau[:, None] * (basis[:, 1 + steps :] @ -cosine + basis[:, 1 : 1 + steps] @ sine)
-        slope -= basis @ np.linalg.lstsq(basis, slope, rcond=1e-9)[0]
-        residual = used.T - basis @ solution
+    refined = adjust_frequency(used, rate_hz, frequency, steps=8)
+    if refined is None or refined * count / rate_hz < 0.99:
+        return None
+    return refined
+
+
+def adjust_frequency(samples: NDArray[np.float64], rate_hz: float, frequency_hz: float, steps: int) -> float | None:
+    """Gauss-Newton steps from a frequency near the true one, samples [channels, n] of like size; None where it runs
+    out of 42.5..69 Hz or no channel holds a fundamental."""
+    count = samples.shape[1]
+    tau = (np.arange(count) - 0.5 * (count - 1)) / rate_hz
+    most = 25 if count * 50.0 / rate_hz >= 2.5 else 5
+    frequency = frequency_hz
+    share = np.zeros(1)
+    for _ in range(steps):
+        orders = min(_orders(rate_hz, frequency, count), most)
+        basis = _basis(tau, frequency, orders)
+        solution = _solve(basis, samples.T)
+        share = 0.5 * (solution[1] ** 2 + solution[1 + orders] ** 2) / np.maximum(samples.var(axis=1), 1e-300)
+        numbers = np.arange(1, orders + 1)[:, None]
+        cosine, sine = solution[1 : 1 + orders] * numbers, solution[1 + orders :] * numbers
+        slope = 2 * np.pi * tau[:, None] * (basis[:, 1 + orders :] @ -cosine + basis[:, 1 : 1 + orders] @ sine)
+        slope -= basis @ _solve(basis, slope)
         power = float((slope * slope).sum())
         if power <= 0.0:
+            return None
+        change = float((slope * (samples.T - basis @ solution)).sum() / power)
+        frequency = float(np.clip(frequency + np.clip(change, -1.0, 1.0), LOWEST_HZ, HIGHEST_HZ))
+        if abs(change) < 1e-8 * frequency:
             break
-        change = float(np.clip((slope * residual).sum() / power, -1.0, 1.0))
-        frequency = float(np.clip(frequency + change, LOWEST_HZ, HIGHEST_HZ))
-        if abs(change) < 1e-9 * frequency:
-            break
-    steps = min(_orders(rate_hz, frequency, count), most)
-    solution = np.linalg.lstsq(_basis(tau, frequency, steps), used.T, rcond=1e-9)[0]
-    share = 0.5 * (solution[1] ** 2 + solution[1 + steps] ** 2)
-    if not (share >= SHARE).any() or frequency * count / rate_hz < 0.99:
-        return None
-    return frequency if LOWEST_HZ < frequency < HIGHEST_HZ else None
+    return frequency if (share >= SHARE).any() and LOWEST_HZ < frequency < HIGHEST_HZ else None
 
 
 def _residual(samples: NDArray[np.float64], tau_s: NDArray[np.float64], frequency_hz: float, orders: int) -> float:
     basis = _basis(tau_s, frequency_hz, orders)
-    solution = np.linalg.lstsq(basis, samples.T, rcond=1e-9)[0]
+    solution = _solve(basis, samples.T)
     return float(((samples.T - basis @ solution) ** 2).sum())

@@ -130,7 +130,8 @@ class QuantityTable:
         points = 1 << (2 * spectrum.lines.shape[1]).bit_length()
         wave = spectrum.lines[:, : spectrum.in_band] * (points / np.sqrt(2.0))
         wave[:, 0] *= np.sqrt(2.0)
-        peak = np.abs(np.fft.irfft(wave, n=points, axis=1)).max(axis=1)
+        wave = np.fft.irfft(wave, n=points, axis=1)
+        peak = np.maximum(wave.max(axis=1), -wave.min(axis=1))
         crest = np.where(lit, peak / rms, np.nan)
         squares = np.nan_to_num(subgroups[:, 1 : last + 1]) ** 2
         k_factor = np.where(lit, squares @ np.arange(1.0, last + 1) ** 2 / squares.sum(axis=1), np.nan)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from dsp.channels import ChannelSpec
-from dsp.harmonic_model import refine_frequency
+from dsp.harmonic_model import adjust_frequency, refine_frequency
 from dsp.phase import PhaseModel
 from dsp.stream import ChipStream
 from dsp.windows import Window
@@ -42,5 +43,9 @@ def short_window(
             if cycles >= 1:
                 cycles = min(cycles, cycles_for(frequency) - 1)
                 model = PhaseModel.of_frequency(start, frequency)
-                return Window(start, start + cycles / frequency, cycles, model, {}, True)
+                own_hz = {}
+                for i in rows:
+                    adjusted = adjust_frequency(samples[i : i + 1], clock.rate_hz, frequency, steps=3)
+                    own_hz[own[i].key] = math.nan if adjusted is None else adjusted
+                return Window(start, start + cycles / frequency, cycles, model, own_hz, True)
     return Window(start, end, 0, None, {}, False)

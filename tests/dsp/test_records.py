@@ -79,6 +79,7 @@ def test_a_short_record_uses_its_whole_cycles(rate_hz: float, samples: int, freq
     assert cycles == pytest.approx(round(cycles), abs=1e-4)
     assert round(cycles) == min(int((samples + 0.5) * frequency_hz / rate_hz), 11)
     check(found, mains, 100.0)
+    assert found.values["Fq2i"] == pytest.approx(frequency_hz, rel=1e-4)
     assert found.values["THV1"] == pytest.approx(100 * 0.02 * math.sqrt(len(mains.channels["V1"]) - 1), rel=1e-3)
 
 
