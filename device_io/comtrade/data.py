@@ -88,6 +88,7 @@ class _BinaryData:
                 raise ReadingStopped
             count = min(rows_per_block, stop - first, self.row_count - first)
             yield self._read(first, count, list(columns), missing)
+            self._release(first, count)
 
     def _read(self, first: int, count: int, columns: list[int], missing: NDArray[np.float64]) -> Rows:
         """Copies, so that nothing holds on to the map."""
@@ -99,6 +100,16 @@ class _BinaryData:
         stamps = raw["stamp"].astype(np.int64)
         stamps[stamps == _NO_STAMP_BINARY] = NO_STAMP
         return Rows(raw["number"].astype(np.int64), stamps, samples)
+
+    def _release(self, first: int, count: int) -> None:
+        """Give the pages of these rows back, so that a long record does not fill the memory of the process. Where the
+        system can't be told, it does so by itself when memory runs short."""
+        advice = getattr(mmap, "MADV_DONTNEED", None)
+        if advice is None or self._map.closed:
+            return
+        place = self._offset + first * self._row.itemsize
+        start = place - place % mmap.PAGESIZE
+        self._map.madvise(advice, start, place + count * self._row.itemsize - start)
 
     def _missing(self, columns: Sequence[int]) -> NDArray[np.float64]:
         """The code of each column. That of 1991 (-1) is an everyday sample unless the stated range leaves it out."""
