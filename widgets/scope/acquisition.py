@@ -65,6 +65,8 @@ class Acquisition:
         self.time_per_division_s = 5e-3
         self.start_s, self.stop_s = 0.0, 0.0
         self.origin_s: float | None = None
+        self.rolled = False
+        """The origin is the right edge of a rolling picture, not a trigger."""
         self.trigger = Trigger()
         self._latest_s: float | None = None
         self._changed = True
@@ -186,7 +188,8 @@ class Acquisition:
         return Frame(traces, source.gaps(start_s, stop_s), self.origin_s)
 
     def _place_origin(self, latest_s: float, columns: int) -> None:
-        if self.rolling:
+        self.rolled = self.rolling
+        if self.rolled:
             # By whole pixels, so that a curve does not shimmer while it moves.
             column_s = self.span_s / max(columns, 1)
             self.origin_s = math.floor(latest_s / column_s) * column_s

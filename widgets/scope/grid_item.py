@@ -1,5 +1,7 @@
 """What lies under the curves of a pane: grid, zero line, frame, hatched gaps; and the title above them.
 
+The ground is the view's.
+
 pyqtgraph's own grid is translucent and dominates the cost of a frame; these lines are opaque and not antialiased.
 """
 
@@ -61,7 +63,6 @@ class GridItem(GraphicsObject):
     def paint(self, painter: QPainter, *_: object) -> None:
         bounds, theme = self._bounds, self._theme
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.fillRect(bounds, theme.colour("plot"))
         left, right, top, bottom = bounds.left(), bounds.right(), bounds.top(), bounds.bottom()
         pen = QPen(theme.colour("grid"), 1)
         pen.setCapStyle(Qt.PenCapStyle.FlatCap)

@@ -159,8 +159,7 @@ class ScopePicture(QWidget):
         if self._frame is None:
             self._drawn_view = ()  # cursors and trigger come back with the picture
         self._frame = frame
-        if self._acquisition.mode is not RunMode.STOP:
-            self._autoscale(frame)
+        self._autoscale(frame)
         self._apply_view()
         origin_s = frame.origin_s
         gaps = [(start - origin_s, stop - origin_s) for start, stop in frame.gaps]
@@ -180,8 +179,10 @@ class ScopePicture(QWidget):
         return Curve(trace, origin_s, colour, self._theme.blend(colour, "plot", BAND_STRENGTH))
 
     def _autoscale(self, frame: Frame) -> None:
+        # While the picture stands still no time passes: the scale grows where it must, and never shrinks.
+        now_s = 0.0 if self.mode is RunMode.STOP else perf_counter()
         for unit, pane in self.plot.panes.items():
-            pane.autoscale([trace for trace in frame.traces if unit_of(trace.key) == unit], perf_counter())
+            pane.autoscale([trace for trace in frame.traces if unit_of(trace.key) == unit], now_s)
 
     def _tick(self) -> None:
         """Drawing takes at most half of the time: ticks are left out where a frame costs more."""
@@ -205,7 +206,7 @@ class ScopePicture(QWidget):
         """Ranges, grid and labels, where they changed."""
         acquisition, panes = self._acquisition, self.plot.panes
         scales = [(pane.per_division, pane.offset) for pane in panes.values()]
-        view = (acquisition.start_s, acquisition.stop_s, *scales, self.plot.size())
+        view = (acquisition.start_s, acquisition.stop_s, acquisition.rolled, *scales, self.plot.size())
         if view == self._drawn_view:
             return
         self._drawn_view = view
@@ -227,7 +228,7 @@ class ScopePicture(QWidget):
         chosen = self._cursor_selected if plot.hasFocus() else None
         plot.overlay.set_cursors(cursors, chosen, self._cursors["B"] - self._cursors["A"], acquisition.span_s)
         settings = acquisition.trigger.settings
-        if self._frame is None or (acquisition.rolling and acquisition.mode is not RunMode.STOP):
+        if self._frame is None or acquisition.rolled:
             plot.overlay.set_trigger(None, None)
             return
         number = list(plot.panes).index(self.trigger_unit)

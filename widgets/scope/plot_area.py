@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QRegion, QResizeEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
 from widgets.scope.cursors import Overlay
@@ -30,8 +30,14 @@ class PlotArea(pg.GraphicsView):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(240, 160)
+        self.setAccessibleName("Voltage and current over time")
+        self.setAccessibleDescription(
+            "Left and right move the cursor, A and B choose it, plus and minus change the time scale, up and down the "
+            "value scale, with Shift the trigger level; Space runs and stops, Home resets the view"
+        )
         self.paint_s = 0.0
         self.paints = 0
+        self._theme = Theme()
         layout = pg.GraphicsLayout()
         layout.setContentsMargins(0, TOP_PX, OVERHANG_PX, 0)
         layout.setSpacing(0)
@@ -56,7 +62,7 @@ class PlotArea(pg.GraphicsView):
 
     def set_theme(self, theme: Theme) -> None:
         """Colours of everything but the curves."""
-        self.setBackground(theme.colour("surface"))
+        self._theme = theme
         for pane in self.panes.values():
             pane.set_theme(theme)
         self.time_axis.set_theme(theme)
@@ -110,6 +116,17 @@ class PlotArea(pg.GraphicsView):
         super().paintEvent(event)
         self.paint_s = perf_counter() - begun
         self.paints += 1
+
+    def drawBackground(self, painter: QPainter, rect: QRectF) -> None:
+        """Each pixel once: two full fills a frame would cost as much as a curve."""
+        around = QRegion(rect.toAlignedRect())
+        for pane in self.panes.values():
+            inside = pane.scene_rect().toAlignedRect()
+            around -= inside
+            painter.fillRect(inside, self._theme.colour("plot"))
+        surface = self._theme.colour("surface")
+        for part in around:
+            painter.fillRect(part, surface)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)

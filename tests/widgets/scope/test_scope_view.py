@@ -359,3 +359,27 @@ def test_header_has_a_menu_for_the_trigger(scope):
     actions["Falling"].trigger()
     assert scope.state()["trigger"] == {"channel": "I2", "rising": False, "level": 0.0, "normal": False}
     assert scope.header.trigger.currentText() == "I2 falling 0 A"
+
+
+def test_the_trigger_is_marked_only_where_the_picture_has_one(scope, source):
+    assert scope.plot.overlay._trigger_px is not None
+    scope.set_time_per_division(1.0)
+    source.now_s += 1.0
+    scope.refresh()
+    scope.refresh()
+    assert scope.plot.overlay._trigger_px is None
+    scope.set_mode(RunMode.STOP)
+    scope.zoom_time(10)
+    scope.refresh()
+    assert scope.plot.overlay._trigger_px is None
+
+
+def test_a_frozen_scale_grows_but_does_not_shrink(scope, source):
+    scope.set_mode(RunMode.STOP)
+    source.voltage_v = 20.0
+    for _ in range(3):
+        scope.refresh(force=True)
+    assert scope.plot.panes["V"].per_division == 100.0
+    source.voltage_v = 500.0
+    scope.refresh(force=True)
+    assert scope.plot.panes["V"].per_division == 200.0
