@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.numbers import NOT_AVAILABLE
@@ -22,7 +22,7 @@ class Legend(QWidget):
         self._channels: tuple[str, ...] = ()
         self._limit = ""
         self._missing: tuple[str, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def set_theme(self, theme: Theme, text_scale: float = 1.0) -> None:
         """Colours, palette and text size."""
@@ -44,45 +44,53 @@ class Legend(QWidget):
         return QSize(round(self.draw(None)), round(22 * self._scale))
 
     def minimumSizeHint(self) -> QSize:
-        return self.sizeHint()
+        return QSize(round(self._width("")), round(22 * self._scale))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self.draw(painter)
+        self.draw(painter, self.width())
 
     def _name(self, channel: str) -> str:
         return phase_name(channel) + (f" {NOT_AVAILABLE}" if channel in self._missing else "")
 
-    def draw(self, painter: QPainter | None) -> float:
-        """Paint at the painter's origin where there is one; the width in any case."""
+    def _width(self, limit: str) -> float:
+        bold, plain = QFontMetrics(font("label", self._scale)), QFontMetrics(font("body", self._scale))
+        name = round(30 * self._scale)
+        width = sum(name + bold.horizontalAdvance(self._name(channel)) for channel in self._channels)
+        width += round(34 * self._scale) + plain.horizontalAdvance(limit) if limit else 0
+        return max(1, width - round(14 * self._scale) + 2)
+
+    def draw(self, painter: QPainter | None, room: float = float("inf")) -> float:
+        """Paint at the painter's origin where there is one; the width in any case.
+
+        Where the room is short the limit loses its last word ("EN 50160"), then its name goes, never a phase.
+        """
+        limits = (self._limit, self._limit.rpartition(" ")[0], "")
+        limit = next((text for text in limits if self._width(text) <= room), "")
+        if painter is None:
+            return self._width(limit)
         scale, theme = self._scale, self._theme
-        swatch, gap = round(10 * scale), round(14 * scale)
-        middle = self.height() // 2
+        swatch, gap = round(10 * scale), round(6 * scale)
+        height = self.height()
         bold, plain = font("label", scale), font("body", scale)
         x = 0
         for channel in self._channels:
             name = self._name(channel)
-            width = QFontMetrics(bold).horizontalAdvance(name)
-            if painter is not None:
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(theme.phase(channel))
-                painter.drawRoundedRect(QRectF(x, middle - swatch // 2, swatch, swatch), 2, 2)
-                painter.setPen(theme.colour("text3" if channel in self._missing else "text"))
-                painter.setFont(bold)
-                box = QRectF(x + swatch + round(6 * scale), 0, width + 4, self.height())
-                painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, name)
-            x += swatch + round(6 * scale) + width + gap
-        if self._limit:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.phase(channel))
+            painter.drawRoundedRect(QRectF(x, height // 2 - swatch // 2, swatch, swatch), 2, 2)
+            self._write(painter, x + swatch + gap, name, bold, "text3" if channel in self._missing else "text")
+            x += round(30 * scale) + QFontMetrics(bold).horizontalAdvance(name)
+        if limit:
             mark = round(14 * scale)
-            width = QFontMetrics(plain).horizontalAdvance(self._limit)
-            if painter is not None:
-                column = QRectF(x, middle - swatch // 2, mark, swatch)
-                painter.fillRect(column, theme.colour("surface2"))
-                painter.fillRect(QRectF(column.left(), column.top(), mark, 2), theme.colour("text3"))
-                painter.setPen(theme.colour("text3"))
-                painter.setFont(plain)
-                box = QRectF(x + mark + round(6 * scale), 0, width + 4, self.height())
-                painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, self._limit)
-            x += mark + round(6 * scale) + width + gap
-        return max(1, x - gap + 2)
+            column = QRectF(x, height // 2 - swatch // 2, mark, swatch)
+            painter.fillRect(column, theme.colour("surface2"))
+            painter.fillRect(QRectF(column.left(), column.top(), mark, 2), theme.colour("text3"))
+            self._write(painter, x + mark + gap, limit, plain, "text3")
+        return self._width(limit)
+
+    def _write(self, painter: QPainter, left: float, text: str, text_font: QFont, token: str) -> None:
+        painter.setFont(text_font)
+        painter.setPen(self._theme.colour(token))
+        painter.drawText(QRectF(left, 0, 400, self.height()), Qt.AlignmentFlag.AlignVCenter, text)

@@ -282,6 +282,16 @@ def test_legend_says_which_phase_has_no_numbers(view):
     assert view._legend.accessibleName() == "Legend: L1, L2, L3, EN 50160 limit"
 
 
+def test_legend_gives_up_the_limit_before_a_phase(view):
+    legend = view._legend
+    full = legend.draw(None)
+    short, none = legend.draw(None, full - 1), legend.draw(None, 10)
+    assert none < short < full
+    assert legend.minimumSizeHint().width() == round(none)
+    legend.set_content(("V1", "V2", "V3"), "")
+    assert legend.draw(None) == none
+
+
 def test_still_layer_is_kept(view):
     view.set_orders(orders(), AT_50_HZ)
     picture(view)
