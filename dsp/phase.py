@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.clock import ChipClock
+from dsp.resample import windows_of
 from dsp.stream import Segment
 
 LOWEST_HZ = 42.4
@@ -142,9 +143,15 @@ def demodulate(
         tau = part.clock.times_s(first, stop - first) - model.reference_s
         carrier = np.exp(-1j * (model.c0 + tau * (model.c1 + tau * model.c2)))
         product = part.segment.view(first, stop)[list(part.rows)] * carrier
-        sliding = np.lib.stride_tricks.sliding_window_view(product, 2 * half + 1, axis=1)
-        parts.append(sliding[:, centres - half - first] @ kernel)
+        parts.append(windows_of(product, 2 * half + 1)[:, centres - half - first] @ kernel)
     return np.concatenate(parts)
+
+
+def _unwrap(phase_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Phases [rows, n] without jumps of more than half a turn."""
+    turns = np.rint((phase_rad[:, 1:] - phase_rad[:, :-1]) / (2.0 * np.pi))
+    phase_rad[:, 1:] -= 2.0 * np.pi * np.cumsum(turns, axis=1)
+    return phase_rad
 
 
 def fit_phase(
@@ -167,7 +174,7 @@ def fit_phase(
     together_size = np.abs(together)
     weight = together_size / max(float(together_size.max()), 1e-300)
 
-    phase = np.unwrap(np.angle(np.concatenate([together[None], phasors])), axis=1)
+    phase = _unwrap(np.angle(np.concatenate([together[None], phasors])))
     middle, scale = 0.5 * (low + high), 0.5 * (high - low)
     x = (centres - middle) / scale
     basis = np.stack([np.ones_like(x), x, x * x])
@@ -195,5 +202,5 @@ def fit_phase(
         float(np.sqrt((weight * residual) @ (weight * residual) / (weight @ weight))) if weight.any() else np.inf,
         np.where(steady, frequencies, np.nan),
         float(np.mean(weight > 0.1)),
-        bool((np.median(size, axis=1) >= floors).any()),
+        bool((np.mean(size >= floors[:, None], axis=1) >= 0.5).any()),
     )

@@ -133,7 +133,7 @@ class QuantityTable:
         wave = np.fft.irfft(wave, n=points, axis=1)
         peak = np.maximum(wave.max(axis=1), -wave.min(axis=1))
         crest = np.where(lit, peak / rms, np.nan)
-        squares = np.nan_to_num(subgroups[:, 1 : last + 1]) ** 2
+        squares = subgroups[:, 1 : last + 1] ** 2
         k_factor = np.where(lit, squares @ np.arange(1.0, last + 1) ** 2 / squares.sum(axis=1), np.nan)
         for p in self.phases:
             if f"V{p}" in self.row:
