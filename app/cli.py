@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(verb: str, arguments: list[str]) -> int:
     module = importlib.import_module(f"app.verbs.{verb}")
-    parser = argparse.ArgumentParser(prog=f"main.py {verb}", description=VERBS[verb].capitalize() + ".")
+    parser = argparse.ArgumentParser(prog=f"main.py {verb}", description=f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.")
     module.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines only; everything else goes to stderr")
     try:

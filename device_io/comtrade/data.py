@@ -23,6 +23,7 @@ NO_STAMP = -1
 _NO_STAMP_BINARY = 0xFFFFFFFF
 _READ_BYTES = 1 << 18
 _MAX_LINE_BYTES = 1 << 20
+_MAPPED_AROUND_BYTES = 4 << 20  # a page that is asked for may bring pages before it back
 _SAMPLE_TYPES = {"BINARY": "<i2", "BINARY32": "<i4", "FLOAT32": "<f4"}
 _MISSING = {"BINARY": -(2**15), "BINARY32": -(2**31), "FLOAT32": float(np.finfo(np.float32).tiny)}
 _MISSING_ASCII = 99999
@@ -108,7 +109,7 @@ class _BinaryData:
         if advice is None or self._map.closed:
             return
         place = self._offset + first * self._row.itemsize
-        start = place - place % mmap.PAGESIZE
+        start = max(place - place % mmap.PAGESIZE - _MAPPED_AROUND_BYTES, 0)
         self._map.madvise(advice, start, place + count * self._row.itemsize - start)
 
     def _missing(self, columns: Sequence[int]) -> NDArray[np.float64]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -49,6 +51,31 @@ def test_binary_is_read_in_blocks(sparse: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 8 * 8 * PER_BLOCK * 7, "several blocks' worth of arrays at most"
+
+
+READ_ALL = """
+import resource, sys
+from device_io.comtrade import open_comtrade
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with open_comtrade(sys.argv[1]) as record:
+    samples = sum(len(block) for _, block in record.blocks(4000))
+print(samples, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory in kB is told by Linux")
+def test_memory_of_the_process_stays_flat(sparse: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ALL, str(sparse)],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    samples, growth_kb = map(int, done.stdout.split())
+    assert samples == ROWS
+    assert growth_kb < 40_000, "of a file of 200 MB"
 
 
 def test_ascii_is_read_in_blocks(tmp_path: Path) -> None:
