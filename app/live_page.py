@@ -54,7 +54,8 @@ class LivePage(QWidget):
         self._right.addWidget(self.phasors, 51)
         self._outer.addLayout(self._left, 1)
         self._outer.addLayout(self._right)
-        self.scope.save_requested.connect(self._save_scope)
+        for part, name in ((self.scope, "oscilloscope"), (self.spectrum, "spectrum")):
+            part.save_requested.connect(lambda what, part=part, name=name: self._save(part, name, what))
         self.set_compact(False)
 
     def set_theme(self, theme: Theme) -> None:
@@ -103,8 +104,8 @@ class LivePage(QWidget):
         self.meters_card.setFixedWidth(width)
         self.phasors.setFixedWidth(width)
 
-    def _save_scope(self, what: str) -> None:
+    def _save(self, part: ScopeView | SpectrumView, name: str, what: str) -> None:
         if what == "csv":
-            self.save_requested.emit("oscilloscope.csv", self.scope.csv_text())
+            self.save_requested.emit(f"{name}.csv", part.csv_text())
         else:
-            self.save_requested.emit("oscilloscope.png", self.scope.image())
+            self.save_requested.emit(f"{name}.png", part.image())

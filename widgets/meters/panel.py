@@ -145,7 +145,7 @@ class MeterPanel(QWidget):
             painter.drawText(
                 self.rect().adjusted(16, 16, -16, -16),
                 Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
-                "No readings yet. Connect a module or open a recording.",
+                "No readings yet. Choose a module at the top left.",
             )
             return
         layout = self._placed()
@@ -258,7 +258,7 @@ class MeterPanel(QWidget):
 
     def _describe(self) -> None:
         if not self._channels:
-            text = "No readings yet. Connect a module or open a recording."
+            text = "No readings yet. Choose a module at the top left."
         elif self._cell is None:
             text = "Arrow keys move over the values, Ctrl+C copies one, Ctrl+Shift+C copies the table."
         else:

@@ -27,7 +27,7 @@ from widgets.phasors.labels import Place, place_labels, tip_of
 from widgets.phasors.model import Arrow, Phasors
 from widgets.theme import Theme, font
 
-EMPTY_TEXT = "No phasors yet. Connect a module or open a recording."
+EMPTY_TEXT = "No phasors yet. Choose a module at the top left."
 
 _RIGHT_EDGE = 13
 """With the inset of the card 16 px beside the table."""

@@ -29,7 +29,7 @@ FRAME_MS = 16
 TEXT_MS = 250
 COMPACT_WIDTH_PX, COMPACT_HEIGHT_PX = 1366, 800
 STRIP_MARGIN_PX = 12
-EMPTY = "No module: plug one in"
+EMPTY = "No module. Plug one in and choose it at the top left."
 WAITING = "Waiting for samples ..."
 
 
@@ -67,7 +67,7 @@ class ScopePicture(QWidget):
         self.plot = PlotArea(self)
         self.readout = Readout(self)
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row.setContentsMargins(0, 4, 0, 2)
         row.setSpacing(STRIP_MARGIN_PX)
         row.addWidget(self.plot, 1)
         row.addWidget(self.readout)

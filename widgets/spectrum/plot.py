@@ -27,7 +27,7 @@ from widgets.spectrum.model import ORDERS, Finding, Spectrum, Unit
 from widgets.spectrum.scale import ScaleChooser
 from widgets.theme import Theme, font
 
-EMPTY_TEXT = "No harmonics yet. Connect a module or open a recording."
+EMPTY_TEXT = "No harmonics yet. Choose a module at the top left."
 
 
 class SpectrumPlot(QWidget):
@@ -140,7 +140,7 @@ class SpectrumPlot(QWidget):
             painter.fillRect(self.rect(), theme.colour("surface"))
             painter.setFont(font("body", scale))
             painter.setPen(theme.colour("text3"))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty_text())
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, EMPTY_TEXT)
             return
         painter.drawPixmap(QPointF(0, 0), self._bars_layer(geometry, spectrum))
         placed = layers.place_callouts(geometry, spectrum, self._unit, self._findings, scale)
@@ -152,11 +152,6 @@ class SpectrumPlot(QWidget):
             apart = [entry for entry in placed if not entry[1].intersects(box)]
             layers.paint_callouts(painter, apart, geometry, theme, scale)
             layers.paint_readout(painter, geometry, readout, theme, scale)
-
-    def _empty_text(self) -> str:
-        if self._spectrum is not None and not self._spectrum.channels:
-            return f"This module does not measure {self._spectrum.quantity}s."
-        return EMPTY_TEXT
 
     def _bars_layer(self, geometry: Geometry, spectrum: Spectrum) -> QPixmap:
         """Still layer and bars: kept, so that a moving pointer paints nothing but its read-out."""
@@ -206,7 +201,7 @@ class SpectrumPlot(QWidget):
 
     def _announce(self) -> None:
         if self._spectrum is None or not self._spectrum.has_data:
-            text = self._empty_text()
+            text = EMPTY_TEXT
         elif self._order is None:
             text = "Left and right arrow read the orders."
         else:
