@@ -160,7 +160,7 @@ def test_paints_in_every_theme_and_without_a_module(qtbot, name, scale):
     qtbot.addWidget(widget)
     widget.set_theme(Theme(name), scale)
     widget.resize(widget.sizeHint())
-    assert "Connect a module" in widget.accessibleDescription()
+    assert "Choose a module" in widget.accessibleDescription()
     picture(widget)
     widget.set_system(channels_of("1P"))
     widget.set_values({})

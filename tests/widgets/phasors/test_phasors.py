@@ -216,4 +216,4 @@ def test_paints_for_every_system(view, name, system):
     image = view.grab().toImage()
     assert len({image.pixel(x, y) for x in range(0, 320, 3) for y in range(60, 260, 3)}) > 3
     if not system:
-        assert "Connect a module" in view.diagram.accessibleDescription()
+        assert "Choose a module" in view.diagram.accessibleDescription()

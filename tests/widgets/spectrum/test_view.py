@@ -310,7 +310,7 @@ def test_new_system_forgets_and_says_what_to_do(view):
     view.set_orders(orders(), AT_50_HZ)
     view.set_system(channels_of("1P"))
     assert not view.spectrum.has_data
-    assert "Connect a module" in view.plot.accessibleDescription()
+    assert "Choose a module" in view.plot.accessibleDescription()
     ground = picture(view)
     assert ground.pixelColor(5, 5) == QColor(THEME.colour("surface"))
 
