@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import shutil
 import socket
@@ -92,7 +93,8 @@ class PtyLine:
     """A pseudo-terminal behind a link in a private folder, so that its URL outlives unplugging.
 
     The system tells the baud a program has set, so another one than the module's garbles bytes both ways, as on a real
-    line. While nobody has it open, what the module sends is lost.
+    line. While nobody has it open, what the module sends is lost; what a program left unread (22 kB at most) waits for
+    the next one, which has to expect it, as with any driver's buffer.
     """
 
     def __init__(self) -> None:
@@ -130,7 +132,7 @@ class PtyLine:
         except OSError:
             data = b""
         if not data:
-            self._set_attached(False)
+            self._set_attached(self._is_open())
             return b""
         self._set_attached(True)
         baud = self._client_baud()
@@ -192,18 +194,13 @@ class PtyLine:
             self._selector.register(self._master, selectors.EVENT_READ)
         else:
             self._selector.unregister(self._master)
-            self._forget_unread()
 
-    def _forget_unread(self) -> None:
-        """A line keeps nothing for the next program that opens it."""
-        import termios
-
-        with contextlib.suppress(OSError, termios.error):
-            slave = os.open(self._name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            try:
-                termios.tcflush(slave, termios.TCIFLUSH)
-            finally:
-                os.close(slave)
+    def _is_open(self) -> bool:
+        """Whether a program has the port open (an empty read alone does not tell)."""
+        assert self._master is not None
+        poll = select.poll()
+        poll.register(self._master, select.POLLIN)
+        return not any(event & select.POLLHUP for _, event in poll.poll(0))
 
     def _client_baud(self) -> int:
         import termios

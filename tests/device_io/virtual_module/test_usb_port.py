@@ -182,8 +182,9 @@ def test_a_tcp_port_serves_one_program(serve):
     url = serve("clean", "tcp")
     with RawLinkClient(url) as client:
         client.open_session()
-        with serial.serial_for_url(url.removeprefix("usb:"), timeout=2) as second:
-            pytest.raises(serial.SerialException, second.read, 1)
+        second = serial.serial_for_url(url.removeprefix("usb:"), timeout=2)
+        with second, pytest.raises(serial.SerialException):
+            second.read(1)
         client.open_session()
 
 
