@@ -87,7 +87,7 @@ class Config:
 
 def parse_config(text: str, name: str) -> Config:
     """The configuration in `text`, of the file called `name`. FileError where it is none or contradicts itself."""
-    lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text.replace("\x1a", ""))]
+    lines = [_printable(line) for line in re.split(r"\r\n|\n|\r", text)]
     while lines and not lines[-1]:
         lines.pop()
     counts = _COUNTS.match(lines[1]) if len(lines) > 1 else None
@@ -155,6 +155,11 @@ def _parse(lines: Sequence[str], analog_count: int, status_count: int, name: str
         format=file_format,
         notes=tuple(notes),
     )
+
+
+def _printable(line: str) -> str:
+    """Without control characters: an end-of-file mark (0x1A), or what would steer a terminal."""
+    return "".join(letter for letter in line.replace("\t", " ") if letter.isprintable()).strip()
 
 
 def _first_line(line: str) -> tuple[str, str, int]:

@@ -202,6 +202,13 @@ def test_blank_optional_fields(tmp_path: Path) -> None:
         assert [channel.number for channel in record.analog] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_names_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    fake = FakeRecord([FakeChannel("U1\x1b[2J\x07", "V", np.arange(9.0))], station="Cellar\x1b]0;x\x07")
+    with open_comtrade(fake.write(tmp_path)) as record:
+        assert record.assigned["V1"].label.isprintable()
+        assert record.station.isprintable()
+
+
 def test_identity(tmp_path: Path) -> None:
     fake = three_phase(100, format="BINARY")
     with open_comtrade(fake.write(tmp_path)) as record:
