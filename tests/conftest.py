@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -14,6 +15,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from app.appearance import install_fonts, prepare_environment
 
 prepare_environment()
+
+# A deadline for an example would be a stopwatch.
+settings.register_profile("sensix", deadline=None)
+settings.load_profile("sensix")
 
 
 @pytest.fixture(autouse=True)
