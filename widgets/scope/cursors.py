@@ -9,8 +9,9 @@ from pyqtgraph import GraphicsObject
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
 
+from widgets.controls.painting import font
 from widgets.scope.scales import short_number, time_text
-from widgets.theme import Theme, font
+from widgets.theme import Theme
 
 FLAG_PX = 17.0
 GRAB_PX = 5.0

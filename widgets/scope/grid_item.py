@@ -14,8 +14,9 @@ from pyqtgraph import GraphicsObject
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QPen
 
+from widgets.controls.painting import font
 from widgets.scope.scales import duration_text
-from widgets.theme import Theme, font
+from widgets.theme import Theme
 
 HATCH_PITCH_PX = 6.0
 HATCH_WIDTH_PX = 1.2

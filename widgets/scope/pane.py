@@ -10,11 +10,12 @@ from pyqtgraph import AxisItem, GraphicsLayout, ViewBox
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QPainter
 
+from widgets.controls.painting import font
 from widgets.scope.curve_item import Curve, CurveItem
 from widgets.scope.grid_item import GridItem, TitlePlate
 from widgets.scope.scales import DIVISIONS, AutoScale, label_stride, nice_step, tick_texts, tick_values, time_unit
 from widgets.scope.source import Trace
-from widgets.theme import Theme, font
+from widgets.theme import Theme
 
 VALUE_AXIS_PX = 48
 TIME_AXIS_PX = 22

@@ -84,7 +84,7 @@ class ScopePicture(QWidget):
     def set_source(self, source: WaveformSource | None) -> None:
         """Show the samples of another source; None: there is no module."""
         self._acquisition.set_source(source)
-        self._frame = None
+        self._clear()
         for pane in self.plot.panes.values():
             pane.expect(None)
         self._view_changed()
@@ -248,10 +248,14 @@ class ScopePicture(QWidget):
             words = f"Waiting for a trigger: {condition}" if waiting else WAITING
         self.plot.overlay.set_words(words)
         if words and self._frame is not None:
-            self._frame = None
-            self._draw_overlay()
-            for pane in self.plot.panes.values():
-                pane.show([], [])
+            self._clear()
+
+    def _clear(self) -> None:
+        """No picture: no curves, cursors and trigger either."""
+        self._frame = None
+        for pane in self.plot.panes.values():
+            pane.show([], [])
+        self._draw_overlay()
 
     # Text
 

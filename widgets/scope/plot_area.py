@@ -10,11 +10,12 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QRegion
 from PySide6.QtWidgets import QFrame, QWidget
 
 from widgets.scope.cursors import Overlay
-from widgets.scope.pane import OVERHANG_PX, Pane, ScopeAxis, time_labels
+from widgets.scope.pane import OVERHANG_PX, TIME_AXIS_PX, Pane, ScopeAxis, time_labels
 from widgets.theme import Theme
 
 TOP_PX = 22
 PANE_GAP_PX = 8
+SHARES = {"V": 8, "A": 7}
 
 
 class PlotArea(pg.GraphicsView):
@@ -51,10 +52,6 @@ class PlotArea(pg.GraphicsView):
         self.time_axis.linkToView(self.panes["A"].view_box)
         layout.addItem(self.time_axis, 3, 1)
         layout.layout.setRowFixedHeight(1, PANE_GAP_PX)
-        for row, share in ((0, 8), (2, 7)):
-            # Preferred heights decide while there is less room than preferred, stretch factors beyond.
-            layout.layout.setRowPreferredHeight(row, share)
-            layout.layout.setRowStretchFactor(row, share)
         self.overlay = Overlay()
         self.scene().addItem(self.overlay)
         for pane in self.panes.values():
@@ -74,6 +71,7 @@ class PlotArea(pg.GraphicsView):
             present = any(channel.startswith("V") == (unit == "V") for channel in channels)
             pane.view_box.setVisible(present)
             pane.axis.setVisible(present)
+        self._share_height()
 
     @property
     def width_px(self) -> float:
@@ -101,15 +99,25 @@ class PlotArea(pg.GraphicsView):
         pane = self.panes["V"].scene_rect()
         return start_s + (scene_x - pane.left()) / max(1.0, pane.width()) * (stop_s - start_s)
 
+    def _share_height(self) -> None:
+        """Rows of the panes by the share of each; the layout's own stretch factors follow them only roughly."""
+        room = max(2.0, self.height() - TOP_PX - PANE_GAP_PX - TIME_AXIS_PX)
+        shares = {unit: share if self.panes[unit].view_box.isVisible() else 0 for unit, share in SHARES.items()}
+        for row, unit in ((0, "V"), (2, "A")):
+            height = room * shares[unit] / max(1, sum(shares.values()))
+            self._layout.layout.setRowFixedHeight(row, round(height))
+        self._layout.layout.activate()
+        self._place_overlay()
+
     def _place_overlay(self) -> None:
-        self.overlay.set_places([pane.scene_rect() for pane in self.panes.values()], self.sceneRect())
+        shown = [pane.scene_rect() for pane in self.panes.values() if pane.view_box.isVisible()]
+        self.overlay.set_places(shown, self.sceneRect())
         self.placed.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if hasattr(self, "overlay"):
-            self._layout.layout.activate()
-            self._place_overlay()
+            self._share_height()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         begun = perf_counter()
@@ -121,6 +129,8 @@ class PlotArea(pg.GraphicsView):
         """Each pixel once: two full fills a frame would cost as much as a curve."""
         around = QRegion(rect.toAlignedRect())
         for pane in self.panes.values():
+            if not pane.view_box.isVisible():
+                continue
             inside = pane.scene_rect().toAlignedRect()
             around -= inside
             painter.fillRect(inside, self._theme.colour("plot"))

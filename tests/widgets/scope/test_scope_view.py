@@ -155,6 +155,7 @@ def test_words_where_there_is_no_picture(scope, source, now_s, words):
     scope.set_source(None)
     assert scope.plot.overlay._words == EMPTY
     assert not scope.has_picture
+    assert ink(scope, "V1") == ink(scope, "V2") == 0
     assert scope.csv_text() == ""
 
 
