@@ -38,7 +38,8 @@ _SETTLE_S = 0.02
 _PROBES = 3
 _PROBE_TIMEOUT_S = 0.25
 _RAISED_S = 0.35
-_FIRST_GREETING_S = 1.5
+_SEARCH_S = 5.0
+_FIRST_GREETING_S = 1.0
 _HEARD_BYTES = 256
 _HEARD_LINES = 200
 
@@ -84,6 +85,8 @@ class LinkSession:
         self._stopping: threading.Event | None = stopping
         self._request_id = random.randrange(255)
         self._reply: Message | None = None
+        self._asking = False
+        self._echoes = False
         self.greeted = False
         self._heard = b""
         self._heard_lines: list[str] = []
@@ -102,7 +105,7 @@ class LinkSession:
         """
         if self._stopping is not None and self._stopping.is_set():
             raise Stopped
-        if self.greeted and time.monotonic() - self._sent_s >= 0.8 * rules.KEEP_ALIVE_S:
+        if self.greeted and not self._asking and time.monotonic() - self._sent_s >= 0.8 * rules.KEEP_ALIVE_S:
             self._send(Probe(self.next_id()))
         data = self._transport.read_available(min(timeout_s, POLL_S))
         if not data:
@@ -134,6 +137,7 @@ class LinkSession:
             return
         if message is None:
             return
+        self._echoes = self._echoes or isinstance(message, Hello)
         request_id = getattr(message, "request_id", 0)
         if request_id == self._request_id:
             self._reply = message
@@ -178,11 +182,15 @@ class LinkSession:
         self._send(message)
         damaged = self.deframer.frames_damaged
         deadline = time.monotonic() + timeout_s
-        while self._reply is None and (left_s := deadline - time.monotonic()) > 0.0:
-            self.pump(left_s)
-            if self.greeted and self.deframer.frames_damaged > damaged:
-                self.pump(_SETTLE_S)  # it may have been another one
-                break
+        self._asking = True
+        try:
+            while self._reply is None and (left_s := deadline - time.monotonic()) > 0.0:
+                self.pump(left_s)
+                if self.greeted and self.deframer.frames_damaged > damaged:
+                    self.pump(_SETTLE_S)  # it may have been another one
+                    break
+        finally:
+            self._asking = False
         return self._reply
 
     def greet(self, timeout_s: float) -> None:
@@ -220,6 +228,12 @@ class LinkSession:
             self._heard_lines = []
 
     def _no_module(self) -> LinkError:
+        if self._echoes:
+            return LinkError(
+                LinkErrorKind.NOT_A_MODULE,
+                f"What is connected to {self._name} sends back what it is sent: it is not a Sensix module. "
+                "Choose another port.",
+            )
         if self.deframer.frames_good:
             return LinkError(
                 LinkErrorKind.SILENT,
@@ -271,20 +285,19 @@ class LinkSession:
             self._set_baud(rules.START_BAUD)
             while time.monotonic() - switched_s < rules.BAUD_CONFIRM_S + 0.1:
                 self.pump()
-            self.request(Probe(self.next_id()), ProbeReply)
+            if not any(self._exchange(Probe(self.next_id()), _PROBE_TIMEOUT_S) for _ in range(_PROBES)):
+                self.greet(_SEARCH_S)  # it heard our PROBE, but we did not hear its answer
+                return
 
     def _try_baud(self, baud: int) -> bool:
         try:
             self._set_baud(baud)
         except LinkError:
             return False
-        for n in range(_PROBES):
-            # Every byte value, so that also a rate that is nearly right shows.
-            pattern = bytes((n * 85 + i * 167) % 256 for i in range(256))
-            answers = (self._exchange(Probe(self.next_id(), pattern), _PROBE_TIMEOUT_S) for _ in range(3))
-            if not any(isinstance(answer, ProbeReply) and answer.data == pattern for answer in answers):
-                return False
-        return True
+        # Every byte value, so that also a rate that is nearly right shows.
+        pattern = bytes(i * 167 % 256 for i in range(256))
+        answers = (self._exchange(Probe(self.next_id(), pattern), _PROBE_TIMEOUT_S) for _ in range(_PROBES))
+        return any(isinstance(answer, ProbeReply) and answer.data == pattern for answer in answers)
 
     def _set_baud(self, baud: int) -> None:
         if baud != self.baud:

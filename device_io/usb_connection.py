@@ -153,18 +153,18 @@ class UsbConnection:
 
     def _adopt(self, info: ModuleInfo) -> None:
         """A module that did not restart goes on in its sample index; any other begins anew."""
-        same = self._info is not None and self._decoder is not None
-        if not same or (info.eui, info.boot_id, info.chips) != (
-            self._info and self._info.eui,
-            self._info and self._info.boot_id,
-            self._info and self._info.chips,
-        ):
-            self._past = _sum(self._past, _decoder_counters(self._decoder))
+        before, decoder = self._info, self._decoder
+        self._info = info
+        if decoder is None or before is None or _life(before) != _life(info):
+            self._past = _sum(self._past, _decoder_counters(decoder))
             self._decoder = SampleDecoder(
                 {n: chip.nominal_rate_hz for n, chip in enumerate(info.chips)},
                 {n: len(chip.channels) for n, chip in enumerate(info.chips)},
             )
-        self._info = info
+        else:
+            # The module counts these anew since HELLO.
+            self._past = _sum(self._past, LinkCounters(blocks_left_out=decoder.left_out))
+            decoder.left_out = 0
 
     def _stream(self, session: LinkSession) -> NoReturn:
         self._samples_s = time.monotonic()
@@ -237,6 +237,11 @@ def choose_coding(info: ModuleInfo, options: LinkOptions, baud: int) -> Coding:
     if Coding.DIFFERENCE in options.codings and bytes_per_s * escapes * 10 >= _LINE_SHARE * baud:
         return Coding.DIFFERENCE
     return Coding.RAW24
+
+
+def _life(info: ModuleInfo) -> tuple[object, ...]:
+    """What is the same as long as a module's sample indices go on."""
+    return info.eui, info.boot_id, [(chip.nominal_rate_hz, len(chip.channels)) for chip in info.chips]
 
 
 def _same(a: LinkState, b: LinkState) -> bool:

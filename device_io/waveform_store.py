@@ -16,6 +16,8 @@ from device_io.ring_buffer import LEVEL, ChipRing, FloatArray
 from device_io.source import ChipInfo, ModuleInfo, SampleBlock
 from device_io.utc_map import UtcMap
 
+_STAMPS_USED = 8
+"""Time stamps of a run that are looked at, spread evenly."""
 _GAPS_KEPT = 4096
 """Gaps remembered a chip; older ones are forgotten first (their samples stay missing)."""
 
@@ -133,14 +135,14 @@ class WaveformStore:
         if len(run) == 1:
             chip.clock.observe(run[0].first_index + offset, run[0].device_time_us * 1e-6 + shift_s, 1)
             return
-        middle = run[len(run) // 2]
-        period_s = chip.clock.period_s
-        deviations = sorted(
-            (block.device_time_us - middle.device_time_us) * 1e-6 - (block.first_index - middle.first_index) * period_s
-            for block in run
+        some = run if len(run) <= _STAMPS_USED else run[:: len(run) // _STAMPS_USED]
+        middle = some[len(some) // 2]
+        first_us, first_index, period_us = middle.device_time_us, middle.first_index, chip.clock.period_s * 1e6
+        deviations_us = sorted(
+            (block.device_time_us - first_us) - (block.first_index - first_index) * period_us for block in some
         )
-        time_s = middle.device_time_us * 1e-6 + deviations[len(run) // 2] + shift_s
-        chip.clock.observe(middle.first_index + offset, time_s, len(run))
+        time_s = (first_us + deviations_us[len(some) // 2]) * 1e-6 + shift_s
+        chip.clock.observe(first_index + offset, time_s, len(some))
 
     @staticmethod
     def _align(chip: _Chip, first: SampleBlock, shift_s: float) -> None:

@@ -14,6 +14,7 @@ import pytest
 from device_io import usb_connection
 from device_io.link_session import LinkSession
 from device_io.sensix_link.identity import LinkOptions
+from device_io.sensix_link.messages import Message, SettingsRead
 from device_io.sensix_link.samples import Coding
 from device_io.source import ChannelInfo, ChipInfo, LinkError, LinkErrorKind, LinkPhase, ModuleInfo, SampleBlock
 from device_io.transport import open_transport
@@ -132,14 +133,14 @@ def test_jobs_wait_for_the_link_and_too_many_are_refused() -> None:
 
 def test_a_booting_module_is_waited_for_and_its_log_is_delivered() -> None:
     sink = RecordingSink()
-    with FakeModule(boots_for_s=2.2) as module:
+    with FakeModule(boots_for_s=1.2) as module:
         link = started(f"usb:{module.port}", reconnect=False, sink=sink)
         sink.wait_for_phase(STREAMING)
         link.stop()
     assert "boot: still starting" in sink.text[0]
 
 
-@pytest.mark.parametrize("baud", [921_600, 2_000_000, 3_000_000])
+@pytest.mark.parametrize("baud", [2_000_000, 3_000_000])
 def test_a_module_left_at_a_raised_baud_is_found(baud: int) -> None:
     sink = RecordingSink()
     with FakeModule(baud=baud, usable_bauds=(115_200, 921_600, 2_000_000, 3_000_000)) as module:
@@ -305,6 +306,36 @@ def test_random_bytes_are_no_module() -> None:
     assert error.kind == LinkErrorKind.NOT_A_MODULE
 
 
+def test_an_echo_is_no_module() -> None:
+    class Echo(PtyDevice):
+        def received(self, data: bytes) -> None:
+            self.send(data)
+
+    error = fail_reason(Echo())
+    assert error.kind == LinkErrorKind.NOT_A_MODULE
+    assert "sends back" in str(error)
+
+
+def test_a_slow_answer_is_waited_for_and_asked_for_again() -> None:
+    """The keep-alive must not come between a request and its reply."""
+
+    class Slow(FakeModule):
+        asked = 0
+
+        def _answer(self, message: Message) -> None:
+            if isinstance(message, SettingsRead):
+                self.asked += 1
+                if self.asked == 1:
+                    return
+            super()._answer(message)
+
+    with Slow() as module:
+        link = started(f"usb:{module.port}", sink=RecordingSink())
+        assert link.read_settings().result(5) == {"name": "fake"}
+        link.stop()
+    assert module.asked == 2
+
+
 def test_a_newer_protocol() -> None:
     error = fail_reason(FakeModule(versions=(2, 3)))
     assert error.kind == LinkErrorKind.NEWER_PROTOCOL
@@ -320,13 +351,13 @@ def test_a_module_that_describes_itself_wrongly(identity: bytes) -> None:
 
 def test_a_module_that_answers_no_more_after_hello() -> None:
     class Shy(FakeModule):
-        def _answer(self, message: object) -> None:
-            super()._answer(message)  # type: ignore[arg-type]
+        def _answer(self, message: Message) -> None:
+            super()._answer(message)
             self.answers = False
 
     module, sink = Shy(), RecordingSink()
     with module:
-        link = started(f"usb:{module.port}", reconnect=False, hello_timeout_s=2.0, sink=sink)
+        link = started(f"usb:{module.port}", reconnect=False, hello_timeout_s=0.6, sink=sink)
         state = sink.wait_for_phase(FAILED, 10.0)
         link.stop()
     assert state.error is not None

@@ -77,10 +77,10 @@ class Bench:
         return missing
 
 
-@pytest.mark.parametrize("query", ["", "?baud=921600", "?baud=3000000"])
+@pytest.mark.parametrize("query", ["", "?baud=921600"])
 def test_streams_without_a_loss(transport: str, query: str) -> None:
     with Bench(transport, query=query) as bench:
-        bench.sink.wait_for_blocks(90)
+        bench.sink.wait_for_blocks(60)
         assert bench.sink.wait_for_phase(LinkPhase.STREAMING).baud == int(query.partition("=")[2] or 2_000_000)
         assert dict(bench.link.read_settings().result(3)) == dict(bench.module.settings)
         name = bench.link.write_settings({"name": "cellar"}).result(3)["name"]
@@ -125,7 +125,7 @@ def test_a_noisy_line_loses_blocks_but_never_delivers_a_wrong_sample() -> None:
 
 def test_dropped_frames_are_gaps() -> None:
     with Bench("tcp", parse_faults("drop=0.1")) as bench:
-        bench.sink.wait_for_blocks(150, 25.0)
+        bench.sink.wait_for_blocks(90, 25.0)
     assert bench.check() == bench.sink.counters.samples_missing > 0
 
 
