@@ -73,7 +73,9 @@ class Analyser:
         utc_ns: int,
     ) -> None:
         """Take the next block of one chip: samples [n, channels] in V or A, with the module-clock time and the UTC
-        of its first sample. A jump of first_index is a gap; so is a sample that is no finite number."""
+        of its first sample. A jump of first_index is a gap; so is a sample that is no finite number.
+
+        Raises ValueError where the shape does not fit the chip."""
         spec = self._chips[chip]
         if samples.ndim != 2 or samples.shape[1] != len(spec.channels):
             raise ValueError(f"Chip {chip} has {len(spec.channels)} channels; give samples as [n, channels].")
@@ -82,9 +84,10 @@ class Analyser:
         if self._origin_us is None:
             self._origin_us = device_time_us
         time_s = (device_time_us - self._origin_us) * 1e-6
-        self._utc.note(time_s, int(utc_ns))
+        stream = self._windows.streams[chip]
         with np.errstate(all="ignore"):
-            self._windows.streams[chip].push(int(first_index), np.asarray(samples, dtype=np.float64), time_s)
+            stream.push(int(first_index), np.asarray(samples, dtype=np.float64), time_s)
+        self._utc.note(stream.clock.time_s(int(first_index)), int(utc_ns))
 
     def pull(self) -> list[Measurement]:
         """All windows that are complete, oldest first. Call it after every few blocks: a chip keeps 5 s at most."""
@@ -156,6 +159,7 @@ class Analyser:
             numbers.update(self._frequencies(window))
             numbers.update(self._energy.registers())
             values = {key: value if math.isfinite(value) else None for key, value in numbers.items()}
+            values.update(found.spectral)
             flags += self._flags(window, waveform, found)
         else:
             flags += ("no-fundamental",)

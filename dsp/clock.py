@@ -40,12 +40,14 @@ class ChipClock:
         self._sums = np.zeros(5)
 
     def stamp(self, index: int, time_s: float) -> bool:
-        """Take the time of a sample on the module's clock (s). False where it contradicts the stamps so far (the
-        clock jumped): the fit then begins anew with it."""
-        if not math.isfinite(time_s):
-            return True
+        """Take the time of a sample on the module's clock (s, finite).
+
+        False where it contradicts the stamps so far (the clock jumped): the fit then begins anew with it.
+        """
         if not self.started:
             self._begin(index, time_s)
+            return True
+        if self.exact:
             return True
         dx = (index - self._last_index) / self.nominal_rate_hz
         dt = time_s - self._last_s
@@ -53,7 +55,7 @@ class ChipClock:
             self.reset()
             self._begin(index, time_s)
             return False
-        if self.exact or dx <= 0.0:
+        if dx <= 0.0:
             return True
         n, x, y, xx, xy = self._sums.tolist()
         dy = dt - dx

@@ -24,13 +24,24 @@ DECIDED = 2.0
 
 @dataclass(frozen=True)
 class Quantities:
-    """values: {key: number}, NaN where not measurable. orders: {channel: [ORDERS + 1] rms}. phasors: {channel:
-    complex rms of the fundamental}. lit: channels [channels] that carry a fundamental."""
+    """values: {key: number}, NaN where not measurable. spectral: values of single orders, None where not measurable.
+    orders: {channel: [ORDERS + 1] rms}. phasors: {channel: complex rms of the fundamental}. lit: channels [channels]
+    that carry a fundamental."""
 
     values: dict[str, float]
+    spectral: dict[str, float | None]
     orders: dict[str, NDArray[np.float64]]
     phasors: dict[str, complex]
     lit: NDArray[np.bool_]
+
+
+def _nullable(numbers: NDArray[np.float64]) -> list[float | None]:
+    """All numbers in one list, None for those that are NaN."""
+    flat = numbers.ravel()
+    boxed = flat.astype(object)
+    boxed[np.isnan(flat)] = None
+    result: list[float | None] = boxed.tolist()
+    return result
 
 
 class QuantityTable:
@@ -69,12 +80,12 @@ class QuantityTable:
         with np.errstate(divide="ignore", invalid="ignore"):
             self._distortion(spectrum, rms, lit, subgroups, values)
         turn = self._reference_turn(harmonics[:, 1], lit)
-        self._orders(harmonics, subgroups, lit, turn, values)
+        spectral = self._orders(harmonics, subgroups, lit, turn)
         if len(self.phases) == 3:
             self._sequences(harmonics[:, 1], lit, values)
         phasors = {key: complex(harmonics[i, 1] * turn) for key, i in self.row.items() if lit[i] and np.isfinite(turn)}
         orders = {key: subgroups[i] for key, i in self.row.items()}
-        return Quantities(values, orders, phasors, lit)
+        return Quantities(values, spectral, orders, phasors, lit)
 
     def _line_voltages(self, lines: NDArray[np.complex128], values: dict[str, float]) -> dict[str, float]:
         """Line-to-line voltages from the difference of the waveforms."""
@@ -155,14 +166,13 @@ class QuantityTable:
         subgroups: NDArray[np.float64],
         lit: NDArray[np.bool_],
         turn: complex,
-        values: dict[str, float],
-    ) -> None:
+    ) -> dict[str, float | None]:
         """Harmonics in % of the channel's fundamental subgroup; angles as angle(X_h) - h angle(V1_1), so that they do
         not depend on where the window starts; active power of each harmonic (W)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             percent = 100.0 * subgroups[:, 1:] / subgroups[:, 1:2]
         percent[~lit] = np.nan
-        values.update(zip(self._order_keys, percent[self._rows].ravel().tolist(), strict=True))
+        values = dict(zip(self._order_keys, _nullable(percent[self._rows]), strict=True))
 
         rows = self._angle_rows
         size = np.abs(harmonics[rows, 1:])
@@ -171,12 +181,13 @@ class QuantityTable:
         angles[angles <= -180.0] = 180.0
         angles[~(size >= ANGLE_SHARE * scale[:, None])] = np.nan
         angles[~lit[rows]] = np.nan
-        values.update(zip(self._angle_keys, angles.ravel().tolist(), strict=True))
+        values.update(zip(self._angle_keys, _nullable(angles), strict=True))
 
         voltage, current = self._power_rows
         active = (harmonics[voltage, 1:] * harmonics[current, 1:].conj()).real
         active[~lit[voltage]] = np.nan
-        values.update(zip(self._power_keys, active.ravel().tolist(), strict=True))
+        values.update(zip(self._power_keys, _nullable(active), strict=True))
+        return values
 
     def _sequences(self, fundamental: NDArray[np.complex128], lit: NDArray[np.bool_], values: dict[str, float]) -> None:
         """Angles between the voltages, phase sequence, unbalance u2 and u0 (% of the positive sequence).

@@ -21,7 +21,7 @@ FIR_HALF = 255
 FIR_BETA = 8.0
 TAPS = 16
 TAPS_BETA = 11.0
-DEGREE = 12
+DEGREE = 9
 MARGIN = FIR_HALF // 2 + TAPS // 4 + 4
 """Samples needed on each side of the outermost instants."""
 
@@ -77,7 +77,7 @@ def _gain_table() -> NDArray[np.float64]:
 
 
 def gain(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gain of `resample` for a tone; frequency in cycles per sample, 0..0.5."""
+    """Gain of both stages for a tone; frequency in cycles per sample, 0..0.5."""
     table = _gain_table()
     position = frequency * (2.0 * GRID)
     left = np.minimum(position.astype(np.intp), GRID - 1)
@@ -93,6 +93,7 @@ def windows_of(rows: NDArray[T], length: int) -> NDArray[T]:
     return np.lib.stride_tricks.as_strided(rows, shape, (*rows.strides, rows.strides[1]), writeable=False)
 
 
+@lru_cache(maxsize=64)
 def fast_length(at_least: int) -> int:
     """The smallest even number of the form 2^a 3^b 5^c that is not below `at_least`."""
     best = 1 << max(1, (at_least - 1).bit_length())
@@ -109,20 +110,19 @@ def fast_length(at_least: int) -> int:
     return best
 
 
-def resample(samples: NDArray[np.float64], positions: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Values [channels, m] of the signal at fractional positions [m] into samples [channels, n].
+def double_rate(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Stage 1: samples [channels, n], n even, to [channels, 2 n]. Treated as one turn of a ring: use what is MARGIN
+    or more away from the ends (zeros may follow the signal)."""
+    half = samples.shape[1] // 2
+    spectrum = np.fft.rfft(samples, axis=1)
+    doubled = np.concatenate([spectrum, spectrum[:, half - 1 :: -1].conj()], axis=1)
+    doubled *= _fir_gain(4 * half)
+    return np.fft.irfft(doubled, n=4 * half, axis=1)
 
-    positions: ascending, MARGIN or more samples from both ends. length: of the FFT, even and not below n; keeping it
-    the same from call to call saves set-up.
-    """
-    spectrum = np.fft.rfft(samples, n=length, axis=1)
-    doubled = np.empty((samples.shape[0], length + 1), dtype=np.complex128)
-    half = length // 2
-    doubled[:, : half + 1] = spectrum
-    doubled[:, half + 1 :] = spectrum[:, half - 1 :: -1].conj()
-    doubled *= _fir_gain(2 * length)
-    signal = np.fft.irfft(doubled, n=2 * length, axis=1)
 
+def interpolate(doubled: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Stage 2: values [channels, m] at fractional positions [m], in samples of the original rate, of a signal of
+    doubled rate [channels, 2 n]."""
     position = 2.0 * positions
     base = np.floor(position)
     u = 2.0 * (position - base) - 1.0
@@ -131,6 +131,5 @@ def resample(samples: NDArray[np.float64], positions: NDArray[np.float64], lengt
     for degree in range(1, DEGREE + 1):
         np.multiply(powers[degree - 1], u, out=powers[degree])
     weights = powers.T @ _taps()
-    start = base.astype(np.intp) - (TAPS // 2 - 1)
-    gathered = windows_of(signal, TAPS)[:, start]
+    gathered = windows_of(doubled, TAPS)[:, base.astype(np.intp) - (TAPS // 2 - 1)]
     return np.asarray(np.einsum("cmt,mt->cm", gathered, weights))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dsp.channels import ChipSpec
 from dsp.harmonic_model import continue_signal
-from dsp.resample import MARGIN, fast_length, resample
+from dsp.resample import MARGIN, double_rate, fast_length, interpolate
 from dsp.stream import ChipStream
 
 LONGEST_WINDOW_S = 12 / 50.9
@@ -45,7 +45,7 @@ def take_waveform(
 
     Where a segment ends within the resampler's margin, the signal is continued by its harmonics of frequency_hz.
     """
-    parts, clipped, still, rates = [], [], [], []
+    pieces, places, clipped, still, rates = [], [], [], [], []
     for chip, stream in zip(chips, streams, strict=True):
         segment, clock = stream.segments[0], stream.clock
         positions = clock.indices_at(instants_s)
@@ -63,8 +63,18 @@ def take_waveform(
         still.append(high <= low)
         if before or after:
             samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
-        usual = int(clock.nominal_rate_hz * LONGEST_WINDOW_S) + 2 * MARGIN + 4
-        length = fast_length(max(usual, samples.shape[1]))
-        parts.append(resample(samples, positions - first, length))
-        rates.append(np.full(len(chip.channels), clock.rate_hz))
-    return Waveform(np.concatenate(parts), np.concatenate(clipped), np.concatenate(still), np.concatenate(rates))
+        pieces.append(samples)
+        places.append(positions - first)
+        rates += [clock.rate_hz] * len(chip.channels)
+
+    usual = int(max(stream.clock.nominal_rate_hz for stream in streams) * LONGEST_WINDOW_S) + 2 * MARGIN + 4
+    length = fast_length(max(usual, *(piece.shape[1] for piece in pieces)))  # mostly the usual one: set up once
+    together = np.zeros((len(rates), length))
+    rows, row = [], 0
+    for piece in pieces:
+        rows.append(slice(row, row + piece.shape[0]))
+        together[rows[-1], : piece.shape[1]] = piece
+        row += piece.shape[0]
+    doubled = double_rate(together)
+    resampled = [interpolate(doubled[part], place) for part, place in zip(rows, places, strict=True)]
+    return Waveform(np.concatenate(resampled), np.concatenate(clipped), np.concatenate(still), np.array(rates))

@@ -24,8 +24,8 @@ def record(
     results = []
     step = chunk or samples
     for first in range(0, samples, step):
-        # an exact clock does not look at the stamps of later blocks beyond their consistency
-        engine.push(0, first, data[first : first + step], 1e6 * first / rate_hz, 10**18 + round(1e9 * first / rate_hz))
+        # with an exact clock the stamps of later blocks say nothing
+        engine.push(0, first, data[first : first + step], 0.0, 10**18 + round(1e9 * first / rate_hz))
         results += engine.pull()
     return results + engine.finish()
 
@@ -61,6 +61,7 @@ def test_no_window_of_a_record_is_lost(chunk: int | None) -> None:
     assert len(results) == 5
     assert results[0].start_s == 0.0
     assert results[-1].end_s == pytest.approx(1.0, abs=1e-6)
+    assert results[-1].end_ns == pytest.approx(10**18 + 10**9, abs=2e3)
     for found in results:
         assert found.flags == ()
         check(found, mains, 20.0)
