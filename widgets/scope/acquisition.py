@@ -78,6 +78,11 @@ class Acquisition:
         return self.stop_s - self.start_s
 
     @property
+    def latest_s(self) -> float | None:
+        """Newest sample that was looked at."""
+        return self._latest_s
+
+    @property
     def rolling(self) -> bool:
         """True where the picture rolls instead of waiting for a trigger."""
         return self.time_per_division_s >= ROLLING_FROM_S * (1 - 1e-9)

@@ -27,6 +27,8 @@ from widgets.theme import Theme
 
 FRAME_MS = 16
 TEXT_MS = 250
+STALLED_TEXTS = 4
+"""Updates of the text without a new sample after which the picture is no longer live."""
 COMPACT_WIDTH_PX, COMPACT_HEIGHT_PX = 1366, 800
 STRIP_MARGIN_PX = 12
 EMPTY = "No module. Plug one in and choose it at the top left."
@@ -61,6 +63,8 @@ class ScopePicture(QWidget):
         self._hover: QPointF | None = None
         self._frame: Frame | None = None
         self._drawn_view: tuple[object, ...] = ()
+        self._seen_s: float | None = None
+        self._idle_texts = 0
         self._skip = 0
         self._skipped = 0
         self._prepare_s = 0.0
@@ -79,7 +83,7 @@ class ScopePicture(QWidget):
         self._frame_timer = QTimer(self, interval=FRAME_MS, timerType=Qt.TimerType.PreciseTimer)
         self._frame_timer.timeout.connect(self._tick)
         self._text_timer = QTimer(self, interval=TEXT_MS)
-        self._text_timer.timeout.connect(self.refresh_text)
+        self._text_timer.timeout.connect(self._text_tick)
 
     def set_source(self, source: WaveformSource | None) -> None:
         """Show the samples of another source; None: there is no module."""
@@ -261,8 +265,15 @@ class ScopePicture(QWidget):
 
     @property
     def trigger_state(self) -> TriggerState:
-        """What the picture shows at the moment."""
-        return self._acquisition.state
+        """What the picture shows at the moment; waiting, too, where samples stay out."""
+        stalled = self._idle_texts > STALLED_TEXTS and self.mode is not RunMode.STOP
+        return TriggerState.WAITING if stalled else self._acquisition.state
+
+    def _text_tick(self) -> None:
+        self._idle_texts += 1
+        if self._acquisition.latest_s != self._seen_s:
+            self._seen_s, self._idle_texts = self._acquisition.latest_s, 0
+        self.refresh_text()
 
     def refresh_text(self) -> None:
         """Values at the cursors and figures of the selected channel; four times a second."""
@@ -297,14 +308,18 @@ class ScopePicture(QWidget):
 
     def _figures(self) -> list[tuple[str, str]]:
         acquisition, frame, key = self._acquisition, self._frame, self._selected
-        swing_text = crest_text = NOT_AVAILABLE
-        if acquisition.source is not None and frame is not None and acquisition.span_s <= measure.STATISTICS_LONGEST_S:
+        swing: float | None = None
+        crest: float | None = None
+        if acquisition.source is None or frame is None:
+            pass
+        elif acquisition.span_s <= measure.STATISTICS_LONGEST_S:
             span = (frame.origin_s + acquisition.start_s, frame.origin_s + acquisition.stop_s)
             for trace in acquisition.source.read(*span, RAW_POINTS, channels=(key,)):
                 swing, crest = measure.peak_to_peak_and_crest(trace)
-                swing_text = NOT_AVAILABLE if swing is None else f"{value_text(swing, unit_of(key))} {unit_of(key)}"
-                crest_text = fixed(crest, 2)
-        return [("peak to peak", swing_text), ("crest factor", crest_text)]
+        else:  # the extremes that are drawn hold the one, and nothing cheap the other
+            swing = next((measure.swing(trace.value) for trace in frame.traces if trace.key == key), 0.0) or None
+        swing_text = NOT_AVAILABLE if swing is None else f"{value_text(swing, unit_of(key))} {unit_of(key)}"
+        return [("peak to peak", swing_text), ("crest factor", fixed(crest, 2))]
 
     def _point(self, place: QPointF | None) -> None:
         """Values under the pointer, where there is no strip for them."""

@@ -76,7 +76,7 @@ class ScopeView(ScopePicture):
         """All text: read-outs, and the controls of the header."""
         super().refresh_text()
         header, acquisition = self.header, self._acquisition
-        header.show_state(acquisition.state)
+        header.show_state(self.trigger_state)
         header.run.set_value(acquisition.mode)
         header.time.show_scale(acquisition.time_per_division_s)
         for unit, pane in self.plot.panes.items():
