@@ -68,6 +68,7 @@ class WaveformStore:
         self._lock = threading.Lock()
         self._info = info
         self._chips = [_Chip(chip, seconds) for chip in info.chips]
+        self._widths = {number: len(chip.channels) for number, chip in enumerate(info.chips)}
         self._utc = UtcMap()
         self._shift_s: float | None = None  # module's clock to the store's
         self._resume_s: float | None = None
@@ -85,38 +86,34 @@ class WaveformStore:
             if self._shift_s is None:
                 first_us = min(block.device_time_us for block in blocks)
                 self._shift_s = (self._resume_s or 0.0) - first_us * 1e-6
-            by_chip: dict[int, list[SampleBlock]] = {}
+            runs: dict[int, list[SampleBlock]] = {}
+            following: dict[int, int] = {}
             for block in blocks:
-                by_chip.setdefault(block.chip, []).append(block)
-            for number, of_chip in by_chip.items():
-                if 0 <= number < len(self._chips):
-                    self._append_chip(self._chips[number], of_chip, self._shift_s)
-
-    def _append_chip(self, chip: _Chip, blocks: list[SampleBlock], shift_s: float) -> None:
-        """Cut the blocks of one chip into runs without a gap, and write each run at once."""
-        width = len(chip.scale)
-        run: list[SampleBlock] = []
-        expected = -1
-        for block in blocks:
-            n, columns = block.counts.shape
-            if columns != width or n == 0:
-                continue
-            if run and block.first_index != expected:
-                self._append_run(chip, run, shift_s)
-                run = []
-            run.append(block)
-            expected = block.first_index + n
-        if run:
-            self._append_run(chip, run, shift_s)
+                number, first = block.chip, block.first_index
+                n, width = block.counts.shape
+                if self._widths.get(number) != width or not n:
+                    continue
+                run = runs.get(number)
+                if run is None:
+                    runs[number] = [block]
+                elif first == following[number]:
+                    run.append(block)
+                else:
+                    self._append_run(self._chips[number], run, self._shift_s)
+                    runs[number] = [block]
+                following[number] = first + n
+            for number, run in runs.items():
+                self._append_run(self._chips[number], run, self._shift_s)
 
     def _append_run(self, chip: _Chip, run: list[SampleBlock], shift_s: float) -> None:
+        """Write blocks of one chip that follow each other without a gap."""
         first = run[0]
+        counts = first.counts if len(run) == 1 else np.concatenate([block.counts for block in run])
         ring, clock = chip.ring, chip.clock
         if chip.offset is None:
             self._align(chip, first, shift_s)
         offset = chip.offset or 0
         position = first.first_index + offset
-        counts = first.counts if len(run) == 1 else np.concatenate([block.counts for block in run])
         if chip.filled and position < ring.end:
             counts = counts[ring.end - position :]
             if not len(counts):

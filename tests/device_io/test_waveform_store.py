@@ -112,6 +112,8 @@ def test_blocks_that_do_not_fit_are_left_out() -> None:
     store = WaveformStore(module((2,)))
     store.append([block(0, np.ones((10, 3))), block(0, np.ones((10, 2)), chip=7), block(0, np.ones((0, 2)))])
     assert store.latest_s() is None
+    store.append([block(0, np.ones((10, 2))), block(10, np.ones((10, 3))), block(10, np.ones((10, 2)))])
+    assert store.latest_s() == pytest.approx(19 / RATE_HZ, abs=1e-9)
 
 
 def test_a_gap_of_hours_costs_no_more_than_the_ring() -> None:
