@@ -11,8 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from device_io.source import ChannelInfo
-from device_io.virtual_module.front_end import SAMPLE_RATE_HZ, noise_rms
+from device_io.virtual_module.front_end import SAMPLE_RATE_HZ, noise_rms, response_at
 from device_io.virtual_module.mains import Wave
 from device_io.virtual_module.presets import Preset
 from resources.parameters import keys_for
@@ -27,7 +29,7 @@ Truth = dict[str, float | None]
 
 @dataclass(frozen=True)
 class _Input:
-    """One input: rms phasors by order (in multiples of the fundamental), and white noise."""
+    """One input: rms phasors by order (in multiples of the fundamental), and the rms of its noise."""
 
     phasors: Mapping[float, complex]
     sigma: float
@@ -45,7 +47,7 @@ def truth(preset: Preset, system: WiringSystem, channels: Sequence[ChannelInfo])
     """{key: value} for every key of the parameter table that exists in the wiring system; None for no truth."""
     inputs = _inputs(preset, system, channels)
     values: Truth = {}
-    _frequency(values, preset, system)
+    _frequency(values, preset, system, inputs)
     for key, measured in inputs.items():
         values[f"{key}r"] = measured.rms
         _harmonics(values, preset, key, measured)
@@ -82,8 +84,17 @@ def _inputs(preset: Preset, system: WiringSystem, channels: Sequence[ChannelInfo
         if all(_on_bin(order, preset) for order in phasors):
             kept = {order: phasor for order, phasor in phasors.items() if abs(phasor) > _NOTHING}
             added = mains.noise_v if channel.unit == "V" else mains.noise_a
-            result[channel.key] = _Input(kept, math.hypot(noise_rms(channel), added))
+            sigma = math.hypot(noise_rms(channel), added) * _noise_gain(channel)
+            result[channel.key] = _Input(kept, sigma)
     return result
+
+
+def _noise_gain(channel: ChannelInfo) -> float:
+    """Rms of white noise up to 0.495 of the sample rate, referred to the terminals: the response is divided out."""
+    step_hz = 5.0
+    bins = np.arange(step_hz, _INDICATIVE * SAMPLE_RATE_HZ, step_hz)
+    power = np.sum(np.abs(response_at(channel.response, bins)) ** -2.0)
+    return math.sqrt(float(power) * step_hz / (0.5 * SAMPLE_RATE_HZ))
 
 
 def _on_bin(order: float, preset: Preset) -> bool:
@@ -100,11 +111,14 @@ def last_order(frequency_hz: float) -> int:
     return min(ORDERS, math.floor(_INDICATIVE * SAMPLE_RATE_HZ / frequency_hz))
 
 
-def _frequency(values: Truth, preset: Preset, system: WiringSystem) -> None:
-    """Fq1i..Fq3i, Fqai, Fq10 (Hz): the frequency of the mains, where it is steady."""
+def _frequency(values: Truth, preset: Preset, system: WiringSystem, inputs: Mapping[str, _Input]) -> None:
+    """Fq1i..Fq3i, Fqai, Fq10 (Hz): the frequency of the mains, where it is steady and reaches the input."""
     if preset.mains.frequency.steady:
-        for key in (*(f"Fq{phase}i" for phase in phases_of(system)), "Fqai", "Fq10"):
-            values[key] = preset.mains.frequency.hz
+        hz = preset.mains.frequency.hz
+        values["Fqai"] = values["Fq10"] = hz
+        for phase in phases_of(system):
+            voltage = inputs.get(f"V{phase}")
+            values[f"Fq{phase}i"] = hz if voltage is None or voltage.fundamental else None
 
 
 def _harmonics(values: Truth, preset: Preset, key: str, measured: _Input) -> None:
@@ -126,7 +140,7 @@ def _harmonics(values: Truth, preset: Preset, key: str, measured: _Input) -> Non
 
 def _power(values: Truth, phase: int, v: _Input | None, i: _Input | None, preset: Preset) -> None:
     """Pp: mean of v i (W). SPp = V I of the rms values (VA). fSPp = Q1p = V1 I1 sin(theta1) (var), theta1 = phip the
-    angle of V1 minus that of I1 (deg). PFpi = P / S with the sign of P. dPFp = cos(theta1)."""
+    angle of V1 minus that of I1 (deg). PFpi = P / S with the sign of P. dPFp = cos(theta1). pPh: of one order (W)."""
     if v is None or i is None:
         return
     common = v.phasors.keys() & i.phasors.keys()
@@ -135,10 +149,10 @@ def _power(values: Truth, phase: int, v: _Input | None, i: _Input | None, preset
     values[f"SP{phase}"] = v.rms * i.rms
     fundamental = v.fundamental * i.fundamental.conjugate()
     values[f"fSP{phase}"] = values[f"Q1{phase}"] = fundamental.imag
-    for order in range(1, last_order(preset.mains.frequency.hz) + 1):
-        product = v.phasors.get(float(order), 0j) * i.phasors.get(float(order), 0j).conjugate()
-        values[f"{phase}P{order}"] = product.real
     if abs(fundamental) > 0.0:
+        for order in range(1, last_order(preset.mains.frequency.hz) + 1):
+            product = v.phasors.get(float(order), 0j) * i.phasors.get(float(order), 0j).conjugate()
+            values[f"{phase}P{order}"] = product.real
         values[f"PF{phase}i"] = active / (v.rms * i.rms)
         values[f"phi{phase}"] = _degrees(fundamental)
         values[f"dPF{phase}"] = fundamental.real / abs(fundamental)
@@ -151,10 +165,16 @@ def _degrees(phasor: complex) -> float:
 
 
 def _sums(values: Truth, phases: Sequence[int]) -> None:
-    """Pc, SPc (arithmetic: the sum of the phases), fSPc = Q1c: sums over the phases."""
+    """Pc, SPc = Sa (arithmetic), fSPc = Q1c: sums over the phases. PFc = Pc / Sa. dPFc = P1c / |P1c + j Q1c|."""
     for total, part in (("Pc", "P"), ("SPc", "SP"), ("fSPc", "fSP"), ("Q1c", "Q1")):
         values[total] = _sum(values, [f"{part}{phase}" for phase in phases])
     values["Sa"] = values["SPc"]
+    active, apparent, reactive = values["Pc"], values["Sa"], values["Q1c"]
+    lit = [phase for phase in phases if values.get(f"{phase}P1") is not None]
+    if active is not None and apparent and reactive is not None and lit:
+        first = _sum(values, [f"{phase}P1" for phase in lit]) or 0.0
+        values["PFc"] = active / apparent
+        values["dPFc"] = first / math.hypot(first, reactive)
 
 
 def _sum(values: Truth, keys: Sequence[str]) -> float | None:
@@ -164,7 +184,8 @@ def _sum(values: Truth, keys: Sequence[str]) -> float | None:
 
 def _three_voltages(values: Truth, voltages: Sequence[_Input]) -> None:
     """VpqR: rms of v_p - v_q. Vpqa: angle of V_p minus angle of V_q (deg). u2, u0: symmetrical components of the
-    fundamental in % of the positive one. Prot: 1 where the positive one is the larger, else 0."""
+    fundamental in % of the positive one, where all three have one. Prot: 1 where the positive one is the larger, else
+    0."""
     for first, second in ((0, 1), (1, 2), (2, 0)):
         a, b = voltages[first], voltages[second]
         name = f"V{first + 1}{second + 1}"
@@ -178,7 +199,7 @@ def _three_voltages(values: Truth, voltages: Sequence[_Input]) -> None:
     zero = abs(one + two + three) / 3.0
     positive = abs(one + turn * two + turn**2 * three) / 3.0
     negative = abs(one + turn**2 * two + turn * three) / 3.0
-    if positive > _NOTHING:
+    if positive > _NOTHING and all(voltage.fundamental for voltage in voltages):
         values["u2"] = 100.0 * negative / positive
         values["u0"] = 100.0 * zero / positive
     if abs(positive - negative) > 1e-6 * (positive + negative):

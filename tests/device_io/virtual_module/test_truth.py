@@ -57,9 +57,9 @@ def _terminals(name, system, t):
     return {key: result[key] for key in channels_of(system)}
 
 
-def _close(value, expected, scale):
+def _close(value, expected, scale, slack=0.0):
     assert value is not None
-    assert value == pytest.approx(expected, abs=2e-9 * scale + 1e-9)
+    assert value == pytest.approx(expected, abs=2e-9 * scale + 1e-9 + slack, rel=1e-9)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -74,14 +74,20 @@ def test_truth_is_what_numerical_integration_finds(name, system):
     sigma = {c.key: noise_rms(c) for c in module.info.channels}
     if name == "workshop":
         sigma = {key: math.hypot(value, 0.05 if key[0] == "V" else 0.01) for key, value in sigma.items()}
+    # Noise referred to the terminals: white up to 1980 Hz, behind a low-pass with power gain 1 / (1 + u f2 + w f4).
+    f2 = 1980.0**2
+    gain = 0.99 * (1.0 - 2.0640e-8 * f2 / 3.0 + 1.59928e-13 * f2**2 / 5.0)
+    sigma = {key: value * math.sqrt(gain) for key, value in sigma.items()}
     truth = module.truth
     assert list(truth) == list(keys_for(system))
     last = min(40, math.floor(0.495 * 4000.0 / f))
     rms = {}
+    slack = {}  # the noise is known to 0.3 % only: lines of 5 Hz here, an integral there
     phasor = {}
     for key, values in inputs.items():
         rms[key] = math.sqrt(np.mean(values**2) + sigma[key] ** 2)
-        _close(truth[f"{key}r"], rms[key], 400.0)
+        slack[key] = 3e-3 * sigma[key] ** 2 / rms[key]
+        _close(truth[f"{key}r"], rms[key], 400.0, slack[key])
         bins = np.fft.rfft(values) / count * math.sqrt(2.0)
         phasor[key] = bins[cycles]
         listed = "NI" if key == "IN" else f"{key[1]}{key[0]}"
@@ -101,11 +107,14 @@ def test_truth_is_what_numerical_integration_finds(name, system):
         v, i = inputs[f"V{p}"], inputs[f"I{p}"]
         active[p] = float(np.mean(v * i))
         _close(truth[f"P{p}"], active[p], 1e4)
-        _close(truth[f"SP{p}"], rms[f"V{p}"] * rms[f"I{p}"], 1e4)
+        both = slack[f"V{p}"] * rms[f"I{p}"] + slack[f"I{p}"] * rms[f"V{p}"]
+        _close(truth[f"SP{p}"], rms[f"V{p}"] * rms[f"I{p}"], 1e4, both)
         product = phasor[f"V{p}"] * np.conj(phasor[f"I{p}"])
         _close(truth[f"fSP{p}"], product.imag, 1e4)
         if abs(product) > 1e-6:
-            _close(truth[f"PF{p}i"], active[p] / (rms[f"V{p}"] * rms[f"I{p}"]), 1.0)
+            apparent = rms[f"V{p}"] * rms[f"I{p}"]
+            _close(truth[f"PF{p}i"], active[p] / apparent, 1.0, both / apparent)
+            _close(truth[f"{p}P1"], product.real, 1e4)
             turned = math.radians(truth[f"phi{p}"]) - cmath.phase(product)
             assert math.cos(turned) == pytest.approx(1.0, abs=1e-12)
     _close(truth["Pc"], sum(active.values()), 1e5)
@@ -113,11 +122,14 @@ def test_truth_is_what_numerical_integration_finds(name, system):
         for a, b in ((1, 2), (2, 3), (3, 1)):
             between = inputs[f"V{a}"] - inputs[f"V{b}"]
             square = np.mean(between**2) + sigma[f"V{a}"] ** 2 + sigma[f"V{b}"] ** 2
-            _close(truth[f"V{a}{b}r"], math.sqrt(square), 400.0)
+            noise = 3e-3 * (sigma[f"V{a}"] ** 2 + sigma[f"V{b}"] ** 2) / math.sqrt(square)
+            _close(truth[f"V{a}{b}r"], math.sqrt(square), 400.0, noise)
         a = cmath.exp(2j * math.pi / 3)
         one, two, three = (phasor[f"V{p}"] for p in (1, 2, 3))
         positive, negative = one + a * two + a * a * three, one + a * a * two + a * three
-        if abs(positive) > 1.0:
+        if min(abs(one), abs(two), abs(three)) < 1e-9:
+            assert truth["u2"] is None
+        elif abs(positive) > 1.0:
             _close(truth["u2"], 100.0 * abs(negative / positive), 1e6)
             if system == "3P+N":
                 _close(truth["u0"], 100.0 * abs((one + two + three) / positive), 1e6)
@@ -141,6 +153,8 @@ def test_signs_import_and_inductive_are_positive():
     assert clean["P1"] == pytest.approx(2300 * math.cos(math.radians(30)))
     assert clean["fSP1"] == pytest.approx(1150.0)
     assert clean["phi1"] == pytest.approx(30.0)
+    for key in ("dPFc", "PFc", "PF1i"):
+        assert clean[key] == pytest.approx(math.cos(math.radians(30)), abs=1e-6)
     assert clean["dPF1"] == pytest.approx(math.cos(math.radians(30)))
     solar = VirtualModule("solar").truth
     assert solar["Pc"] < -8000
