@@ -112,13 +112,15 @@ class QuantityTable:
             powers[p] = phase_power(
                 spectrum.lines[v, band], spectrum.lines[i, band], rms[v], rms[i], spectrum.cycles, both
             )
+        sums = power_values(powers)
         if len(powers) < len(self.phases):  # a sum needs all phases
-            values.update({k: v for k, v in power_values(powers).items() if "c" not in k and k != "Sa"})
+            sums = {key: value for key, value in sums.items() if "c" not in key and key != "Sa"}
+        elif len(self.phases) == 1:  # effective and arithmetic apparent power are of three phases
+            del sums["Sa"]
+        values.update(sums)
+        if len(powers) < 3:
             return
-        values.update(power_values(powers))
-        if len(self.phases) == 1:
-            values["Se"] = values["Sa"]
-        elif len(line_rms) == 3 and (self.system == "3P" or "IN" in self.row):
+        if len(line_rms) == 3 and (self.system == "3P" or "IN" in self.row):
             phase_v = np.array([rms[self.row[f"V{p}"]] for p in self.phases])
             phase_i = np.array([rms[self.row[f"I{p}"]] for p in self.phases])
             neutral = None if self.system == "3P" else float(rms[self.row["IN"]])
