@@ -23,6 +23,9 @@ BAND_TOLERANCE = 5e-4
 SMALLEST_RESPONSE = 1e-3
 """Where a front end passes less, nothing is measured (direct current behind a high-pass)."""
 
+STEADY = 3e-4
+"""Change of frequency up to which a response is linear: its second-order rest is below 1e-5 of the line itself."""
+
 PROMINENCE = 10.0
 """A fundamental holds at least this many times the mean power of the lines about it; noise does not."""
 
@@ -57,12 +60,30 @@ class FrontEnd:
                 self._responses.append(response)
             kind.append(self._responses.index(response))
         self.kind = np.array(kind, dtype=np.intp)
+        self._step_hz = 0.0
+        self._inverse = self._slope = np.zeros((0, 0), dtype=np.complex128)
 
-    def at(self, frequency_hz: NDArray[np.float64]) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
-        """Inverse of each kind of response, 0 where it passes nothing, and whether it passes: [kinds, frequencies]."""
+    def at(self, step_hz: float, count: int) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
+        """Inverse of each kind of response at k step_hz, k = 0..count - 1, 0 where it passes nothing, and whether it
+        passes: [kinds, count].
+
+        From window to window the frequency hardly moves: the inverse is worked out with its slope, and carried on
+        along it until the frequency has changed by STEADY.
+        """
+        if abs(step_hz - self._step_hz) > STEADY * step_hz or count > self._inverse.shape[1]:
+            self._step_hz = step_hz
+            lines_hz: NDArray[np.float64] = np.arange(count + 2, dtype=np.float64) * step_hz
+            below, above = self._invert(lines_hz * (1.0 - STEADY)), self._invert(lines_hz * (1.0 + STEADY))
+            self._inverse = self._invert(lines_hz)
+            smooth = (below != 0.0) & (above != 0.0) & (self._inverse != 0.0)
+            self._slope = np.where(smooth, (above - below) / (2.0 * STEADY), 0.0)
+        inverse = self._inverse[:, :count] + (step_hz / self._step_hz - 1.0) * self._slope[:, :count]
+        return inverse, self._inverse[:, :count] != 0.0
+
+    def _invert(self, frequency_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
         response = np.stack([transfer(sections, frequency_hz) for sections in self._responses])
         passed = np.abs(response) >= SMALLEST_RESPONSE
-        return np.where(passed, 1.0 / np.where(passed, response, 1.0), 0.0), passed
+        return np.where(passed, 1.0 / np.where(passed, response, 1.0), 0.0)
 
 
 def band_of(rate_hz: float, fundamental_hz: float) -> Band:
@@ -82,8 +103,8 @@ def spectrum_of(waveform: Waveform, front_end: FrontEnd, duration_s: float, cycl
     lines = np.fft.rfft(waveform.samples, axis=1)[:, : in_band + 1]
     lines *= np.sqrt(2.0) / points
     lines[:, 0] *= np.sqrt(0.5)
+    through, measured = front_end.at(1.0 / duration_s, in_band + 1)
     frequency = np.arange(in_band + 1) / duration_s
-    through, measured = front_end.at(frequency)
     gains = {rate: gain(frequency / rate) for rate in set(waveform.rates_hz.tolist())}
     for row, rate in enumerate(waveform.rates_hz.tolist()):
         lines[row] *= through[front_end.kind[row]] / gains[rate]
