@@ -14,6 +14,7 @@ from device_io.virtual_module.mains import Times
 
 MAX_LOOP_S = 20.0
 """Longest part of a recording that is played, from its start."""
+_MANY_CYCLES = 10  # a record of fewer gives none of them up for the blending
 _FINE = 16  # points of the stored loop per sample of the chip
 _LOWEST_HZ, _HIGHEST_HZ = 42.0, 70.0
 _TAPS = np.arange(-2, 4)
@@ -58,7 +59,8 @@ class Loop:
 def make_loop(recording: Recording) -> Loop:
     """The longest run of whole cycles at the start of a recording, 20 s at most.
 
-    Its end is blended into what stood before its start (one cycle, or what there is), so that nothing jumps there.
+    Its end is blended into what stood before its start (one cycle, or what there is), so that nothing jumps there; with
+    nothing before its start, both sides of the seam give way for a quarter of a cycle.
     Raises ReplayError when there is nothing to play.
     """
     keys = tuple(recording.channels)
@@ -74,6 +76,8 @@ def make_loop(recording: Recording) -> Loop:
     if start:
         weight = 0.5 - 0.5 * np.cos(math.pi * (np.arange(start) + 0.5) / start)[:, None]
         loop[length - start :] += weight * (data[:start] - loop[length - start :])
+    else:
+        _close_step(loop, period)
     # The clock of the loop is that of the file: `length` samples are the loop, `cycles` whole cycles fill it.
     duration_s = length / recording.rate_hz
     return Loop(keys, _finer(loop, duration_s), duration_s, cycles)
@@ -134,16 +138,31 @@ def _best_shift(wave: NDArray[np.float64], near: float, reach: float, most: int)
 
 
 def _choose(total: int, period: float) -> tuple[int, int, int]:
-    """Start, length and cycles of the loop: of the last ten whole numbers of cycles that fit behind one cycle for the
-    blending, the one nearest to whole samples."""
+    """Start, length and cycles of the loop: of the last ten whole numbers of cycles that fit, the one nearest to whole
+    samples. What stands before the start, one cycle, is for the blending; less where a short record would lose a cycle.
+    """
+    whole = math.floor(total / period + 0.02)
     for blend in (round(period), round(period / 4.0), 0):
-        most = math.floor((total - blend) / period + 1e-9)
-        if most >= 1:
-            choices = range(max(1, most - 9), most + 1)
+        most = whole if blend == 0 else math.floor((total - blend) / period + 1e-9)
+        if most >= 1 and (most == whole or most >= _MANY_CYCLES):
+            choices = range(max(1, most - 9), most + 1) if most >= _MANY_CYCLES else (most,)
             cycles = min(choices, key=lambda n: (round(abs(n * period - round(n * period)), 3), -n))
             length = min(round(cycles * period), total - blend)
             return min(blend, length), length, cycles
     raise ReplayError("The recording is shorter than one cycle of the mains. Choose a longer one.")
+
+
+def _close_step(loop: NDArray[np.float64], period: float) -> None:
+    """Take the step out of the seam of a loop with nothing before its start: a quarter of a cycle each side gives way.
+
+    The step is what lies between the first sample and the last cycle going on, moved to where the loop ends.
+    """
+    cycle = min(round(period), len(loop) - 1)
+    step = loop[-cycle] + (loop[-1] - loop[-1 - cycle]) - loop[0]
+    reach = max(1, cycle // 4)
+    half = 0.25 * (1.0 + np.cos(math.pi * (np.arange(reach) + 0.5) / reach))[:, None] * step
+    loop[:reach] += half
+    loop[-reach:] -= half[::-1]
 
 
 def _finer(loop: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:

@@ -53,6 +53,21 @@ def test_what_lies_above_half_the_chips_rate_is_left_out():
     assert np.abs(loop.values(["V1"], times)[:, 0] - _wave(times + start, 50.0)).max() < 0.05
 
 
+def test_a_short_record_keeps_all_its_cycles_and_has_no_step():
+    rate, f = 30_720.0, 60.0
+    t = np.arange(2048) / rate  # exactly four cycles, as recorders store them, of a load that changes
+    load = (1.0 + 3.0 * t) * _wave(t, f, 200.0) + 400.0 * t
+    loop = make_loop(Recording({"V1": _wave(t, f), "I1": load}, rate))
+    assert loop.cycles == 4
+    assert loop.duration_s == pytest.approx(2048 / rate)
+    times = np.arange(2048 * 2) / rate
+    played = loop.values(["V1", "I1"], times)
+    assert np.sqrt(np.mean(played[:, 1] ** 2)) == pytest.approx(np.sqrt(np.mean(load**2)), rel=0.01)
+    assert np.abs(played[:, 0] - _wave(times, f)).max() < 0.3
+    steps = np.abs(np.diff(played[:, 1]))
+    assert steps[2030:2066].max() < steps[:2000].max()
+
+
 @pytest.mark.parametrize(
     "recording",
     [
