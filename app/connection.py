@@ -11,18 +11,23 @@ import logging
 import queue
 import threading
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from app.specs import chip_specs
 from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
+from device_io.urls import parse_url
+from device_io.usb_link import UsbLink
 from device_io.waveform_store import WaveformStore
-from dsp.analyser import Analyser
-from dsp.measurement import Measurement
+
+if TYPE_CHECKING:  # imported by the analyser thread: samples can be shown before they are measured
+    from dsp.analyser import Analyser
+    from dsp.measurement import Measurement
 
 log = logging.getLogger(__name__)
 
 QUEUE_BATCHES = 512
 """Batches that may wait for the analyser: some ten seconds of a stream."""
+HISTORY_S = 600.0
+"""Seconds of waveform that the window keeps: 67 MB for seven channels."""
 
 
 class Listener(Protocol):
@@ -42,24 +47,28 @@ class Listener(Protocol):
 
 
 class Connection:
-    """Joins a source with a ring buffer (none with store_seconds 0) and an analyser."""
+    """Joins a source with a ring buffer (none with store_seconds 0) and an analyser.
+
+    It may begin before there is anybody to listen: `listen` tells what was missed, and measuring begins then.
+    """
 
     def __init__(
         self,
         source: Source,
-        listener: Listener,
         *,
         store_seconds: float = 0.0,
         nominal_voltage_v: float = 230.0,
         nominal_frequency_hz: float | None = None,
     ) -> None:
         self._source = source
-        self._listener = listener
+        self._listener: Listener | None = None
         self._store_seconds = store_seconds
         self._nominal_voltage_v = nominal_voltage_v
         self._nominal_frequency_hz = nominal_frequency_hz
         self._store: WaveformStore | None = None
+        self._lock = threading.Lock()  # of listener, identity and state: what a late listener is told
         self._info: ModuleInfo | None = None
+        self._state: LinkState | None = None
         self._last_block_s = 0.0
         self._queue: queue.Queue[ModuleInfo | list[SampleBlock] | None] = queue.Queue(QUEUE_BATCHES)
         self._batches_dropped = 0
@@ -77,9 +86,19 @@ class Connection:
         return self._batches_dropped
 
     def start(self) -> None:
-        """Open the source and begin to measure. Returns at once."""
-        self._thread.start()
+        """Open the source. Returns at once."""
         self._source.start(self)
+
+    def listen(self, listener: Listener) -> None:
+        """Begin to measure and to tell this listener, first the identity and state there are. Once only."""
+        with self._lock:
+            self._listener = listener
+            info, state = self._info, self._state
+        if info is not None:
+            listener.on_identity(info)
+        if state is not None:
+            listener.on_state(state)
+        self._thread.start()
 
     def stop(self) -> None:
         """End within 3 s; nothing is told to the listener afterwards."""
@@ -98,9 +117,12 @@ class Connection:
             self._store = WaveformStore(info, self._store_seconds)
         elif self._store is not None and known is not None and known.boot_id != info.boot_id:
             self._store.restart(info, max(0.0, time.monotonic() - self._last_block_s))
-        self._info = info
+        with self._lock:
+            self._info = info
+            listener = self._listener
         self._post(info)
-        self._listener.on_identity(info)
+        if listener is not None:
+            listener.on_identity(info)
 
     def on_blocks(self, blocks: list[SampleBlock]) -> None:
         """Into the ring buffer and on to the analyser."""
@@ -114,13 +136,17 @@ class Connection:
 
     def on_state(self, state: LinkState) -> None:
         """Pass the state on."""
-        if not self._ending.is_set():
-            self._listener.on_state(state)
+        with self._lock:
+            self._state = state
+            listener = self._listener
+        if listener is not None and not self._ending.is_set():
+            listener.on_state(state)
 
     def on_text(self, line: str) -> None:
         """Pass a line of log text on."""
-        if not self._ending.is_set():
-            self._listener.on_text(line)
+        listener = self._listener
+        if listener is not None and not self._ending.is_set():
+            listener.on_text(line)
 
     # The analyser thread.
 
@@ -160,7 +186,7 @@ class Connection:
                 analyser = None if info is None else self._new_analyser(info)
                 continue
             for measurement in measurements:
-                if not self._ending.is_set():
+                if self._listener is not None and not self._ending.is_set():
                     self._listener.on_measurement(measurement)
 
     def _analyser_for(self, info: ModuleInfo, analyser: Analyser | None, known: ModuleInfo | None) -> Analyser:
@@ -171,6 +197,9 @@ class Connection:
         return analyser
 
     def _new_analyser(self, info: ModuleInfo) -> Analyser:
+        from app.specs import chip_specs
+        from dsp.analyser import Analyser
+
         return Analyser(
             info.system,
             chip_specs(info),
@@ -178,6 +207,13 @@ class Connection:
             nominal_voltage_v=self._nominal_voltage_v,
             module=info.eui,
         )
+
+
+def open_connection(url: str, *, store_seconds: float = 0.0) -> Connection:
+    """A connection to the module at this URL, begun. LinkError for a URL that can't be used."""
+    connection = Connection(UsbLink(parse_url(url)), store_seconds=store_seconds)
+    connection.start()
+    return connection
 
 
 def push_blocks(analyser: Analyser, info: ModuleInfo, blocks: list[SampleBlock]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.appearance import install_fonts
 from app.main_window import MainWindow
+from app.module_session import ModuleSession
 from app.stopping import Stop
 from widgets.theme import Theme
 
@@ -33,28 +35,34 @@ class Desktop:
         self._watch.setInterval(_LOOK_FOR_STOP_MS)
         self._watch.timeout.connect(self._end_when_asked)
 
-    def run(self, url: str | None) -> int:
-        """Show the window until it is closed."""
+    def run(self, begin: Callable[[ModuleSession], None]) -> int:
+        """Let the session begin with a module (or none) and show the window until it is closed."""
         self._watch.start()
-        if url is not None:
-            self.window.connect_to(url)
+        begin(self.window.session)
         self.window.show()
         code = int(self._qt.exec())
         self.window.disconnect_module()
         return code
 
-    def draw_to_file(self, url: str | None, path: Path, after_s: float) -> bool:
-        """Show the window for `after_s` seconds, then save it as a PNG. False when the file can't be written."""
-        saved = False
+    def draw_to_file(self, begin: Callable[[ModuleSession], None], path: Path, after_s: float) -> str | None:
+        """Show the window for `after_s` seconds, then save it as a PNG. Returns what failed, None when it is saved."""
+        failure: str | None = "The window was closed before the picture was taken."
 
-        def take() -> None:
-            nonlocal saved
-            saved = self.window.grab().save(str(path), "PNG")
+        def fail(sentence: str) -> None:
+            nonlocal failure
+            failure = sentence
             self._qt.quit()
 
+        def take() -> None:
+            nonlocal failure
+            saved = self.window.grab().save(str(path), "PNG")
+            failure = None if saved else f"{path} can't be written; check the folder's rights and free space."
+            self._qt.quit()
+
+        self.window.session.failed.connect(fail)
         QTimer.singleShot(round(after_s * 1000), take)
-        self.run(url)
-        return saved
+        self.run(begin)
+        return failure
 
     def _end_when_asked(self) -> None:
         if self._stop.is_set():

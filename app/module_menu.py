@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 from app.serial_ports import serial_ports
 from device_io.source import LinkError
 from device_io.urls import parse_url
-from device_io.virtual_module.presets import preset_names
 
 
 class ModuleMenu(QObject):
@@ -50,6 +49,8 @@ class ModuleMenu(QObject):
 
     def build(self, ports: list[tuple[str, str]], connected: bool) -> QMenu:
         """The menu for these (device, description) ports."""
+        from device_io.virtual_module.presets import preset_names
+
         menu = QMenu(self._parent)
         menu.setToolTipsVisible(True)
         for device, description in ports:

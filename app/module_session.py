@@ -7,16 +7,11 @@ import threading
 from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
-from app.connection import Connection
+from app.connection import HISTORY_S, Connection, open_connection
 from app.demo import DemoModule
 from device_io.source import LinkState, ModuleInfo
-from device_io.urls import parse_url
-from device_io.usb_link import UsbLink
 from device_io.waveform_store import WaveformStore
 from dsp.measurement import Measurement
-
-HISTORY_S = 600.0
-"""Seconds of waveform that the window keeps: 67 MB for seven channels."""
 
 
 class ModuleSession(QObject):
@@ -49,20 +44,26 @@ class ModuleSession(QObject):
 
     def connect_to(self, url: str) -> None:
         """Leave the present module and use this one. LinkError for a URL that can't be used."""
-        link = UsbLink(parse_url(url))
+        self.adopt(open_connection(url, store_seconds=HISTORY_S))
+
+    def adopt(self, connection: Connection) -> None:
+        """Leave the present module and use this connection, which has begun."""
         self.disconnect_module()
         bridge = Bridge(self)
         bridge.identified.connect(self._on_identity)
         bridge.measured.connect(self._on_measurement)
         bridge.state_changed.connect(self._on_state)
         self._bridge = bridge
-        self._connection = Connection(link, bridge, store_seconds=HISTORY_S)
-        self._connection.start()
+        self._connection = connection
+        connection.listen(bridge)
 
     def start_demo(self, preset: str) -> None:
-        """Start a virtual module in a process of its own and connect to it."""
+        """Start a virtual module in a process of its own and use it."""
+        self.follow(DemoModule(preset))
+
+    def follow(self, demo: DemoModule) -> None:
+        """Leave the present module and use this virtual one as soon as it is up."""
         self.disconnect_module()
-        demo = DemoModule(preset)
         self._demo = demo
         threading.Thread(
             target=lambda: self._demo_ready.emit(demo, demo.url()), name="wait for the virtual module", daemon=True

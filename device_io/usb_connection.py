@@ -125,6 +125,8 @@ class UsbConnection:
     def _connect(self, session: LinkSession, hello_timeout_s: float) -> None:
         began_s = time.monotonic()
         session.greet(hello_timeout_s)
+        # Before the identity, which takes 0.2 s at the baud of the start.
+        session.raise_baud(bauds_to_try(self._url.baud), self._unusable_bauds)
         left_s = hello_timeout_s - (time.monotonic() - began_s)
         answer = session.request(IdentityRequest(session.next_id()), IdentityReply, max(left_s, IDENTITY_S))
         try:
@@ -140,7 +142,6 @@ class UsbConnection:
             self._past = _sum(self._past, LinkCounters(reconnects=1))
         self.connected_before = True
         self._sink.on_identity(info)
-        session.raise_baud(bauds_to_try(self._url.baud, options), self._unusable_bauds)
         self.tell(LinkPhase.CONNECTED)
         streams = "waveform-stream" in info.capabilities
         if streams or self._readings_period_ms:
@@ -217,14 +218,11 @@ class UsbConnection:
         return _sum(self._past, _decoder_counters(self._decoder), _session_counters(self._session))
 
 
-def bauds_to_try(wanted: int | None, options: LinkOptions) -> list[int]:
-    """Rates to raise the line to, best first: the one wanted, else 2 Mbaud, then the lower ones the module offers."""
+def bauds_to_try(wanted: int | None) -> list[int]:
+    """Rates to ask the module for, best first: the one wanted, else 2 Mbaud, then lower ones. It refuses what it
+    does not offer."""
     highest = wanted or _PREFERRED_BAUD
-    return [
-        baud
-        for baud in sorted(rules.BAUDS, reverse=True)
-        if rules.START_BAUD < baud <= highest and baud in options.bauds
-    ]
+    return [baud for baud in sorted(rules.BAUDS, reverse=True) if rules.START_BAUD < baud <= highest]
 
 
 def choose_coding(info: ModuleInfo, options: LinkOptions, baud: int) -> Coding:

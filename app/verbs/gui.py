@@ -7,10 +7,15 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.appearance import prepare_environment
 from app.demo import DEMO_PRESET, DemoModule
 from app.output import Output, Refused, WrongUsage
+
+if TYPE_CHECKING:
+    from app.connection import Connection
+    from app.module_session import ModuleSession
 
 PAGES = ("live",)
 _DEFAULT_SIZE = (1440, 900)
@@ -38,11 +43,25 @@ def run(args: argparse.Namespace, output: Output) -> int:
     """Open the window until it is closed, or draw it to a file."""
     _check(args)
     demo = DemoModule(args.demo) if args.demo is not None else None
+    connection = _connect(args.connect) if args.connect is not None else None
     try:
-        return _run(args, output, demo)
+        return _run(args, output, demo, connection)
     finally:
+        if connection is not None:
+            connection.stop()
         if demo is not None:
             demo.stop()
+
+
+def _connect(url: str) -> Connection:
+    """The greeting of the module runs while Qt is loaded."""
+    from app.connection import HISTORY_S, open_connection
+    from device_io.source import LinkError
+
+    try:
+        return open_connection(url, store_seconds=HISTORY_S)
+    except LinkError as wrong:
+        raise WrongUsage(str(wrong)) from None
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -51,14 +70,6 @@ def _check(args: argparse.Namespace) -> None:
 
         if args.demo not in preset_names():
             raise WrongUsage(f'There is no preset "{args.demo}". Use one of: {", ".join(preset_names())}.')
-    if args.connect is not None:
-        from device_io.source import LinkError
-        from device_io.urls import parse_url
-
-        try:
-            parse_url(args.connect)
-        except LinkError as wrong:
-            raise WrongUsage(str(wrong)) from None
     if args.screenshot is None:
         if not _has_display():
             raise Refused(
@@ -79,9 +90,15 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _run(args: argparse.Namespace, output: Output, demo: DemoModule | None) -> int:
+def _run(args: argparse.Namespace, output: Output, demo: DemoModule | None, connection: Connection | None) -> int:
     prepare_environment()
     from app.desktop import Desktop
+
+    def begin(session: ModuleSession) -> None:
+        if demo is not None:
+            session.follow(demo)
+        elif connection is not None:
+            session.adopt(connection)
 
     desktop = Desktop(
         theme=args.theme or ("dark" if args.screenshot else None),
@@ -89,15 +106,11 @@ def _run(args: argparse.Namespace, output: Output, demo: DemoModule | None) -> i
         page=args.page,
         stop=output.stop,
     )
-    url = demo.url() if demo is not None else args.connect
-    if demo is not None and url is None:
-        raise Refused("The virtual module did not start. Run `main.py simulate --usb` to see why.")
     if args.screenshot is None:
-        return desktop.run(url)
-    if not desktop.draw_to_file(url, args.screenshot, args.after):
-        raise Refused(
-            f"The picture could not be written to {args.screenshot}; check the folder's rights and free space."
-        )
+        return desktop.run(begin)
+    failure = desktop.draw_to_file(begin, args.screenshot, args.after)
+    if failure is not None:
+        raise Refused(failure)
     output.result({"screenshot": str(args.screenshot)}, f"Saved {args.screenshot}.")
     return 0
 

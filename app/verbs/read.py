@@ -39,11 +39,11 @@ def run(args: argparse.Namespace, output: Output) -> int:
     reader = _Reader(output)
     connection = Connection(
         link,
-        reader,
         nominal_voltage_v=args.nominal_voltage,
         nominal_frequency_hz=args.nominal_frequency,
     )
     connection.start()
+    connection.listen(reader)
     try:
         reader.print_measurements(args.count, args.wait)
     finally:
