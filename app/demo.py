@@ -9,9 +9,6 @@ import sys
 import threading
 from pathlib import Path
 
-DEMO_PRESET = "office"
-"""What `--demo` shows when no preset is named: a load with something to see."""
-
 _MAIN = Path(__file__).resolve().parent.parent / "main.py"
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
 from app.connection import HISTORY_S, Connection, open_connection
-from app.demo import DemoModule
 from device_io.source import LinkState, ModuleInfo
 from device_io.waveform_store import WaveformStore
 from dsp.measurement import Measurement
+
+if TYPE_CHECKING:
+    from app.demo import DemoModule
 
 
 class ModuleSession(QObject):
@@ -59,6 +62,8 @@ class ModuleSession(QObject):
 
     def start_demo(self, preset: str) -> None:
         """Start a virtual module in a process of its own and use it."""
+        from app.demo import DemoModule
+
         self.follow(DemoModule(preset))
 
     def follow(self, demo: DemoModule) -> None:

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.appearance import prepare_environment
-from app.demo import DEMO_PRESET, DemoModule
 from app.output import Output, Refused, WrongUsage
 
 if TYPE_CHECKING:
     from app.connection import Connection
+    from app.demo import DemoModule
     from app.module_session import ModuleSession
 
 PAGES = ("live",)
+DEMO_PRESET = "office"
+"""What `--demo` shows when no preset is named: a load with something to see."""
 _DEFAULT_SIZE = (1440, 900)
 
 
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Open the window until it is closed, or draw it to a file."""
     _check(args)
-    demo = DemoModule(args.demo) if args.demo is not None else None
+    demo = _start_demo(args.demo) if args.demo is not None else None
     connection = _connect(args.connect) if args.connect is not None else None
     try:
         return _run(args, output, demo, connection)
@@ -51,6 +53,12 @@ def run(args: argparse.Namespace, output: Output) -> int:
             connection.stop()
         if demo is not None:
             demo.stop()
+
+
+def _start_demo(preset: str) -> DemoModule:
+    from app.demo import DemoModule
+
+    return DemoModule(preset)
 
 
 def _connect(url: str) -> Connection:

@@ -73,7 +73,6 @@ class HelloReply(Fixed):
     highest: int
 
 
-@dataclass(frozen=True)
 class IdentityRequest(Request):
     """Who are you?"""
 
@@ -97,7 +96,6 @@ class IdentityReply(Message):
         return cls(request_id, payload[1:])
 
 
-@dataclass(frozen=True)
 class SettingsRead(Request):
     """Send all settings."""
 
@@ -122,14 +120,12 @@ class _Settings(Message):
         return cls(request_id, values)
 
 
-@dataclass(frozen=True)
 class SettingsWrite(_Settings):
     """Change these settings, all or none; answered by SETTINGS_REPLY with all settings, or ERROR."""
 
     kind = Kind.SETTINGS_WRITE
 
 
-@dataclass(frozen=True)
 class SettingsReply(_Settings):
     """All settings as they now stand."""
 
@@ -178,14 +174,12 @@ class _Echo(Message):
 MAX_PROBE = 256
 
 
-@dataclass(frozen=True)
 class Probe(_Echo):
     """Are you there? `data` (0..256 bytes) comes back unchanged: tries a new baud, keeps a session alive."""
 
     kind = Kind.PROBE
 
 
-@dataclass(frozen=True)
 class ProbeReply(_Echo):
     """The `data` of the PROBE."""
 
@@ -209,7 +203,6 @@ class StreamStart(Fixed):
     readings_period_ms: int = 0
 
 
-@dataclass(frozen=True)
 class StreamStop(Request):
     """Stop the stream; answered by STREAM_REPLY with chips 0 once the last block has left."""
 
@@ -229,7 +222,6 @@ class StreamReply(Fixed):
     readings_period_ms: int
 
 
-@dataclass(frozen=True)
 class ReadingsRequest(Request):
     """Send the readings once."""
 

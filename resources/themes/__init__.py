@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 
 @cache
 def _document() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("themes.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("themes.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
 
