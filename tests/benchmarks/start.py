@@ -1,8 +1,8 @@
 """Start: from the process's beginning to the first frame with live curves
 
-A bare window (PySide6, numpy, pyqtgraph, one plot with three curves) against the whole application connected to a virtual
-module that already runs, each a process of its own, in turn. Both end at the paint event that has curves in it. Compiled
-modules are kept on disk, as after a first start.
+A bare window (PySide6, numpy, pyqtgraph, one plot with three curves) against the whole application connected to a
+virtual module that already runs, each a process of its own, in turn. Both end at the paint event that has curves in
+it. Compiled modules are kept on disk, as after a first start.
 """
 
 from __future__ import annotations
