@@ -7,9 +7,8 @@ its link. Nothing here opens or starts anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from resources.systems import WiringSystem
 
 
-@dataclass(frozen=True)
-class ResponseSection:
+class ResponseSection(NamedTuple):
     """One section of the front end's analog frequency response, with x = f / corner_hz.
 
     kind "highpass1": jx / (1 + jx)
@@ -33,8 +31,7 @@ class ResponseSection:
     delay_us: float = 0.0
 
 
-@dataclass(frozen=True)
-class ChannelInfo:
+class ChannelInfo(NamedTuple):
     """One input of a front-end chip.
 
     key: channel name: V1 V2 V3 I1 I2 I3 IN.
@@ -51,8 +48,7 @@ class ChannelInfo:
     response: tuple[ResponseSection, ...] = ()
 
 
-@dataclass(frozen=True)
-class ChipInfo:
+class ChipInfo(NamedTuple):
     """One front-end chip with a crystal of its own. `shift`: bits dropped from the chip's register to make 24."""
 
     nominal_rate_hz: float
@@ -60,8 +56,7 @@ class ChipInfo:
     shift: int = 4
 
 
-@dataclass(frozen=True)
-class ModuleInfo:
+class ModuleInfo(NamedTuple):
     """Identity of a module. `eui`: 16 upper-case hex digits, None for a file. `boot_id` changes with every restart:
     sample indices and the module's clock begin anew. `capabilities`: some of `CAPABILITIES`."""
 
@@ -84,8 +79,7 @@ class ModuleInfo:
 CAPABILITIES = frozenset({"waveform-stream", "waveform-snapshot", "readings", "settings", "flash"})
 
 
-@dataclass(frozen=True, slots=True)
-class SampleBlock:
+class SampleBlock(NamedTuple):
     """Consecutive samples of one chip.
 
     counts: int32 [n, channels of the chip]; first_index: index of its first sample since the module started;
@@ -102,8 +96,7 @@ class SampleBlock:
     host_time_ns: int
 
 
-@dataclass(frozen=True)
-class Readings:
+class Readings(NamedTuple):
     """Values that the module computed itself: {key of the table: value in the table's unit, None where unknown}."""
 
     device_time_us: int
@@ -122,8 +115,7 @@ class LinkPhase(StrEnum):
     FAILED = "failed"  # a person has to do something
 
 
-@dataclass(frozen=True)
-class LinkCounters:
+class LinkCounters(NamedTuple):
     """What happened on the line since it was opened; all of them only grow."""
 
     bytes_received: int = 0
@@ -137,8 +129,7 @@ class LinkCounters:
     reconnects: int = 0
 
 
-@dataclass(frozen=True)
-class LinkState:
+class LinkState(NamedTuple):
     """State of a link. `error` says in one sentence what is wrong and what to do; None when nothing is."""
 
     phase: LinkPhase

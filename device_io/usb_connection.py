@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
 from typing import NoReturn
 
 from device_io.link_session import LinkSession, SessionEnded, Stopped
@@ -244,7 +243,7 @@ def _life(info: ModuleInfo) -> tuple[object, ...]:
 
 def _same(a: LinkState, b: LinkState) -> bool:
     """Errors count as the same when they say the same."""
-    return replace(a, error=None) == replace(b, error=None) and str(a.error) == str(b.error)
+    return a._replace(error=None) == b._replace(error=None) and str(a.error) == str(b.error)
 
 
 def _session_counters(session: LinkSession | None) -> LinkCounters:
@@ -271,4 +270,4 @@ def _decoder_counters(decoder: SampleDecoder | None) -> LinkCounters:
 
 
 def _sum(*counters: LinkCounters) -> LinkCounters:
-    return LinkCounters(**{f.name: sum(getattr(c, f.name) for c in counters) for f in fields(LinkCounters)})
+    return LinkCounters(*map(sum, zip(*counters, strict=True)))

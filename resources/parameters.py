@@ -15,7 +15,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
 
@@ -93,7 +93,7 @@ class Parameter:
 @cache
 def table() -> Mapping[str, Parameter]:
     """{key: parameter} in the order of the table: first the published payload's, in its order, then the rest."""
-    text = resources.files(__package__).joinpath("parameters.csv").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("parameters.csv").read_text(encoding="utf-8")
     return MappingProxyType({row["key"]: _parameter(row) for row in csv.DictReader(text.splitlines())})
 
 

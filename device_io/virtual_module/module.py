@@ -7,7 +7,6 @@ import secrets
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -109,7 +108,7 @@ class VirtualModule:
     @property
     def info(self) -> ModuleInfo:
         """Identity, under the name in the settings."""
-        return replace(self._info, name=str(self.settings["name"]))
+        return self._info._replace(name=str(self.settings["name"]))
 
     def device_time_us(self, t: float) -> int:
         """The module's clock (us) at true time t (s)."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 
-@cache
-def _folder() -> Traversable:
-    return resources.files(__package__)
+def _folder() -> Path:
+    return Path(__file__).parent
 
 
 def svg(name: str) -> str:

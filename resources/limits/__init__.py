@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -87,6 +87,6 @@ def voltage_band(name: str) -> VoltageBand:
 def _document(name: str) -> dict[str, Any]:
     if name not in NAMES:
         raise ValueError(f'There is no limit table "{name}"; choose one of {", ".join(NAMES)}.')
-    text = resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document

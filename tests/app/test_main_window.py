@@ -45,10 +45,10 @@ def measured(window: MainWindow, qtbot: QtBot, count: int = 1) -> None:
 def test_three_phases_move_and_are_measured(window: MainWindow, qtbot: QtBot, office: str) -> None:
     window.connect_to(office)
     measured(window, qtbot, 3)
-    table = window.live.meters.text_table()
+    table = window.live.figures.meters.text_table()
     assert "231.6" in table
     assert "49.98" in table
-    assert window.live.spectrum.notice == ("warn", "15th on L3 near limit")
+    assert window.live.figures.spectrum.notice == ("warn", "15th on L3 near limit")
     store = window.session._connection.store  # type: ignore[union-attr]
     before_s = store.latest_s()
     qtbot.waitUntil(lambda: store.latest_s() > before_s + 0.2, timeout=5_000)
@@ -115,7 +115,7 @@ def test_changing_from_one_module_to_another_forgets_the_first(window: MainWindo
         measured(window, qtbot)
         window.connect_to(other.start())
         measured(window, qtbot, 3)
-        table = window.live.meters.text_table()
+        table = window.live.figures.meters.text_table()
         assert "L3" not in table
         assert f"Voltage\t{house.truth['V1r']:.1f}" in table
         window.grab().save(str(PICTURES / "live-1p-dark.png"))

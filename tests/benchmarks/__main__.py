@@ -1,6 +1,6 @@
 """`make bench`: prints speed and memory as ratios within one run, and keeps them in docs/performance.md.
 
-Usage: python -m tests.benchmarks [NAME ...]     (names: drawing wire memory start; default: all)
+Usage: python -m tests.benchmarks [NAME ...]     (names: memory wire drawing eight start; default: all)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMES = ("drawing", "wire", "memory", "start")
+NAMES = ("memory", "wire", "drawing", "eight", "start")
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 
@@ -31,9 +31,11 @@ class Row:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run benchmarks; 0 when every limit holds, else 1."""
     parser = argparse.ArgumentParser(prog="tests.benchmarks")
-    parser.add_argument("names", nargs="*", choices=[*NAMES, []], default=list(NAMES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(NAMES)} (default: all)")
     parser.add_argument("--keep", action="store_true", help="write docs/performance.md")
     args = parser.parse_args(arguments)
+    if unknown := set(args.names) - set(NAMES):
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     sections = []
     for name in args.names or NAMES:
         module = importlib.import_module(f"tests.benchmarks.{name}")

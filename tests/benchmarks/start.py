@@ -14,7 +14,7 @@ import time
 
 from tests.fakes.command_line import ROOT, Simulation, environment
 
-RUNS = 15
+RUNS = 21
 
 BARE = """
 import numpy as np
