@@ -89,18 +89,22 @@ def test_unplugging_resumes_with_a_gap() -> None:
     assert "Waiting for it to come back" in done.stderr
 
 
+def start_reading(url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, MAIN, "read", url, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+
+
 @pytest.mark.parametrize("ending", ["SIGTERM", "SIGINT"])
 def test_signals_end_simulate_and_read_within_two_seconds(ending: str) -> None:
     import signal
 
     with Simulation("--usb", "--preset", "clean") as module:
-        reader = subprocess.Popen(
-            [sys.executable, MAIN, "read", module.told["usb"], "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
+        reader = start_reading(module.told["usb"])
         assert reader.stdout is not None
         assert reader.stdout.readline().startswith("{")
         for process in (reader, module.process):
@@ -113,13 +117,7 @@ def test_signals_end_simulate_and_read_within_two_seconds(ending: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe shows at the next line only")
 def test_a_closed_pipe_ends_simulate_and_read() -> None:
     with Simulation("--usb", "--preset", "clean") as module:
-        reader = subprocess.Popen(
-            [sys.executable, MAIN, "read", module.told["usb"], "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
+        reader = start_reading(module.told["usb"])
         assert reader.stdout is not None
         reader.stdout.readline()
         reader.stdout.close()
@@ -237,3 +235,16 @@ def test_the_window_is_drawn_to_a_file(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert int.from_bytes(picture.read_bytes()[16:20], "big") == 1280
     assert int.from_bytes(picture.read_bytes()[20:24], "big") == 720
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="these systems always have a display")
+def test_without_a_display_the_window_says_how_to_see_it() -> None:
+    bare = {
+        key: value
+        for key, value in environment().items()
+        if key not in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    }
+    done = subprocess.run([sys.executable, MAIN], capture_output=True, text=True, timeout=30, env=bare, check=False)
+    assert done.returncode == 1
+    assert "--screenshot" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
