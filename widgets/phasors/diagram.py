@@ -30,6 +30,7 @@ from widgets.theme import Theme, font
 EMPTY_TEXT = "No phasors yet. Choose a module at the top left."
 
 _RIGHT_EDGE = 13
+_ROW, _LEGEND = 26, 54
 """With the inset of the card 16 px beside the table."""
 
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -171,11 +172,15 @@ class PhasorDiagram(QWidget):
     def _row_rect(self, index: int) -> QRectF:
         scale = self._scale
         channels = self._phasors.channels
-        row = 26 * scale
-        legend = 54 * scale
+        legend = _LEGEND * scale if self._has_legend() else 0.0
+        row = min(_ROW * scale, (self.height() - 16.0) / max(1, len(channels)))
         top = max(8.0, (self.height() - row * len(channels) - legend) / 2)
         left = self.width() - _RIGHT_EDGE - 112 * scale
         return QRectF(round(left), round(top + index * row), round(112 * scale), round(row))
+
+    def _has_legend(self) -> bool:
+        """Where the room is short the table goes first."""
+        return self.height() >= (_ROW * len(self._phasors.channels) + _LEGEND) * self._scale + 16.0
 
     def _paint_table(self, painter: QPainter, selected: int | None) -> None:
         theme, scale, channels = self._theme, self._scale, self._phasors.channels
@@ -201,6 +206,8 @@ class PhasorDiagram(QWidget):
             text = self._phasors.angle_text(channel)
             painter.setPen(theme.colour("text3" if text == NOT_AVAILABLE else "text"))
             painter.drawText(rect, _RIGHT, text)
+        if not self._has_legend():
+            return
         rect = self._row_rect(len(channels))
         letters = {name[0] for name in channels}
         kinds = [kind for kind, letter in (("voltage", "V"), ("current", "I")) if letter in letters]

@@ -18,6 +18,7 @@ INDICATIVE_STRENGTH = 0.45
 """How strong the bars of indicative orders are."""
 
 _CENTRE = Qt.AlignmentFlag.AlignCenter
+_LABEL_APART = 15
 
 
 def paint_still(
@@ -37,7 +38,8 @@ def paint_still(
     painter.setFont(font("order", scale))
     for order in range(1, ORDERS + 1):
         missing = spectrum.has_data and spectrum.knowledge(order) == "n/a"
-        if (order - 1) % every == 0 or order == ORDERS:
+        crowds_last = order < ORDERS and geometry.centre(ORDERS) - geometry.centre(order) < _LABEL_APART * scale
+        if ((order - 1) % every == 0 and not crowds_last) or order == ORDERS:
             painter.setPen(theme.colour("text3" if missing else "axis"))
             painter.drawText(label_rect(geometry, order, scale), _CENTRE, str(order))
 
