@@ -14,6 +14,7 @@ test: $(READY) lint
 	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m "not soak and not bench" $(ARGS)
 
 bench: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[bench]"
 	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks $(ARGS)
 
 soak: $(READY)
