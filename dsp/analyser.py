@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dsp.channels import ChannelSpec, ChipSpec
 from dsp.energy import EnergyMeter
 from dsp.measurement import Band, Measurement
+from dsp.observers import Observer, WindowData
 from dsp.quantities import Quantities, QuantityTable
 from dsp.short_record import short_window
 from dsp.spectrum import FrontEnd, spectrum_of
@@ -37,6 +38,7 @@ class Analyser:
 
     nominal_frequency_hz: 50 or 60 decides between 10 and 12 cycles; None: the nearer to what is measured.
     nominal_voltage_v: declared voltage that events and deviations refer to.
+    observers: told of every window, gap and restart, within pull, finish and restart.
     """
 
     def __init__(
@@ -47,12 +49,17 @@ class Analyser:
         nominal_frequency_hz: float | None = None,
         nominal_voltage_v: float = 230.0,
         module: str | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.system: WiringSystem = system
         self.nominal_voltage_v = nominal_voltage_v
         self._module = module
         self._chips = tuple(chips)
         self._channels = tuple(channel for chip in self._chips for channel in chip.channels)
+        self._observers = tuple(observers)
+        self._places = {
+            channel.key: (number, row) for number, chip in enumerate(chips) for row, channel in enumerate(chip.channels)
+        }
         self._front_end = FrontEnd(self._channels)
         self._table = QuantityTable(system, self._channels)
         self._windows = WindowMaker(self._chips, nominal_frequency_hz)
@@ -115,6 +122,8 @@ class Analyser:
         rest = self._windows.rest()
         if rest is not None:
             self._left_over.append(self._gap(Lost(*rest, 0)))
+        for observer in self._observers:
+            observer.on_restart()
         self._windows.clear()
         self._utc = UtcMap()
         self._origin_us = None
@@ -131,6 +140,8 @@ class Analyser:
         return results
 
     def _gap(self, lost: Lost) -> Measurement:
+        for observer in self._observers:
+            observer.on_gap(lost.start_s, lost.end_s, lost.samples)
         return Measurement(
             end_ns=self._utc.utc_ns(lost.end_s),
             start_s=self._clock_s(lost.start_s),
@@ -163,7 +174,7 @@ class Analyser:
             flags += self._flags(window, waveform, found)
         else:
             flags += ("no-fundamental",)
-        return Measurement(
+        measurement = Measurement(
             end_ns=self._utc.utc_ns(window.end_s),
             start_s=self._clock_s(window.start_s),
             end_s=self._clock_s(window.end_s),
@@ -176,6 +187,11 @@ class Analyser:
             phasors=found.phasors if found else {},
             orders=found.orders if found else {},
         )
+        if self._observers:
+            data = WindowData(window, measurement, self._channels, self._places, self._windows.streams, self._utc)
+            for observer in self._observers:
+                observer.on_window(data)
+        return measurement
 
     def _take(self, window: Window) -> Waveform:
         parts = np.arange(self._points) / self._points
