@@ -27,3 +27,13 @@ def install_fonts() -> None:
     QFont.insertSubstitutions(FAMILY, ["Noto Sans", "DejaVu Sans"])
     # Cached grids of large screens do not fit the 10 MB that Qt allows by itself.
     QPixmapCache.setCacheLimit(128 * 1024)
+
+
+def theme_name(choice: str) -> str:
+    """ "light" or "dark"; "system" (or anything else) is what the system prefers."""
+    from PySide6.QtCore import Qt
+    from PySide6.QtGui import QGuiApplication
+
+    if choice in ("light", "dark"):
+        return choice
+    return "dark" if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else "light"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from PySide6.QtCore import QObject, QPoint, Signal
-from PySide6.QtGui import QActionGroup
+from PySide6.QtGui import QActionGroup, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
+from app.appearance import theme_name
+from app.preferences import Preferences
+from resources.themes import palettes
 from widgets.theme import Theme
 
-_THEMES = {"light": "Light", "dark": "Dark"}
+_CHOICES = {"system": "As the system", "light": "Light", "dark": "Dark"}
 _PALETTES = {
     "iec": "IEC: brown, black, grey, blue",
     "us": "US: black, red, blue",
@@ -17,14 +22,27 @@ _PALETTES = {
 
 
 class AppearanceMenu(QObject):
-    """Keeps the chosen theme and palette."""
+    """Keeps the choice of theme and palette in the preferences, and follows the system where that is the choice.
 
-    theme_chosen = Signal(object)
+    asked: "light" or "dark" for this start alone; None: what was chosen last.
+    """
 
-    def __init__(self, parent: QWidget, theme: Theme) -> None:
+    theme_changed = Signal(object)
+    """Theme."""
+
+    def __init__(self, parent: QWidget, preferences: Preferences, asked: str | None) -> None:
         super().__init__(parent)
         self._parent = parent
-        self._theme = theme
+        self._preferences = preferences
+        self._choice = asked or preferences.get("theme", str, "system")
+        palette = preferences.get("palette", str, "iec")
+        self._palette = palette if palette in palettes() else "iec"
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
+
+    @property
+    def theme(self) -> Theme:
+        """The theme that is due."""
+        return Theme(theme_name(self._choice), self._palette)
 
     def open_at(self, top_right: QPoint) -> None:
         """Show the menu with its right upper corner at a point of the screen."""
@@ -34,25 +52,38 @@ class AppearanceMenu(QObject):
 
     def toggle(self) -> None:
         """From dark to light or back."""
-        self._choose(Theme("light" if self._theme.is_dark else "dark", self._theme.palette))
+        self.choose("light" if self.theme.is_dark else "dark")
+
+    def choose(self, choice: str) -> None:
+        """ "system", "light" or "dark", from now on."""
+        self._choice = choice
+        self._preferences.set("theme", choice)
+        self.theme_changed.emit(self.theme)
+
+    def choose_palette(self, name: str) -> None:
+        """One of `resources.themes.palettes()`, from now on."""
+        self._palette = name
+        self._preferences.set("palette", name)
+        self.theme_changed.emit(self.theme)
 
     def build(self) -> QMenu:
         """The menu as it is now."""
         menu = QMenu(self._parent)
-        self._add_group(menu, _THEMES, self._theme.name, lambda name: Theme(name, self._theme.palette))
+        _add_group(menu, _CHOICES, self._choice, self.choose)
         menu.addSeparator()
-        self._add_group(menu, _PALETTES, self._theme.palette, lambda name: Theme(self._theme.name, name))
+        _add_group(menu, _PALETTES, self._palette, self.choose_palette)
         return menu
 
-    def _add_group(self, menu: QMenu, choices: dict[str, str], current: str, make) -> None:  # type: ignore[no-untyped-def]
-        group = QActionGroup(menu)
-        for name, text in choices.items():
-            action = menu.addAction(text)
-            action.setCheckable(True)
-            action.setChecked(name == current)
-            action.triggered.connect(lambda _=False, name=name: self._choose(make(name)))
-            group.addAction(action)
+    def _follow_system(self) -> None:
+        if self._choice not in ("light", "dark"):
+            self.theme_changed.emit(self.theme)
 
-    def _choose(self, theme: Theme) -> None:
-        self._theme = theme
-        self.theme_chosen.emit(theme)
+
+def _add_group(menu: QMenu, choices: Mapping[str, str], current: str, choose: Callable[[str], None]) -> None:
+    group = QActionGroup(menu)
+    for name, text in choices.items():
+        action = menu.addAction(text)
+        action.setCheckable(True)
+        action.setChecked(name == current)
+        action.triggered.connect(lambda _=False, name=name: choose(name))
+        group.addAction(action)

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import QSize, QStandardPaths, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app.appearance import install_fonts
 from app.main_window import MainWindow
 from app.module_session import ModuleSession
+from app.preferences import Preferences
 from app.stopping import Stop
-from widgets.theme import Theme
 
 _LOOK_FOR_STOP_MS = 250
 
@@ -22,13 +22,16 @@ _LOOK_FOR_STOP_MS = 250
 class Desktop:
     """One application with one window."""
 
-    def __init__(self, *, theme: str | None, size: tuple[int, int] | None, page: str, stop: Stop) -> None:
+    def __init__(
+        self, *, theme: str | None, size: tuple[int, int] | None, page: str, stop: Stop, remember: bool = False
+    ) -> None:
         self._qt = QApplication.instance() or QApplication(sys.argv[:1])
         self._qt.setApplicationName("Sensix")
         self._qt.setApplicationDisplayName("Sensix")
         install_fonts()
-        self.window = MainWindow(Theme(theme or _system_theme()))
-        self.window.resize(QSize(*size) if size else _comfortable_size())
+        preferences = Preferences(_preferences_path() if remember else None)
+        self.window = MainWindow(preferences, theme)
+        self.window.resize(QSize(*size) if size else _size(preferences))
         self.window.show_page(page)
         self._stop = stop
         self._watch = QTimer()
@@ -69,11 +72,15 @@ class Desktop:
             self._qt.quit()
 
 
-def _system_theme() -> str:
-    return "dark" if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else "light"
+def _preferences_path() -> Path:
+    folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppConfigLocation)
+    return Path(folder) / "window.json"
 
 
-def _comfortable_size() -> QSize:
-    screen = QGuiApplication.primaryScreen()
+def _size(preferences: Preferences) -> QSize:
+    kept = preferences.get("size", list)
     wanted = QSize(1440, 900)
+    if kept is not None and len(kept) == 2 and all(isinstance(length, int) and length > 0 for length in kept):
+        wanted = QSize(*kept)
+    screen = QGuiApplication.primaryScreen()
     return wanted if screen is None else wanted.boundedTo(screen.availableSize())

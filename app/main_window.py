@@ -15,6 +15,7 @@ from app.link_words import link_words
 from app.live_page import LivePage
 from app.module_menu import ModuleMenu
 from app.module_session import ModuleSession
+from app.preferences import Preferences
 from device_io.source import LinkPhase, LinkState, ModuleInfo
 from device_io.waveform_store import WaveformStore
 from dsp.measurement import FLAGS, Measurement
@@ -28,12 +29,16 @@ _METHOD = "Method of IEC 61000-4-30, not certified"
 
 
 class MainWindow(QWidget):
-    """Shows facts of the session on the page in front; asks the session for what a person wants."""
+    """Shows facts of the session on the page in front; asks the session for what a person wants.
 
-    def __init__(self, theme: Theme) -> None:
+    theme: "light" or "dark" for this start; None: as chosen last.
+    """
+
+    def __init__(self, preferences: Preferences, theme: str | None = None) -> None:
         super().__init__()
         self.setWindowTitle("Sensix")
         self.setMinimumSize(1024, 640)
+        self._preferences = preferences
         self.session = ModuleSession(self)
         self.rail = NavigationRail()
         self.top_bar = TopBar()
@@ -45,13 +50,14 @@ class MainWindow(QWidget):
             self._pages.addWidget(page)
         self.rail.set_pages([("live", "Live", "live", True, "")])
         self._module_menu = ModuleMenu(self)
-        self._appearance = AppearanceMenu(self, theme)
+        self._appearance = AppearanceMenu(self, preferences, theme)
         self._store: WaveformStore | None = None
         self._since = ""
         self._compact: bool | None = None
         self._lay_out()
         self._connect()
-        self.set_theme(theme)
+        self.set_theme(self._appearance.theme)
+        self.live.scope.restore(preferences.get("oscilloscope", dict, {}))
         self._show_no_module()
 
     def _lay_out(self) -> None:
@@ -70,7 +76,7 @@ class MainWindow(QWidget):
         self.rail.page_chosen.connect(self.show_page)
         self.top_bar.module_pressed.connect(self._open_module_menu)
         self.top_bar.help_pressed.connect(self._open_appearance_menu)
-        self._appearance.theme_chosen.connect(self.set_theme)
+        self._appearance.theme_changed.connect(self.set_theme)
         self._module_menu.chosen.connect(self.connect_to)
         self._module_menu.demo_chosen.connect(self.session.start_demo)
         self._module_menu.disconnect_chosen.connect(self.session.disconnect_module)
@@ -186,6 +192,9 @@ class MainWindow(QWidget):
         super().resizeEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self._preferences.set("size", [self.width(), self.height()])
+        self._preferences.set("oscilloscope", self.live.scope.state())
+        self._preferences.save()
         self.session.disconnect_module()
         super().closeEvent(event)
 

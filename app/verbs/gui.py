@@ -113,6 +113,7 @@ def _run(args: argparse.Namespace, output: Output, demo: DemoModule | None, conn
         size=args.size or (_DEFAULT_SIZE if args.screenshot else None),
         page=args.page,
         stop=output.stop,
+        remember=args.screenshot is None,
     )
     if args.screenshot is None:
         return desktop.run(begin)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
+from app.preferences import Preferences
 from device_io.virtual_module.faults import parse_faults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.usb_port import UsbPort
@@ -20,7 +21,7 @@ PICTURES = Path(__file__).resolve().parents[2] / "screenshots"
 
 @pytest.fixture
 def window(qtbot: QtBot) -> Iterator[MainWindow]:
-    made = MainWindow(Theme("dark"))
+    made = MainWindow(Preferences(None), "dark")
     made.resize(QSize(1440, 900))
     qtbot.addWidget(made)
     made.show()
@@ -122,3 +123,58 @@ def test_changing_from_one_module_to_another_forgets_the_first(window: MainWindo
     finally:
         window.disconnect_module()
         other.stop()
+
+
+def test_the_window_remembers_how_it_looked(qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "window.json"
+    first = MainWindow(Preferences(path))
+    qtbot.addWidget(first)
+    first.resize(1300, 820)
+    first._appearance.choose("dark")
+    first._appearance.choose_palette("us")
+    first.live.scope.set_time_per_division(0.02)
+    first.close()
+    kept = Preferences(path)
+    assert kept.get("theme", str) == "dark"
+    assert kept.get("palette", str) == "us"
+    assert kept.get("size", list) == [1300, 820]
+    second = MainWindow(kept)
+    qtbot.addWidget(second)
+    assert second.live.scope.state() == first.live.scope.state()
+    assert second._appearance.theme == Theme("dark", "us")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"schema": 99}', '{"schema": 1, "oscilloscope": 7, "size": "x", "theme": []}']
+)
+def test_broken_preferences_count_as_none(qtbot: QtBot, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "window.json"
+    path.write_text(text, encoding="utf-8")
+    window = MainWindow(Preferences(path))
+    qtbot.addWidget(window)
+    assert Preferences(path).get("size", list) is None
+
+
+def test_the_virtual_module_is_chosen_from_the_menu(window: MainWindow, qtbot: QtBot) -> None:
+    menu = window._module_menu.build([("/dev/ttyUSB7", "CP2102 bridge")], connected=True)
+    texts = [action.text() for action in menu.actions()]
+    assert "/dev/ttyUSB7  (CP2102 bridge)" in texts
+    assert "Disconnect" in texts
+    demo = next(action.menu() for action in menu.actions() if action.text() == "Virtual module")
+    clean = next(action for action in demo.actions() if action.text() == "clean")
+    clean.trigger()
+    measured(window, qtbot)
+    process = window.session._demo._process  # type: ignore[union-attr]
+    window.disconnect_module()
+    assert process.poll() is not None
+    assert "No serial port found" in window._module_menu.build([], connected=False).actions()[0].text()
+
+
+def test_the_theme_is_changed_by_menu_and_key(window: MainWindow, qtbot: QtBot) -> None:
+    themes: list[Theme] = []
+    window._appearance.theme_changed.connect(themes.append)
+    qtbot.keyClick(window, "t", Qt.KeyboardModifier.ControlModifier)
+    assert [theme.name for theme in themes] == ["light"]
+    menu = window._appearance.build()
+    next(action for action in menu.actions() if action.text().startswith("US")).trigger()
+    assert themes[-1] == Theme("light", "us")
