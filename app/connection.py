@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 QUEUE_BATCHES = 512
 """Batches that may wait for the analyser: some ten seconds of a stream."""
+HEAD_START_S = 0.1
+"""What a listener's first picture is ahead of the first figures: a window needs 0.2 s of samples anyway."""
 HISTORY_S = 600.0
 """Seconds of waveform that the window keeps: 67 MB for seven channels."""
 
@@ -166,6 +168,7 @@ class Connection:
     def _analyse(self) -> None:
         analyser: Analyser | None = None
         info: ModuleInfo | None = None
+        self._ending.wait(HEAD_START_S)
         while not self._ending.is_set():
             try:
                 item = self._queue.get(timeout=0.5)
