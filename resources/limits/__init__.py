@@ -1,19 +1,20 @@
-"""Limit tables of standards: versioned data with the source of every number."""
+"""Limit tables of standards: versioned data with the source of every number.
+
+`document` reads the files, `standards` gives what a week is held against (EN 50160, IEC 61000-2-2, IEEE 519),
+`emission_classes` IEC 61000-3-2, `tolerance` the curves and grids for events, `tables` prints all of it.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
 
-NAMES = ("en50160-lv",)
-"""Names of the tables."""
+from resources.limits.document import Status, load, sources, worst_status
 
-Status = Literal["verified", "from memory"]
+NAMES = ("en50160-lv", "iec61000-2-2-lv")
+"""Tables of voltage harmonics in % of the fundamental."""
 
 
 @dataclass(frozen=True)
@@ -35,58 +36,28 @@ class HarmonicLimits:
     source: str
 
 
-@dataclass(frozen=True)
-class VoltageBand:
-    """Limits of the supply voltage (10-min means), % of the nominal voltage: low..high for `fraction_pct` of a week,
-    outer_low..outer_high always."""
-
-    low_pct: float
-    high_pct: float
-    fraction_pct: float
-    outer_low_pct: float
-    outer_high_pct: float
-    status: Status
-    source: str
-
-
 @cache
 def harmonic_limits(name: str) -> HarmonicLimits:
-    """Limits of voltage harmonics of a table of `NAMES`. ValueError for another name."""
-    document = _document(name)
-    single, thd = document["harmonics"], document["thd"]
-    orders = {int(order): float(limit) for order, limit in single["limits_pct_of_u1"].items()}
+    """Limits of voltage harmonics of a table of `NAMES` for 10-min means. ValueError for another name."""
+    if name not in NAMES:
+        raise ValueError(f'There is no table of harmonics "{name}"; choose one of {", ".join(NAMES)}.')
+    document = load(name)
+    harmonics = [
+        (part, criterion)
+        for part in document["requirements"]
+        for criterion in part["criteria"]
+        if part["quantity"] in ("harmonics", "THD") and criterion["over"]["window"] == "10min"
+    ]
+    orders = {int(order): float(limit) for _, c in harmonics for order, limit in c.get("high_by_order", {}).items()}
+    thd, thd_criterion = next((part, criterion) for part, criterion in harmonics if part["quantity"] == "THD")
+    parts = [part for part, _ in harmonics]
     return HarmonicLimits(
         name=document["name"],
         edition=document["edition"],
-        orders=MappingProxyType(orders),
-        thd_pct=float(thd["limit_pct"]),
+        orders=MappingProxyType(dict(sorted(orders.items()))),
+        thd_pct=float(thd_criterion["high"]),
         thd_to=int(thd["to_order"]),
-        fraction_pct=float(single["fraction_pct"]),
-        status=single["status"],
-        source=single["source"],
+        fraction_pct=float(thd_criterion["over"]["fraction_pct"]),
+        status=worst_status(parts),
+        source=sources(parts),
     )
-
-
-@cache
-def voltage_band(name: str) -> VoltageBand:
-    """Limits of the supply voltage of a table of `NAMES`. ValueError for another name."""
-    band = _document(name)["voltage"]
-    inner, outer = band["of_week"], band["always"]
-    return VoltageBand(
-        low_pct=float(inner["low_pct"]),
-        high_pct=float(inner["high_pct"]),
-        fraction_pct=float(inner["fraction_pct"]),
-        outer_low_pct=float(outer["low_pct"]),
-        outer_high_pct=float(outer["high_pct"]),
-        status=band["status"],
-        source=band["source"],
-    )
-
-
-@cache
-def _document(name: str) -> dict[str, Any]:
-    if name not in NAMES:
-        raise ValueError(f'There is no limit table "{name}"; choose one of {", ".join(NAMES)}.')
-    text = Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8")
-    document: dict[str, Any] = json.loads(text)
-    return document
