@@ -7,7 +7,7 @@ coherently) -> spectrum (front end divided out) -> quantities -> Measurement.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class Analyser:
 
     nominal_frequency_hz: 50 or 60 decides between 10 and 12 cycles; None: the nearer to what is measured.
     nominal_voltage_v: declared voltage that events and deviations refer to.
+    demand_current_a: maximum demand load current IL that TDD refers to; without it TDD is null.
     observers: told of every window, gap and restart, within pull, finish and restart.
     """
 
@@ -48,6 +49,7 @@ class Analyser:
         *,
         nominal_frequency_hz: float | None = None,
         nominal_voltage_v: float = 230.0,
+        demand_current_a: float | None = None,
         module: str | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -61,11 +63,13 @@ class Analyser:
             channel.key: (number, row) for number, chip in enumerate(chips) for row, channel in enumerate(chip.channels)
         }
         self._front_end = FrontEnd(self._channels)
-        self._table = QuantityTable(system, self._channels)
+        self._energy = EnergyMeter([str(p) for p in phases_of(system)])
+        frequencies = ("Fqai", *(f"Fq{p}i" for p in phases_of(system)))
+        self._table = QuantityTable(
+            system, self._channels, demand_current_a=demand_current_a, further=(*frequencies, *self._energy.keys)
+        )
         self._windows = WindowMaker(self._chips, nominal_frequency_hz)
         self._points = points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0))
-        self._energy = EnergyMeter()
-        self._energy_phases = (*(str(p) for p in phases_of(system)), "c")
         self._utc = UtcMap()
         self._origin_us: float | None = None
         self._measured = False
@@ -150,7 +154,7 @@ class Analyser:
             window="10/12-cycle",
             flags=("gap",),
             band=NO_BAND,
-            values=dict(self._energy.registers()),
+            values=self._energy.registers(),
             module=self._module,
             samples_lost=lost.samples,
         )
@@ -158,19 +162,16 @@ class Analyser:
     def _measure(self, window: Window, kind: str, flags: tuple[str, ...]) -> Measurement:
         duration = window.end_s - window.start_s
         locked = window.model is not None
-        values: dict[str, float | None] = {}
+        values: Mapping[str, float | None] = {}
         band, found = NO_BAND, None
         if locked or "short" not in flags:
             waveform = self._take(window)
             spectrum = spectrum_of(waveform, self._front_end, duration, window.cycles if locked else 0)
             found = self._table.measure(spectrum)
             band = spectrum.band
-            numbers = found.values
-            self._energy.add(numbers, self._energy_phases, duration)
-            numbers.update(self._frequencies(window))
-            numbers.update(self._energy.registers())
-            values = {key: value if math.isfinite(value) else None for key, value in numbers.items()}
-            values.update(found.spectral)
+            self._energy.add(found.powers, duration)
+            found.further[:] = (*self._frequencies(window), *self._energy.numbers)
+            values = found.values
             flags += self._flags(window, waveform, found)
         else:
             flags += ("no-fundamental",)
@@ -202,14 +203,13 @@ class Analyser:
         mean_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
         return take_waveform(self._chips, self._windows.streams, instants, window.end_s, mean_hz)
 
-    def _frequencies(self, window: Window) -> dict[str, float]:
+    def _frequencies(self, window: Window) -> list[float]:
+        """Fqai and Fqpi of each phase, by its voltage, else its current; NaN where there is none."""
+        phases, own = phases_of(self.system), window.frequencies_hz
         if window.model is None:
-            return {}
-        values = {"Fqai": window.cycles / (window.end_s - window.start_s)}
-        for p in phases_of(self.system):
-            own = window.frequencies_hz.get(f"V{p}", window.frequencies_hz.get(f"I{p}", math.nan))
-            values[f"Fq{p}i"] = own
-        return values
+            return [math.nan] * (1 + len(phases))
+        mean = window.cycles / (window.end_s - window.start_s)
+        return [mean, *(own.get(f"V{p}", own.get(f"I{p}", math.nan)) for p in phases)]
 
     def _flags(self, window: Window, waveform: Waveform, found: Quantities) -> tuple[str, ...]:
         """A current input is dead when its samples do not move (no load still shows noise); a voltage input also

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_KINDS = (("tAE", ""), ("EP", "+"), ("EP", "-"), ("SE", ""), ("fQE", ""), ("EQ", "+"), ("EQ", "-"))
 
 
 class EnergyMeter:
-    """Registers since the meter began, with p = 1..3 or c (all phases), in Wh, VAh, varh:
+    """Registers since the meter began, with p of `phases` and c (all of them), in Wh, VAh, varh:
 
     tAEp: active energy, imported minus exported. SEp: apparent energy. fQEp: fundamental reactive energy, inductive
     minus capacitive. EPp+ EPp- (import, export) and EQp+ EQp- (inductive, capacitive) only grow; those of all phases
     follow the sign of the total power of each window, as a bidirectional meter counts.
+
+    keys: of the registers; numbers: float64 [keys], NaN for those that nothing was ever added to.
     """
 
-    def __init__(self) -> None:
-        self._registers: defaultdict[str, float] = defaultdict(float)
+    def __init__(self, phases: Sequence[str]) -> None:
+        self._phases = (*phases, "c")
+        self.keys = tuple(f"{name}{p}{sign}" for name, sign in _KINDS for p in self._phases)
+        self._registers = np.full((len(_KINDS), len(self._phases)), np.nan)
+        self._quadrants = np.zeros((4, len(self._phases)))
 
-    def add(self, values: Mapping[str, float], phases: tuple[str, ...], duration_s: float) -> None:
-        """Add a window: values holds Pp, SPp and fSPp (W, VA, var); what is missing or NaN adds nothing."""
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        return self._registers.ravel()
+
+    def add(self, powers: NDArray[np.float64], duration_s: float) -> None:
+        """Add a window: powers [P, S, Q1] x [phases and sum], W, VA, var; what is NaN adds nothing."""
         hours = duration_s / 3600.0
-        for p in phases:
-            active, apparent = values.get(f"P{p}", math.nan), values.get(f"SP{p}", math.nan)
-            reactive = values.get(f"fSP{p}", math.nan)
-            if math.isfinite(active):
-                self._registers[f"tAE{p}"] += active * hours
-                self._registers[f"EP{p}+"] += max(active, 0.0) * hours
-                self._registers[f"EP{p}-"] += max(-active, 0.0) * hours
-            if math.isfinite(apparent):
-                self._registers[f"SE{p}"] += apparent * hours
-            if math.isfinite(reactive):
-                self._registers[f"fQE{p}"] += reactive * hours
-                self._registers[f"EQ{p}+"] += max(reactive, 0.0) * hours
-                self._registers[f"EQ{p}-"] += max(-reactive, 0.0) * hours
+        active, apparent, reactive = powers * hours
+        rows = np.empty_like(self._registers)
+        rows[0], rows[3], rows[4] = active, apparent, reactive
+        np.maximum(active, 0.0, out=rows[1])
+        np.maximum(-active, 0.0, out=rows[2])
+        np.maximum(reactive, 0.0, out=rows[5])
+        np.maximum(-reactive, 0.0, out=rows[6])
+        known = np.isfinite(rows)
+        if not known.all():
+            rows = np.where(known, rows, 0.0)
+        begun = ~np.isnan(self._registers)
+        if not begun.all():
+            self._registers[known & ~begun] = 0.0
+        self._registers += rows
+        quadrant = np.where(active >= 0.0, np.where(reactive >= 0.0, 0, 3), np.where(reactive >= 0.0, 1, 2))
+        both = known[0] & known[4]
+        self._quadrants[quadrant, np.arange(active.size)] += np.where(both, np.abs(rows[4]), 0.0)
 
     def registers(self) -> dict[str, float]:
         """Registers so far; those that nothing was ever added to are left out."""
-        return dict(self._registers)
+        return {k: v for k, v in zip(self.keys, self.numbers.tolist(), strict=True) if v == v}
+
+    def quadrants_varh(self) -> dict[str, tuple[float, float, float, float]]:
+        """{phase or "c": reactive energy in the quadrants I to IV}, varh, all positive (IEC 62053-23): I imports active
+        and inductive reactive energy, II exports active and imports reactive, III exports both, IV imports active and
+        exports reactive energy."""
+        columns = self._quadrants.T.tolist()
+        return {p: (q[0], q[1], q[2], q[3]) for p, q in zip(self._phases, columns, strict=True)}

@@ -1,96 +1,279 @@
-"""Powers after IEEE 1459-2010, from the lines of a spectrum. Import is positive; inductive reactive power too."""
+"""Powers after IEEE 1459-2010. Import is positive; so is inductive reactive power of an import.
+
+Fundamental (1) and the rest (H: harmonics, interharmonics and direct current) are kept apart: X_H^2 = X^2 - X_1^2.
+Every property is worked out when asked for. All inputs are rms values, complex for the fundamental's phasors.
+"""
 
 from __future__ import annotations
 
-import cmath
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.sequences import symmetrical_components
 
-def degrees(angle_rad: float) -> float:
-    """An angle in (-180, 180] degrees."""
-    wrapped = math.degrees(math.remainder(angle_rad, 2.0 * math.pi))
-    return 180.0 if wrapped <= -180.0 else wrapped
+Floats = NDArray[np.float64]
+Phasors = NDArray[np.complex128]
+
+
+def _rest(whole: Floats, part: Floats) -> Floats:
+    """Root of whole^2 - part^2, 0 where rounding makes it negative."""
+    return np.sqrt(np.maximum((whole - part) * (whole + part), 0.0))
 
 
 @dataclass(frozen=True)
-class PhasePower:
-    """One phase: p, s, p1, q1 in W, VA, W, var (p1, q1: of the fundamental, NaN without one).
-    lit: both voltage and current carry a fundamental, so that factors and angles mean something."""
+class PhasePowers:
+    """Powers of single phases (IEEE 1459-2010, 3.1.2), each an array [phases].
 
-    p: float
-    s: float
-    p1: float
-    q1: float
-    phi_rad: float
-    lit: bool
-
-
-def phase_power(
-    voltage: NDArray[np.complex128],
-    current: NDArray[np.complex128],
-    voltage_rms: float,
-    current_rms: float,
-    order_1: int,
-    lit: bool,
-) -> PhasePower:
-    """Powers of a phase from complex rms lines [lines]; order_1: index of the fundamental, 0 where there is none."""
-    p = float(voltage.real @ current.real + voltage.imag @ current.imag)
-    p1 = q1 = phi = math.nan
-    if order_1:
-        v1, i1 = complex(voltage[order_1]), complex(current[order_1])
-        s1 = v1 * i1.conjugate()
-        p1, q1, phi = s1.real, s1.imag, cmath.phase(s1)
-    return PhasePower(p, voltage_rms * current_rms, p1, q1, phi, lit)
-
-
-def power_values(phases: Mapping[str, PhasePower]) -> dict[str, float]:
-    """Keys of the powers for each phase name and "c", their sum.
-
-    SPp = Vrms Irms; SPc = Sa is the arithmetic sum; fSPp = Q1p is the reactive power of the fundamental and fSPc
-    = Q1c their sum. PFpi and PFc are P / S with the sign of P; dPFp = P1 / S1 and dPFc = P1 / |P1 + jQ1| of the sums.
+    v, i: rms, V and A. v1, i1: phasors of the fundamental. p: active power, W.
     """
-    values: dict[str, float] = {}
-    for name, power in phases.items():
-        values[f"P{name}"], values[f"SP{name}"] = power.p, power.s
-        values[f"fSP{name}"] = values[f"Q1{name}"] = power.q1
-        if power.lit:
-            values[f"PF{name}i"] = power.p / power.s
-            values[f"dPF{name}"] = math.cos(power.phi_rad)
-            values[f"phi{name}"] = degrees(power.phi_rad)
-    p, s = sum(power.p for power in phases.values()), sum(power.s for power in phases.values())
-    p1, q1 = sum(power.p1 for power in phases.values()), sum(power.q1 for power in phases.values())
-    values["Pc"], values["SPc"], values["Sa"] = p, s, s
-    values["fSPc"] = values["Q1c"] = q1
-    if any(power.lit for power in phases.values()):
-        values["PFc"] = p / s
-        s1 = math.hypot(p1, q1)
-        if s1 > 0.0:
-            values["dPFc"] = p1 / s1
-    return values
+
+    v: Floats
+    i: Floats
+    v1: Phasors
+    i1: Phasors
+    p: Floats
+
+    @property
+    def s(self) -> Floats:
+        """Apparent power S = V I, VA."""
+        return self.v * self.i
+
+    @property
+    def complex_1(self) -> Phasors:
+        """P1 + j Q1 of the fundamental, VA."""
+        return self.v1 * self.i1.conj()
+
+    @property
+    def p1(self) -> Floats:
+        """Fundamental active power V1 I1 cos(theta1), W."""
+        return self.complex_1.real
+
+    @property
+    def q1(self) -> Floats:
+        """Fundamental reactive power V1 I1 sin(theta1), var; theta1: angle of V1 minus angle of I1."""
+        return self.complex_1.imag
+
+    @property
+    def s1(self) -> Floats:
+        """Fundamental apparent power, VA."""
+        return np.abs(self.complex_1)
+
+    @property
+    def v_h(self) -> Floats:
+        """Rms of the voltage without the fundamental, V."""
+        return _rest(self.v, np.abs(self.v1))
+
+    @property
+    def i_h(self) -> Floats:
+        """Rms of the current without the fundamental, A."""
+        return _rest(self.i, np.abs(self.i1))
+
+    @property
+    def s_n(self) -> Floats:
+        """Nonfundamental apparent power SN, VA: SN^2 = S^2 - S1^2 = DI^2 + DV^2 + SH^2."""
+        return _rest(self.s, self.s1)
+
+    @property
+    def d_i(self) -> Floats:
+        """Current distortion power DI = V1 IH, var."""
+        return np.abs(self.v1) * self.i_h
+
+    @property
+    def d_v(self) -> Floats:
+        """Voltage distortion power DV = VH I1, var."""
+        return self.v_h * np.abs(self.i1)
+
+    @property
+    def s_h(self) -> Floats:
+        """Harmonic apparent power SH = VH IH, VA."""
+        return self.v_h * self.i_h
+
+    @property
+    def p_h(self) -> Floats:
+        """Harmonic active power PH = P - P1, W."""
+        return self.p - self.p1
+
+    @property
+    def d_h(self) -> Floats:
+        """Harmonic distortion power DH = root of SH^2 - PH^2, var."""
+        return _rest(self.s_h, np.abs(self.p_h))
+
+    @property
+    def n(self) -> Floats:
+        """Nonactive power N = root of S^2 - P^2, var; it has no sign."""
+        return _rest(self.s, np.abs(self.p))
+
+    @property
+    def pf(self) -> Floats:
+        """Power factor P / S, with the sign of P."""
+        return self.p / self.s
+
+    @property
+    def dpf(self) -> Floats:
+        """Displacement (fundamental) power factor P1 / S1, with the sign of P1."""
+        return self.p1 / self.s1
 
 
-def effective_apparent(
-    phase_v: NDArray[np.float64], line_v: NDArray[np.float64], phase_i: NDArray[np.float64], neutral_a: float | None
-) -> float:
-    """Effective apparent power Se, VA (IEEE 1459-2010, 3.2.2.8), of three phases from rms values [3] each.
+def phase_powers(voltages: Phasors, currents: Phasors, order_1: int) -> PhasePowers:
+    """From complex rms lines [phases, lines]; order_1: index of the fundamental."""
+    return PhasePowers(
+        np.sqrt(np.sum(np.abs(voltages) ** 2, axis=1)),
+        np.sqrt(np.sum(np.abs(currents) ** 2, axis=1)),
+        voltages[:, order_1],
+        currents[:, order_1],
+        np.sum((voltages * currents.conj()).real, axis=1),
+    )
 
-    neutral_a: rms current of the neutral of a four-wire system; None for three wires. Ratios rho and xi are 1.
-    """
+
+def effective_voltage(phase_v: Floats, line_v: Floats, four_wires: bool, xi: float = 1.0) -> float:
+    """Ve (IEEE 1459-2010, 3.2.2.8), V: of the rms values [3] against neutral and between lines.
+
+    xi: power of the loads in delta over that of those in star, for four wires. Three wires need line_v only."""
     squares = float(line_v @ line_v)
-    if neutral_a is None:
-        ve2, ie2 = squares / 9.0, float(phase_i @ phase_i) / 3.0
-    else:
-        ve2 = (3.0 * float(phase_v @ phase_v) + squares) / 18.0
-        ie2 = (float(phase_i @ phase_i) + neutral_a**2) / 3.0
-    return 3.0 * math.sqrt(ve2 * ie2)
+    if not four_wires:
+        return float(np.sqrt(squares / 9.0))
+    return float(np.sqrt((3.0 * float(phase_v @ phase_v) + xi * squares) / (9.0 * (1.0 + xi))))
 
 
-def unbalance(v1: complex, v2: complex, v3: complex) -> tuple[complex, complex, complex]:
-    """Symmetrical components: positive, negative, zero sequence of the fundamental phasors."""
-    a = cmath.exp(2j * math.pi / 3.0)
-    return (v1 + a * v2 + a * a * v3) / 3.0, (v1 + a * a * v2 + a * v3) / 3.0, (v1 + v2 + v3) / 3.0
+def effective_current(phase_a: Floats, neutral_a: float | None, rho: float = 1.0) -> float:
+    """Ie (IEEE 1459-2010, 3.2.2.8), A: of the rms values [3]; neutral_a None: three wires. rho: resistance of the
+    neutral over that of a line."""
+    neutral = 0.0 if neutral_a is None else rho * neutral_a**2
+    return float(np.sqrt((float(phase_a @ phase_a) + neutral) / 3.0))
+
+
+@dataclass(frozen=True)
+class EffectivePowers:
+    """Effective powers of three phases (IEEE 1459-2010, 3.2.2 and 3.2.3).
+
+    ve, ie: effective voltage and current, V and A; ve1, ie1: those of the fundamental. phases: the three by
+    themselves. v_plus, i_plus: positive-sequence phasors of the fundamental.
+    """
+
+    ve: float
+    ie: float
+    ve1: float
+    ie1: float
+    phases: PhasePowers
+    v_plus: complex
+    i_plus: complex
+
+    @property
+    def p(self) -> float:
+        """Active power, W."""
+        return float(self.phases.p.sum())
+
+    @property
+    def se(self) -> float:
+        """Effective apparent power Se = 3 Ve Ie, VA."""
+        return 3.0 * self.ve * self.ie
+
+    @property
+    def se1(self) -> float:
+        """Fundamental effective apparent power Se1 = 3 Ve1 Ie1, VA."""
+        return 3.0 * self.ve1 * self.ie1
+
+    @property
+    def ve_h(self) -> float:
+        """Nonfundamental effective voltage, V."""
+        return _root_of_rest(self.ve, self.ve1)
+
+    @property
+    def ie_h(self) -> float:
+        """Nonfundamental effective current, A."""
+        return _root_of_rest(self.ie, self.ie1)
+
+    @property
+    def se_n(self) -> float:
+        """Nonfundamental effective apparent power, VA: SeN^2 = Se^2 - Se1^2 = DeI^2 + DeV^2 + SeH^2."""
+        return _root_of_rest(self.se, self.se1)
+
+    @property
+    def de_i(self) -> float:
+        """Current distortion power DeI = 3 Ve1 IeH, var."""
+        return 3.0 * self.ve1 * self.ie_h
+
+    @property
+    def de_v(self) -> float:
+        """Voltage distortion power DeV = 3 VeH Ie1, var."""
+        return 3.0 * self.ve_h * self.ie1
+
+    @property
+    def se_h(self) -> float:
+        """Harmonic apparent power SeH = 3 VeH IeH, VA."""
+        return 3.0 * self.ve_h * self.ie_h
+
+    @property
+    def de_h(self) -> float:
+        """Harmonic distortion power DeH = root of SeH^2 - PH^2, var."""
+        return _root_of_rest(self.se_h, abs(float(self.phases.p_h.sum())))
+
+    @property
+    def n(self) -> float:
+        """Nonactive power N = root of Se^2 - P^2, var."""
+        return _root_of_rest(self.se, abs(self.p))
+
+    @property
+    def complex_1_plus(self) -> complex:
+        """P1+ + j Q1+, VA: 3 V1+ times the conjugate of I1+."""
+        return 3.0 * self.v_plus * self.i_plus.conjugate()
+
+    @property
+    def s1_plus(self) -> float:
+        """Positive-sequence fundamental apparent power S1+, VA."""
+        return abs(self.complex_1_plus)
+
+    @property
+    def su1(self) -> float:
+        """Fundamental unbalanced power SU1 = root of Se1^2 - S1+^2, VA."""
+        return _root_of_rest(self.se1, self.s1_plus)
+
+    @property
+    def pf(self) -> float:
+        """Effective power factor P / Se."""
+        return self.p / self.se
+
+    @property
+    def pf1_plus(self) -> float:
+        """Positive-sequence fundamental power factor P1+ / S1+."""
+        return self.complex_1_plus.real / self.s1_plus
+
+    @property
+    def s_a(self) -> float:
+        """Arithmetic apparent power, VA: sum of the phases' S."""
+        return float(self.phases.s.sum())
+
+    @property
+    def s1_v(self) -> float:
+        """Fundamental vector apparent power, VA: magnitude of the sum of the phases' P1 + j Q1."""
+        return float(abs(self.phases.complex_1.sum()))
+
+
+def effective_powers(
+    voltages: Phasors, currents: Phasors, neutral: Phasors | None, order_1: int, *, rho: float = 1.0, xi: float = 1.0
+) -> EffectivePowers:
+    """From complex rms lines [3, lines] of voltages and currents, [lines] of the neutral's current; None: three wires.
+
+    order_1: index of the fundamental. rho, xi: as in effective_current and effective_voltage.
+    """
+    phases = phase_powers(voltages, currents, order_1)
+    line = np.sqrt(np.sum(np.abs(voltages - np.roll(voltages, -1, axis=0)) ** 2, axis=1))
+    line_1 = np.abs(phases.v1 - np.roll(phases.v1, -1))
+    four = neutral is not None
+    in_rms = None if neutral is None else float(np.linalg.norm(neutral))
+    in_1 = None if neutral is None else abs(complex(neutral[order_1]))
+    return EffectivePowers(
+        effective_voltage(phases.v, line, four, xi),
+        effective_current(phases.i, in_rms, rho),
+        effective_voltage(np.abs(phases.v1), line_1, four, xi),
+        effective_current(np.abs(phases.i1), in_1, rho),
+        phases,
+        complex(symmetrical_components(phases.v1)[0]),
+        complex(symmetrical_components(phases.i1)[0]),
+    )
+
+
+def _root_of_rest(whole: float, part: float) -> float:
+    return float(np.sqrt(max((whole - part) * (whole + part), 0.0)))

@@ -10,206 +10,294 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.channels import ChannelSpec
+from dsp.distortion import crest_factor, k_factor, pwhd_pct, tdd_pct, thd_pct
+from dsp.grouping import Orders, squares_of
 from dsp.measurement import ORDERS
-from dsp.power import PhasePower, degrees, effective_apparent, phase_power, power_values, unbalance
-from dsp.spectrum import Spectrum, harmonics_of, lit_channels, rms_of, subgroups_of, thd_pct
+from dsp.power import PhasePowers, effective_current, effective_voltage
+from dsp.sequences import symmetrical_components, unbalance_of_line_voltages_pct
+from dsp.spectrum import Spectrum, lit_channels
+from dsp.values import Layout, Values
 from resources.systems import WiringSystem, channels_of, phases_of
 
-PAIRS = (("1", "2"), ("2", "3"), ("3", "1"))
+Floats = NDArray[np.float64]
+
 ANGLE_SHARE = 1e-5
 """A harmonic below this share of the range (else of the fundamental) has no angle: five times a front end's noise."""
 DECIDED = 2.0
 """The phase sequence is decided when one of the two symmetrical components is so many times the other."""
+LINE_PAIRS = ("12", "23", "31")
+POWERS = ("P", "SP", "fSP", "Q1")
+FACTORS = ("PF{}i", "dPF{}", "phi{}")
+TOTALS = ("Pc", "SPc", "fSPc", "Q1c", "PFc", "dPFc")
+_H = np.arange(1, ORDERS + 1)
 
 
 @dataclass(frozen=True)
 class Quantities:
-    """values: {key: number}, NaN where not measurable. spectral: values of single orders, None where not measurable.
-    orders: {channel: [ORDERS + 1] rms}. phasors: {channel: complex rms of the fundamental}. lit: channels [channels]
-    that carry a fundamental."""
+    """values: of all keys. orders: {channel: [ORDERS + 1] rms of the harmonic subgroups}. phasors: {channel: complex
+    rms of the fundamental}. lit: channels [channels] that carry a fundamental. powers: [P, S, Q1] x [phases, sum] for
+    the energies, NaN where not measurable. further: the part of `values` that somebody else measures: fill it in before
+    `values` is given away.
+    """
 
-    values: dict[str, float]
-    spectral: dict[str, float | None]
-    orders: dict[str, NDArray[np.float64]]
+    values: Values
+    orders: dict[str, Floats]
     phasors: dict[str, complex]
     lit: NDArray[np.bool_]
+    powers: Floats
+    further: Floats
 
 
-def _nullable(numbers: NDArray[np.float64]) -> list[float | None]:
-    """All numbers in one list, None for those that are NaN."""
-    flat = numbers.ravel()
-    boxed = flat.astype(object)
-    boxed[np.isnan(flat)] = None
-    result: list[float | None] = boxed.tolist()
-    return result
+def _degrees(phasors: NDArray[np.complex128]) -> Floats:
+    """Angles in (-180, 180] degrees."""
+    angles = np.asarray(np.angle(phasors, deg=True))
+    angles[angles <= -180.0] = 180.0
+    return angles
 
 
 class QuantityTable:
-    """Names of what a wiring system and its channels give, made once; `measure` fills in the numbers."""
+    """Names of what a wiring system and its channels give, made once; `measure` fills in the numbers.
 
-    def __init__(self, system: WiringSystem, channels: Sequence[ChannelSpec]) -> None:
+    demand_current_a: maximum demand load current IL, that TDD refers to; without it TDD is null. further: keys that
+    somebody else measures and fills in.
+    """
+
+    def __init__(
+        self,
+        system: WiringSystem,
+        channels: Sequence[ChannelSpec],
+        *,
+        demand_current_a: float | None = None,
+        further: Sequence[str] = (),
+    ) -> None:
+        if demand_current_a is not None and not 0.0 < demand_current_a < math.inf:
+            raise ValueError("The demand current must be above 0 A.")
         known = set(channels_of(system))
         self.system = system
-        self.channels = tuple(channels)
         self.row = {channel.key: i for i, channel in enumerate(channels) if channel.key in known}
         self.phases = tuple(str(p) for p in phases_of(system))
+        self._demand_a = demand_current_a
         self._floors = np.array([channel.floor for channel in channels])
-        self._ranges = np.array([channel.full_scale or math.inf for channel in channels])
-        self._rows = list(self.row.values())
-        numbers = range(1, ORDERS + 1)
-        self._pairs = [p for p in self.phases if f"V{p}" in self.row and f"I{p}" in self.row]
-        self._power_rows = ([self.row[f"V{p}"] for p in self._pairs], [self.row[f"I{p}"] for p in self._pairs])
-        self._angle_rows = [i for key, i in self.row.items() if key != "IN"]
-        order_names = ["NI" if key == "IN" else key[1] + key[0] for key in self.row]
-        angle_names = [f"{key[1]}{key[0]}A" for key in self.row if key != "IN"]
-        self._order_keys = [f"{name}{h}" for name in order_names for h in numbers]
-        self._angle_keys = [f"{name}{h}" for name in angle_names for h in numbers]
-        self._power_keys = [f"{p}P{h}" for p in self._pairs for h in numbers]
-        self._thd_keys = [f"TH{key}" for key in self.row]
+        ranges = np.array([channel.full_scale or math.nan for channel in channels])
+        self._layout = Layout()
+        self._name_orders(ranges)
+        self._name_scalars(channels)
+        self._name_phases()
+        self._further = self._layout.add(further)
+
+    def _rows(self, keys: Sequence[str]) -> NDArray[np.intp]:
+        return np.array([self.row[key] for key in keys], dtype=np.intp)
+
+    def _name_orders(self, ranges: Floats) -> None:
+        """Keys of single orders: harmonics of all channels, angles and interharmonics of all but the neutral."""
+        add, keys = self._layout.add, list(self.row)
+        lines = [key for key in keys if key != "IN"]
+        self._all_rows, self._line_rows = self._rows(keys), self._rows(lines)
+        self._angle_floors = ANGLE_SHARE * ranges[self._line_rows]
+        self._loaded = [p for p in self.phases if f"V{p}" in self.row and f"I{p}" in self.row]
+        self._voltages = self._rows([f"V{p}" for p in self._loaded])
+        self._currents = self._rows([f"I{p}" for p in self._loaded])
+        self._order_at = add([f"{'NI' if key == 'IN' else key[1] + key[0]}{h}" for key in keys for h in _H])
+        self._angle_at = add([f"{key[1]}{key[0]}A{h}" for key in lines for h in _H])
+        self._between_at = add([f"{key[1]}{key[0]}IH{h}" for key in lines for h in _H])
+        self._active_at = add([f"{p}P{h}" for p in self._loaded for h in _H])
+
+    def _name_scalars(self, channels: Sequence[ChannelSpec]) -> None:
+        """Keys of single channels: rms and THD of all, crest factor, PWHD and direct current of all but the neutral."""
+        add, keys = self._layout.add, list(self.row)
+        lines = [key for key in keys if key != "IN"]
+        currents = [key for key in lines if key[0] == "I"]
+        self._current_rows = self._rows(currents)
+        self._rms_at = add([f"{key}r" for key in keys])
+        self._thd_at = add([f"TH{key}" for key in keys])
+        self._crest_at = add([f"CF{key}" for key in lines])
+        self._pwhd_at = add([f"PWH{key}" for key in lines])
+        self._direct_at = add([f"DC{key}" for key in lines])
+        self._k_at = add([f"KF{key[1]}" for key in currents])
+        self._tdd_at = add([f"TDD{key[1]}" for key in currents])
+        # Inputs between two lines, where somebody measures those instead of phases.
+        between = {channel.key: i for i, channel in enumerate(channels) if channel.key in ("V12", "V23", "V31")}
+        self._line_inputs = [between[f"V{pair}"] for pair in LINE_PAIRS] if len(between) == 3 else []
+
+    def _name_phases(self) -> None:
+        """Keys of powers, and of three phases together."""
+        add = self._layout.add
+        self._power_at = add([f"{name}{p}" for name in POWERS for p in self._loaded])
+        self._factor_at = add([name.format(p) for name in FACTORS for p in self._loaded])
+        self._complete = len(self._loaded) == len(self.phases)
+        self._totals_at = add(TOTALS if self._complete else ())
+        three = len(self.phases) == 3
+        self._star = self._rows([f"V{p}" for p in self.phases if f"V{p}" in self.row]) if three else self._rows([])
+        self._has_star = self._star.size == 3
+        self._has_lines = self._has_star or (three and bool(self._line_inputs))
+        self._pairs_at = add([f"V{pair}r" for pair in LINE_PAIRS] if self._has_lines else [])
+        self._pair_angles_at = add([f"V{pair}a" for pair in LINE_PAIRS] if self._has_star else [])
+        self._sequence_at = add(["Prot"] if self._has_star else [])
+        self._u2_at = add(["u2"] if self._has_lines else [])
+        self._u0_at = add(["u0"] if self._has_star and self.system != "3P" else [])
+        wires = self.system == "3P" or "IN" in self.row
+        self._arithmetic_at = add(["Sa"] if three and self._complete else [])
+        self._effective_at = add(["Se", "PFe"] if three and self._complete and wires else [])
 
     def measure(self, spectrum: Spectrum) -> Quantities:
-        """Everything that one window gives, but frequencies and energies."""
-        lines = spectrum.lines[:, : spectrum.in_band]
-        rms = rms_of(lines)
-        lit = lit_channels(spectrum, self._floors)
-        harmonics, subgroups = harmonics_of(spectrum), subgroups_of(spectrum)
-        levels: list[float] = rms.tolist()
-        values: dict[str, float] = {f"{key}r": levels[i] for key, i in self.row.items()}
-        line_rms = self._line_voltages(lines, values)
-        self._powers(spectrum, levels, lit, values, line_rms)
+        """Everything that one window gives, but the further keys."""
+        numbers = self._layout.empty()
+        squares = squares_of(spectrum.lines)
+        lit = lit_channels(spectrum, squares, self._floors)
+        rms = np.sqrt(squares[:, : spectrum.in_band].sum(axis=1))
+        orders = Orders(squares, spectrum.cycles, spectrum.in_band, spectrum.band.indicative_to)
+        subgroups = orders.rms("subgroup")
+        numbers[self._rms_at] = rms[self._all_rows]
         with np.errstate(divide="ignore", invalid="ignore"):
-            self._distortion(spectrum, rms, lit, subgroups, values)
-        turn = self._reference_turn(harmonics[:, 1], lit)
-        spectral = self._orders(harmonics, subgroups, lit, turn)
-        if len(self.phases) == 3:
-            self._sequences(harmonics[:, 1], lit, values)
-        phasors = {key: complex(harmonics[i, 1] * turn) for key, i in self.row.items() if lit[i] and np.isfinite(turn)}
-        orders = {key: subgroups[i] for key, i in self.row.items()}
-        return Quantities(values, spectral, orders, phasors, lit)
+            self._distortion(numbers, spectrum, rms, lit, subgroups)
+            turn = self._reference_turn(spectrum, lit)
+            self._orders(numbers, spectrum, orders, subgroups, lit, turn)
+            powers = self._powers(numbers, spectrum, rms, lit)
+            self._three_phases(numbers, spectrum, rms, lit)
+        fundamental = (self._fundamental(spectrum) * turn).tolist()
+        known = lit.tolist() if np.isfinite(turn) else [False] * lit.size
+        return Quantities(
+            Values(self._layout.place, numbers),
+            {key: subgroups[i] for key, i in self.row.items()},
+            {key: fundamental[i] for key, i in self.row.items() if known[i]},
+            lit,
+            powers,
+            numbers[self._further],
+        )
 
-    def _line_voltages(self, lines: NDArray[np.complex128], values: dict[str, float]) -> dict[str, float]:
-        """Line-to-line voltages from the difference of the waveforms."""
-        result = {}
-        for a, b in PAIRS:
-            if f"V{a}" in self.row and f"V{b}" in self.row:
-                difference = lines[self.row[f"V{a}"]] - lines[self.row[f"V{b}"]]
-                values[f"V{a}{b}r"] = result[a + b] = float(rms_of(difference[None])[0])
-        return result
+    def _fundamental(self, spectrum: Spectrum) -> NDArray[np.complex128]:
+        """Phasors [channels] of the fundamental; NaN without one."""
+        if spectrum.cycles and spectrum.band.indicative_to:
+            return spectrum.lines[:, spectrum.cycles]
+        return np.full(spectrum.lines.shape[0], complex(math.nan, math.nan))
 
-    def _powers(
-        self,
-        spectrum: Spectrum,
-        rms: list[float],
-        lit: NDArray[np.bool_],
-        values: dict[str, float],
-        line_rms: dict[str, float],
-    ) -> None:
-        powers: dict[str, PhasePower] = {}
-        for p in self._pairs:
-            v, i = self.row[f"V{p}"], self.row[f"I{p}"]
-            both = bool(lit[v] and lit[i])
-            band = slice(0, spectrum.in_band)
-            powers[p] = phase_power(
-                spectrum.lines[v, band], spectrum.lines[i, band], rms[v], rms[i], spectrum.cycles, both
-            )
-        sums = power_values(powers)
-        if len(powers) < len(self.phases):  # a sum needs all phases
-            sums = {key: value for key, value in sums.items() if "c" not in key and key != "Sa"}
-        elif len(self.phases) == 1:  # effective and arithmetic apparent power are of three phases
-            del sums["Sa"]
-        values.update(sums)
-        if len(powers) < 3:
-            return
-        if len(line_rms) == 3 and (self.system == "3P" or "IN" in self.row):
-            phase_v = np.array([rms[self.row[f"V{p}"]] for p in self.phases])
-            phase_i = np.array([rms[self.row[f"I{p}"]] for p in self.phases])
-            neutral = None if self.system == "3P" else float(rms[self.row["IN"]])
-            values["Se"] = effective_apparent(phase_v, np.array(list(line_rms.values())), phase_i, neutral)
-        if "PFc" in values and values.get("Se", 0.0) > 0.0:
-            values["PFe"] = values["Pc"] / values["Se"]
-
-    def _distortion(
-        self,
-        spectrum: Spectrum,
-        rms: NDArray[np.float64],
-        lit: NDArray[np.bool_],
-        subgroups: NDArray[np.float64],
-        values: dict[str, float],
-    ) -> None:
-        """THD, crest factor, K-factor (sum of h^2 Ih^2 over sum of Ih^2, UL 1561)."""
-        last = spectrum.band.thd_to
-        thd = np.where(lit, thd_pct(subgroups, last), np.nan)
-        values.update(zip(self._thd_keys, thd[self._rows].tolist(), strict=True))
-        points = 1 << (2 * spectrum.lines.shape[1]).bit_length()
-        wave = spectrum.lines[:, : spectrum.in_band] * (points / np.sqrt(2.0))
-        wave[:, 0] *= np.sqrt(2.0)
-        wave = np.fft.irfft(wave, n=points, axis=1)
-        peak = np.maximum(wave.max(axis=1), -wave.min(axis=1))
-        crest = np.where(lit, peak / rms, np.nan)
-        squares = subgroups[:, 1 : last + 1] ** 2
-        k_factor = np.where(lit, squares @ np.arange(1.0, last + 1) ** 2 / squares.sum(axis=1), np.nan)
-        for p in self.phases:
-            if f"V{p}" in self.row:
-                values[f"CFV{p}"] = float(crest[self.row[f"V{p}"]])
-            if f"I{p}" in self.row:
-                values[f"CFI{p}"] = float(crest[self.row[f"I{p}"]])
-                values[f"KF{p}"] = float(k_factor[self.row[f"I{p}"]]) if last else math.nan
-
-    def _reference_turn(self, fundamental: NDArray[np.complex128], lit: NDArray[np.bool_]) -> complex:
+    def _reference_turn(self, spectrum: Spectrum, lit: NDArray[np.bool_]) -> complex:
         """Unit factor that brings V1 (else the first channel with a fundamental) to angle 0; NaN without one."""
         for i in self.row.values():
             if lit[i]:
-                return complex(np.conj(fundamental[i]) / abs(fundamental[i]))
+                phasor = complex(spectrum.lines[i, spectrum.cycles])
+                return phasor.conjugate() / abs(phasor)
         return complex(math.nan, math.nan)
+
+    def _distortion(
+        self, numbers: Floats, spectrum: Spectrum, rms: Floats, lit: NDArray[np.bool_], subgroups: Floats
+    ) -> None:
+        """By subgroups, to the order band.thd_to; the direct current where the front end passes it."""
+        last, lines = spectrum.band.thd_to, self._line_rows
+        dark = np.where(lit, 0.0, np.nan)
+        numbers[self._thd_at] = (thd_pct(subgroups, last) + dark)[self._all_rows]
+        numbers[self._crest_at] = (crest_factor(spectrum.lines[:, : spectrum.in_band], rms) + dark)[lines]
+        numbers[self._pwhd_at] = (pwhd_pct(subgroups, last) + dark)[lines]
+        numbers[self._direct_at] = np.where(spectrum.measured[lines, 0], spectrum.lines[lines, 0].real, np.nan)
+        currents = self._current_rows
+        numbers[self._k_at] = (k_factor(subgroups, last) + dark)[currents]
+        if self._demand_a is not None:
+            numbers[self._tdd_at] = (tdd_pct(subgroups, self._demand_a, last) + dark)[currents]
 
     def _orders(
         self,
-        harmonics: NDArray[np.complex128],
-        subgroups: NDArray[np.float64],
+        numbers: Floats,
+        spectrum: Spectrum,
+        orders: Orders,
+        subgroups: Floats,
         lit: NDArray[np.bool_],
         turn: complex,
-    ) -> dict[str, float | None]:
-        """Harmonics in % of the channel's fundamental subgroup; angles as angle(X_h) - h angle(V1_1), so that they do
-        not depend on where the window starts; active power of each harmonic (W)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            percent = 100.0 * subgroups[:, 1:] / subgroups[:, 1:2]
-        percent[~lit] = np.nan
-        values = dict(zip(self._order_keys, _nullable(percent[self._rows]), strict=True))
-
-        rows = self._angle_rows
-        size = np.abs(harmonics[rows, 1:])
-        scale = np.where(np.isfinite(self._ranges[rows]), self._ranges[rows], size[:, 0])
-        angles = np.angle(harmonics[rows, 1:] * turn ** np.arange(1, ORDERS + 1), deg=True)
-        angles[angles <= -180.0] = 180.0
-        angles[~(size >= ANGLE_SHARE * scale[:, None])] = np.nan
-        angles[~lit[rows]] = np.nan
-        values.update(zip(self._angle_keys, _nullable(angles), strict=True))
-
-        voltage, current = self._power_rows
-        active = (harmonics[voltage, 1:] * harmonics[current, 1:].conj()).real
-        active[~lit[voltage]] = np.nan
-        values.update(zip(self._power_keys, _nullable(active), strict=True))
-        return values
-
-    def _sequences(self, fundamental: NDArray[np.complex128], lit: NDArray[np.bool_], values: dict[str, float]) -> None:
-        """Angles between the voltages, phase sequence, unbalance u2 and u0 (% of the positive sequence).
-
-        Unbalance is not measurable while the phases run backwards. Without a neutral u0 does not exist.
-        """
-        for a, b in PAIRS:
-            i, j = self.row.get(f"V{a}"), self.row.get(f"V{b}")
-            if i is not None and j is not None and lit[i] and lit[j]:
-                values[f"V{a}{b}a"] = degrees(float(np.angle(fundamental[i] * fundamental[j].conj())))
-        rows = [self.row[f"V{p}"] for p in self.phases if f"V{p}" in self.row]
-        if len(rows) < 3 or not lit[rows].any():
+    ) -> None:
+        """Harmonic and interharmonic subgroups in % of the channel's fundamental subgroup; angles as angle(X_h)
+        - h angle(V1_1), so that they do not depend on where the window starts; active power of each harmonic (W)."""
+        last, lines = orders.last, self._line_rows
+        if not last:
             return
-        positive, negative, zero = (abs(u) for u in unbalance(*(complex(fundamental[i]) for i in rows)))
-        if lit[rows].all():
+        scale = np.where(lit, 100.0 / subgroups[:, 1], np.nan)[:, None]
+        percent = subgroups * scale
+        numbers[self._order_at].reshape(-1, ORDERS)[:] = percent[self._all_rows, 1:]
+        between = orders.rms("interharmonic subgroup") * scale
+        numbers[self._between_at].reshape(-1, ORDERS)[:] = between[lines, 1:]
+
+        at = slice(spectrum.cycles, last * spectrum.cycles + 1, spectrum.cycles)
+        harmonics = np.where(spectrum.measured[:, at], spectrum.lines[:, at], np.nan)
+        own = harmonics[lines]
+        size = np.abs(own)
+        floors = np.where(np.isnan(self._angle_floors), ANGLE_SHARE * size[:, 0], self._angle_floors)
+        angles = _degrees(own * turn ** _H[:last])
+        angles[~((size >= floors[:, None]) & lit[lines, None])] = np.nan
+        numbers[self._angle_at].reshape(-1, ORDERS)[:, :last] = angles
+
+        voltages = self._voltages
+        active = (harmonics[voltages] * harmonics[self._currents].conj()).real
+        active[~lit[voltages]] = np.nan
+        numbers[self._active_at].reshape(-1, ORDERS)[:, :last] = active
+
+    def _powers(self, numbers: Floats, spectrum: Spectrum, rms: Floats, lit: NDArray[np.bool_]) -> Floats:
+        """SPp = V I; SPc = Sa is the arithmetic sum; fSPp = Q1p, fSPc = Q1c their sum. PFpi and PFc are P / S with the
+        sign of P; dPFp = P1 / S1 and dPFc = P1 / |P1 + j Q1| of the sums. A sum needs all phases."""
+        v, i = self._voltages, self._currents
+        parts = spectrum.lines[:, : spectrum.in_band]
+        fundamental = self._fundamental(spectrum)
+        p = (parts[v] * parts[i].conj()).real.sum(axis=1)
+        phases = PhasePowers(rms[v], rms[i], fundamental[v], fundamental[i], p)
+        s, first = phases.s, phases.complex_1
+        numbers[self._power_at] = np.concatenate([p, s, first.imag, first.imag])
+        both = lit[v] & lit[i]
+        factors = np.stack([p / s, first.real / np.abs(first), _degrees(first)])
+        factors[:, ~both] = np.nan
+        numbers[self._factor_at] = factors.ravel()
+        powers = np.full((3, len(self.phases) + 1), np.nan)
+        if not self._complete:
+            powers[:, [self.phases.index(p) for p in self._loaded]] = p, s, first.imag
+            return powers
+        powers[:, :-1] = p, s, first.imag
+        powers[:, -1] = p_c, s_c, q_c = powers[:, :-1].sum(axis=1).tolist()
+        p1_c = float(first.real.sum())
+        s1_c = math.hypot(p1_c, q_c)
+        factor = p_c / s_c if both.any() and s_c > 0.0 else math.nan
+        displacement = p1_c / s1_c if both.any() and s1_c > 0.0 else math.nan
+        numbers[self._totals_at] = p_c, s_c, q_c, q_c, factor, displacement
+        if len(self.phases) == 3:
+            numbers[self._arithmetic_at] = s_c
+        return powers
+
+    def _three_phases(self, numbers: Floats, spectrum: Spectrum, rms: Floats, lit: NDArray[np.bool_]) -> None:
+        """Voltages between lines, angles between the voltages, phase sequence, unbalance; effective apparent power.
+
+        Unbalance (% of the positive sequence) is not measurable while the phases run backwards; without a neutral u0
+        does not exist.
+        """
+        if not self._has_lines:
+            return
+        fundamental = self._fundamental(spectrum)
+        if self._has_star:
+            phase = spectrum.lines[self._star, : spectrum.in_band]
+            line = np.sqrt(squares_of(phase - phase[[1, 2, 0]]).sum(axis=1))
+            self._sequences(numbers, fundamental[self._star], lit[self._star])
+        else:
+            line = rms[self._line_inputs]
+            if lit[self._line_inputs].all():
+                magnitudes = np.abs(fundamental[self._line_inputs]).tolist()
+                numbers[self._u2_at] = unbalance_of_line_voltages_pct(*magnitudes)
+        numbers[self._pairs_at] = line
+        if self._effective_at.start == self._effective_at.stop:
+            return
+        neutral = None if self.system == "3P" else float(rms[self.row["IN"]])
+        ve = effective_voltage(rms[self._star], line, neutral is not None)
+        se = 3.0 * ve * effective_current(rms[self._currents], neutral)
+        lit_phase = bool((lit[self._voltages] & lit[self._currents]).any())
+        total = float(numbers[self._totals_at.start])
+        numbers[self._effective_at] = se, total / se if lit_phase and se > 0.0 else math.nan
+
+    def _sequences(self, numbers: Floats, phasors: NDArray[np.complex128], lit: NDArray[np.bool_]) -> None:
+        turned = [1, 2, 0]
+        angles = _degrees(phasors * phasors[turned].conj())
+        angles[~(lit & lit[turned])] = np.nan
+        numbers[self._pair_angles_at] = angles
+        if not lit.any():
+            return
+        positive, negative, zero = np.abs(symmetrical_components(phasors)).tolist()
+        if lit.all():
             if positive > DECIDED * negative:
-                values["Prot"] = 1.0
+                numbers[self._sequence_at] = 1.0
             elif negative > DECIDED * positive:
-                values["Prot"] = 0.0
+                numbers[self._sequence_at] = 0.0
         if positive > negative:
-            values["u2"] = 100.0 * negative / positive
-            if self.system != "3P":
-                values["u0"] = 100.0 * zero / positive
+            numbers[self._u2_at] = 100.0 * negative / positive
+            numbers[self._u0_at] = 100.0 * zero / positive

@@ -1,4 +1,4 @@
-"""Spectrum of a window, and what IEC 61000-4-7 makes of it: harmonic subgroups, THD; the band rule."""
+"""Spectrum of a window at the terminals, by the response of the front end; the band rule."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ BAND_TOLERANCE = 5e-4
 SMALLEST_RESPONSE = 1e-3
 """Where a front end passes less, nothing is measured (direct current behind a high-pass)."""
 
-STEADY = 3e-4
-"""Change of frequency up to which a response is linear: its second-order rest is below 1e-5 of the line itself."""
+STEADY = 1e-4
+"""Change of frequency up to which responses are linear: even where the resampler's gain falls, their second-order rest
+is below 1e-4 of the line itself."""
 
 PROMINENCE = 10.0
 """A fundamental holds at least this many times the mean power of the lines about it; noise does not."""
@@ -49,7 +50,11 @@ class Spectrum:
 
 
 class FrontEnd:
-    """Responses of all channels: those that are the same are worked out once. kind [channels]: which of them."""
+    """Inverse of all that lies between the terminals and the lines: each channel's response, and the resampler's gain.
+
+    From window to window the frequency hardly moves: the inverse is worked out with its slopes, and carried on along
+    them until the frequency, or the rate of a chip, has changed by STEADY.
+    """
 
     def __init__(self, channels: Sequence[ChannelSpec]) -> None:
         self._responses: list[tuple[Section, ...]] = []
@@ -59,26 +64,41 @@ class FrontEnd:
             if response not in self._responses:
                 self._responses.append(response)
             kind.append(self._responses.index(response))
-        self.kind = np.array(kind, dtype=np.intp)
+        self._kind = np.array(kind, dtype=np.intp)
         self._step_hz = 0.0
-        self._inverse = self._slope = np.zeros((0, 0), dtype=np.complex128)
+        self._rates_hz = np.zeros(len(kind))
+        self._inverse = self._by_step = self._by_rate = np.zeros((len(kind), 0), dtype=np.complex128)
 
-    def at(self, step_hz: float, count: int) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
-        """Inverse of each kind of response at k step_hz, k = 0..count - 1, 0 where it passes nothing, and whether it
-        passes: [kinds, count].
+    def at(
+        self, step_hz: float, rates_hz: NDArray[np.float64], count: int
+    ) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
+        """The inverse at k step_hz, k = 0..count - 1, for samples of rates_hz [channels], 0 where a response passes
+        nothing, and whether it passes: [channels, count] both."""
+        drift = step_hz / self._step_hz - 1.0 if self._step_hz else np.inf
+        rates = rates_hz - self._rates_hz
+        if abs(drift) > STEADY or count > self._inverse.shape[1] or np.abs(rates).max() > STEADY * rates_hz[0]:
+            self._work_out(step_hz, rates_hz, count + 2)
+            drift, rates = 0.0, np.zeros(rates_hz.size)
+        inverse = self._by_step[:, :count] * drift
+        inverse += self._inverse[:, :count]
+        if rates.any():
+            inverse += self._by_rate[:, :count] * (rates / self._rates_hz)[:, None]
+        return inverse, self._passes[:, :count]
 
-        From window to window the frequency hardly moves: the inverse is worked out with its slope, and carried on
-        along it until the frequency has changed by STEADY.
-        """
-        if abs(step_hz - self._step_hz) > STEADY * step_hz or count > self._inverse.shape[1]:
-            self._step_hz = step_hz
-            lines_hz: NDArray[np.float64] = np.arange(count + 2, dtype=np.float64) * step_hz
-            below, above = self._invert(lines_hz * (1.0 - STEADY)), self._invert(lines_hz * (1.0 + STEADY))
-            self._inverse = self._invert(lines_hz)
-            smooth = (below != 0.0) & (above != 0.0) & (self._inverse != 0.0)
-            self._slope = np.where(smooth, (above - below) / (2.0 * STEADY), 0.0)
-        inverse = self._inverse[:, :count] + (step_hz / self._step_hz - 1.0) * self._slope[:, :count]
-        return inverse, self._inverse[:, :count] != 0.0
+    def _work_out(self, step_hz: float, rates_hz: NDArray[np.float64], count: int) -> None:
+        self._step_hz, self._rates_hz = step_hz, rates_hz.copy()
+        lines_hz: NDArray[np.float64] = np.arange(count, dtype=np.float64) * step_hz
+        here, below, above = (self._invert(lines_hz * factor) for factor in (1.0, 1.0 - STEADY, 1.0 + STEADY))
+        smooth = (below != 0.0) & (above != 0.0) & (here != 0.0)
+        slope = np.where(smooth, (above - below) / (2.0 * STEADY), 0.0)
+        # A line above half the sample rate is used by nobody, but must not be divided by nothing.
+        places = np.minimum(lines_hz / rates_hz[:, None], 0.5)
+        gains, lower, upper = (1.0 / gain(np.minimum(places * f, 0.5)) for f in (1.0, 1.0 - STEADY, 1.0 + STEADY))
+        gain_slope = (upper - lower) / (2.0 * STEADY)
+        self._passes = here[self._kind] != 0.0
+        self._inverse = here[self._kind] * gains
+        self._by_rate = -here[self._kind] * gain_slope
+        self._by_step = slope[self._kind] * gains - self._by_rate
 
     def _invert(self, frequency_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
         response = np.stack([transfer(sections, frequency_hz) for sections in self._responses])
@@ -100,67 +120,24 @@ def spectrum_of(waveform: Waveform, front_end: FrontEnd, duration_s: float, cycl
     rate = float(waveform.rates_hz.min())
     band = band_of(rate, cycles / duration_s) if cycles else Band(0, 0, 0)
     in_band = min(int(INDICATIVE * rate * (1.0 + BAND_TOLERANCE) * duration_s) + 1, points // 2)
-    lines = np.fft.rfft(waveform.samples, axis=1)[:, : in_band + 1]
-    lines *= np.sqrt(2.0) / points
-    lines[:, 0] *= np.sqrt(0.5)
-    through, measured = front_end.at(1.0 / duration_s, in_band + 1)
-    frequency = np.arange(in_band + 1) / duration_s
-    gains = {rate: gain(frequency / rate) for rate in set(waveform.rates_hz.tolist())}
-    for row, rate in enumerate(waveform.rates_hz.tolist()):
-        lines[row] *= through[front_end.kind[row]] / gains[rate]
-    return Spectrum(lines, measured[front_end.kind], duration_s, cycles, in_band, band)
+    factors, measured = front_end.at(1.0 / duration_s, waveform.rates_hz, in_band + 1)
+    factors *= np.sqrt(2.0) / points
+    factors[:, 0] *= np.sqrt(0.5)
+    factors *= np.fft.rfft(waveform.samples, axis=1)[:, : in_band + 1]
+    return Spectrum(factors, measured, duration_s, cycles, in_band, band)
 
 
-def rms_of(lines: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Rms [channels] by Parseval's theorem from complex rms lines [channels, lines]."""
-    return np.asarray(np.sqrt((lines.real**2 + lines.imag**2).sum(axis=1)))
+def lit_channels(spectrum: Spectrum, squares: NDArray[np.float64], floors: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which channels [channels] carry a fundamental: above their noise floor and standing out of the lines around.
 
-
-def harmonics_of(spectrum: Spectrum) -> NDArray[np.complex128]:
-    """Complex rms [channels, ORDERS + 1] of the lines at h times the fundamental; NaN beyond the band."""
-    result = np.full((spectrum.lines.shape[0], ORDERS + 1), complex(np.nan, np.nan))
-    if spectrum.cycles:
-        index = spectrum.cycles * np.arange(spectrum.band.indicative_to + 1)
-        index = index[index < spectrum.lines.shape[1]]
-        result[:, : index.size] = np.where(spectrum.measured[:, index], spectrum.lines[:, index], np.nan)
-    return result
-
-
-def subgroups_of(spectrum: Spectrum) -> NDArray[np.float64]:
-    """Rms [channels, ORDERS + 1] of the harmonic subgroups (IEC 61000-4-7, 5.6): a harmonic's line and its two
-    neighbours. NaN beyond the band; order 0 is direct current alone.
-
-    A record of fewer than ten cycles has lines too far apart for neighbours to belong: the line alone.
-    """
-    power = np.abs(harmonics_of(spectrum)) ** 2
-    if spectrum.cycles >= 10:
-        last = spectrum.band.indicative_to
-        index = spectrum.cycles * np.arange(1, last + 1)
-        every = spectrum.lines.real**2 + spectrum.lines.imag**2
-        index = index[index + 1 < every.shape[1]]
-        power[:, 1 : index.size + 1] += every[:, index - 1] + every[:, index + 1]
-    return np.asarray(np.sqrt(power))
-
-
-def lit_channels(spectrum: Spectrum, floors: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which channels [channels] carry a fundamental: above their noise floor and standing out of the lines around."""
+    squares: those of the lines [channels, lines]."""
     n = spectrum.cycles
-    if n == 0 or 2 * n >= spectrum.lines.shape[1]:
-        return np.zeros(spectrum.lines.shape[0], dtype=bool)
-    fundamental = np.abs(spectrum.lines[:, n])
-    lit = (fundamental >= floors) & spectrum.measured[:, n]
+    if n == 0 or 2 * n >= squares.shape[1]:
+        return np.zeros(squares.shape[0], dtype=bool)
+    fundamental = squares[:, n]
+    lit = (fundamental >= floors * floors) & spectrum.measured[:, n]
     if n >= 4:
-        around = np.abs(spectrum.lines[:, n // 2 : n + n // 2 + 1]) ** 2
-        centre = n - n // 2
-        background = (around.sum(axis=1) - around[:, centre - 1 : centre + 2].sum(axis=1)) / (around.shape[1] - 3)
-        lit &= fundamental**2 >= PROMINENCE * background
+        first, stop = n // 2, n + n // 2 + 1
+        background = squares[:, first:stop].sum(axis=1) - squares[:, n - 1 : n + 2].sum(axis=1)
+        lit &= fundamental * (stop - first - 3) >= PROMINENCE * background
     return lit
-
-
-def thd_pct(subgroups: NDArray[np.float64], last_order: int) -> NDArray[np.float64]:
-    """Total distortion of the subgroups 2..last_order (THDS, IEC 61000-4-7, 3.3.2), % of the fundamental subgroup,
-    [channels]."""
-    if last_order < 2:
-        return np.full(subgroups.shape[0], np.nan)
-    distortion = np.sqrt(np.nansum(subgroups[:, 2 : last_order + 1] ** 2, axis=1))
-    return np.asarray(100.0 * distortion / subgroups[:, 1])

@@ -1,0 +1,97 @@
+"""Harmonics and interharmonics out of the lines of a window (IEC 61000-4-7:2002 + A1:2008, 5.5 and 5.6).
+
+N is the number of cycles in the window, line k stands at k / N of the fundamental, C_k is its rms.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.measurement import ORDERS
+
+Grouping = Literal["component", "subgroup", "group", "interharmonic subgroup", "interharmonic group"]
+"""component: C_Nh. subgroup: the root of the sum of squares of C_Nh-1 .. C_Nh+1. group: of C_Nh-N/2 .. C_Nh+N/2, the
+squares of both ends halved. interharmonic (centred) subgroup: of C_Nh+2 .. C_Nh+N-2. interharmonic group: of C_Nh+1 ..
+C_Nh+N-1. Those of order h lie between h and h + 1; that of order 0 between direct current and the fundamental."""
+
+FEWEST_CYCLES = 10
+"""Below, lines are too far apart for neighbours to belong to an order: components stand for groups."""
+
+
+@lru_cache(maxsize=32)
+def _weights(grouping: Grouping, cycles: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights [cycles] of the squares at Nh + k and at N(h - 1) + k, k = 0..N - 1."""
+    ahead, behind = np.zeros(cycles), np.zeros(cycles)
+    if grouping == "interharmonic subgroup":
+        ahead[2 : cycles - 1] = 1.0
+    elif grouping == "interharmonic group":
+        ahead[1:] = 1.0
+    else:
+        ahead[0] = 1.0
+        if cycles >= FEWEST_CYCLES and grouping == "subgroup":
+            ahead[1] = behind[-1] = 1.0
+        elif cycles >= FEWEST_CYCLES and grouping == "group":
+            k = np.arange(1, cycles)
+            ahead[1:] = np.where(2 * k < cycles, 1.0, np.where(2 * k == cycles, 0.5, 0.0))
+            behind[1:] = ahead[:0:-1]
+    return ahead, behind
+
+
+def squares_of(lines: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Squares [channels, lines] of complex rms lines."""
+    return np.asarray(lines.real**2 + lines.imag**2)
+
+
+class Orders:
+    """Squares of the lines of all channels, in rows of one order each, from which groupings of any kind follow.
+
+    squares: float64 [channels, lines], index = line. count: number of lines within the band; one more line may follow
+    and counts for the subgroup of the last order. last: the last harmonic order in the band.
+    """
+
+    def __init__(self, squares: NDArray[np.float64], cycles: int, count: int, last: int) -> None:
+        self.channels = squares.shape[0]
+        self.cycles = cycles
+        self.last = min(last, ORDERS) if cycles else 0
+        self._count = count
+        if cycles:
+            padded = np.zeros((self.channels, (ORDERS + 1) * cycles))
+            used = min(squares.shape[1], padded.shape[1])
+            padded[:, :used] = squares[:, :used]
+            self._rows = padded.reshape(-1, cycles)
+
+    def last_of(self, grouping: Grouping) -> int:
+        """The last order whose lines lie all in the band; -1 without any. Half the group of the last harmonic, as the
+        upper neighbour of its subgroup, may lie beyond: what is there of it counts."""
+        if not self.cycles:
+            return -1
+        if not grouping.startswith("interharmonic"):
+            return self.last
+        if self.cycles < FEWEST_CYCLES:
+            return -1
+        top = self.cycles - (2 if grouping == "interharmonic subgroup" else 1)
+        return min(ORDERS, (self._count - 1 - top) // self.cycles)
+
+    def squares(self, grouping: Grouping) -> NDArray[np.float64]:
+        """Squares [channels, last_of(grouping) + 1], index = order; order 0 of harmonics is direct current alone."""
+        last = self.last_of(grouping)
+        if last < 0:
+            return np.zeros((self.channels, 0))
+        ahead, behind = _weights(grouping, self.cycles)
+        shape = (self.channels, ORDERS + 1)
+        result = (self._rows @ ahead).reshape(shape)
+        if behind.any():
+            result[:, 1:] += (self._rows @ behind).reshape(shape)[:, :-1]
+            result[:, 0] = self._rows[:: ORDERS + 1, 0]
+        return result[:, : last + 1]
+
+    def rms(self, grouping: Grouping) -> NDArray[np.float64]:
+        """Rms [channels, ORDERS + 1], index = order; NaN beyond the band."""
+        result = np.full((self.channels, ORDERS + 1), np.nan)
+        found = self.squares(grouping)
+        np.sqrt(found, out=result[:, : found.shape[1]])
+        return result
