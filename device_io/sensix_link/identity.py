@@ -11,6 +11,7 @@ from typing import Any
 from device_io.sensix_link.json_payload import MessageError, dump_object, is_number, is_text, load_object
 from device_io.sensix_link.rules import BAUDS
 from device_io.source import CAPABILITIES, ChannelInfo, ChipInfo, ModuleInfo, ResponseSection
+from resources.front_ends import default_response
 from resources.systems import SYSTEMS, channels_of
 
 _EUI = re.compile(r"[0-9A-F]{16}")
@@ -141,6 +142,8 @@ def _channel(channel: dict[str, Any]) -> ChannelInfo:
     unit_per_count = _number(channel, "unit_per_count")
     if unit_per_count == 0:
         raise MessageError(f"{_WHAT}: unit_per_count is 0.")
+    if "response" not in channel:  # firmware that does not know its front end, which is then the usual one
+        sections = [ResponseSection(s.kind, s.corner_hz, s.q, s.delay_us) for s in default_response()]
     return ChannelInfo(key, unit, unit_per_count, _positive(channel, "full_scale"), tuple(sections))
 
 

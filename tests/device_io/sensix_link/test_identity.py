@@ -63,7 +63,7 @@ def test_what_newer_firmware_adds_is_ignored() -> None:
     info = identity_from_json(json.dumps(tree).encode())
     assert info.capabilities == INFO.capabilities
     assert info.name == ""
-    assert info.chips[1].channels[0].response == ()
+    assert [section.kind for section in info.chips[1].channels[0].response] == ["highpass1", "lowpass2"]
 
 
 @pytest.mark.parametrize(
