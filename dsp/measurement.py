@@ -15,7 +15,7 @@ FLAGS = {
     "swell": "a swell was present",
     "interruption": "an interruption was present",
     "gap": "samples are missing in or beside the interval; values are null",
-    "short": "the record is shorter than one window: whole cycles only, fewer than 10 or 12",
+    "short": "measured in part only: the record is shorter than a window, or measuring began or ended in the interval",
     "clipped": "at least one sample stood at the end of the input's range",
     "unsynchronised": "the window could not be locked to the fundamental",
     "no-fundamental": "no fundamental between 42.5 and 69 Hz was found; values that need one are null",
@@ -52,6 +52,8 @@ class Measurement:
         absent channels left out.
     orders: {channel: float64 [ORDERS + 1] rms of each harmonic subgroup in V or A, index = order, NaN where
         not measurable}.
+    samples_lost, samples_clipped: missing; at the end of an input's range, over all channels.
+    completeness: share of an aggregate's interval that was measured, 0..1.
     """
 
     end_ns: int
@@ -67,3 +69,5 @@ class Measurement:
     phasors: Mapping[str, complex] = field(default_factory=dict)
     orders: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     samples_lost: int = 0
+    samples_clipped: int = 0
+    completeness: float = 1.0
