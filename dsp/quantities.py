@@ -129,11 +129,13 @@ class QuantityTable:
         three = len(self.phases) == 3
         self._star = self._rows([f"V{p}" for p in self.phases if f"V{p}" in self.row]) if three else self._rows([])
         self._has_star = self._star.size == 3
-        self._has_lines = self._has_star or (three and bool(self._line_inputs))
-        self._pairs_at = add([f"V{pair}r" for pair in LINE_PAIRS] if self._has_lines else [])
-        self._pair_angles_at = add([f"V{pair}a" for pair in LINE_PAIRS] if self._has_star else [])
+        pairs = [pair for pair in LINE_PAIRS if f"V{pair[0]}" in self.row and f"V{pair[1]}" in self.row]
+        self._from, self._to = (self._rows([f"V{pair[end]}" for pair in pairs]) for end in (0, 1))
+        self._has_lines = bool(pairs) or (three and bool(self._line_inputs))
+        self._pairs_at = add([f"V{pair}r" for pair in pairs or (LINE_PAIRS if self._has_lines else ())])
+        self._pair_angles_at = add([f"V{pair}a" for pair in pairs])
         self._sequence_at = add(["Prot"] if self._has_star else [])
-        self._u2_at = add(["u2"] if self._has_lines else [])
+        self._u2_at = add(["u2"] if self._has_star or (self._has_lines and not pairs) else [])
         self._u0_at = add(["u0"] if self._has_star and self.system != "3P" else [])
         wires = self.system == "3P" or "IN" in self.row
         self._arithmetic_at = add(["Sa"] if three and self._complete else [])
@@ -147,6 +149,8 @@ class QuantityTable:
         rms = np.sqrt(squares[:, : spectrum.in_band].sum(axis=1))
         orders = Orders(squares, spectrum.cycles, spectrum.in_band, spectrum.band.indicative_to)
         subgroups = orders.rms("subgroup")
+        passed = spectrum.measured[:, : orders.last * spectrum.cycles + 1 : spectrum.cycles or 1]
+        subgroups[:, : passed.shape[1]][~passed] = np.nan
         numbers[self._rms_at] = rms[self._all_rows]
         with np.errstate(divide="ignore", invalid="ignore"):
             self._distortion(numbers, spectrum, rms, lit, subgroups)
@@ -266,15 +270,20 @@ class QuantityTable:
         if not self._has_lines:
             return
         fundamental = self._fundamental(spectrum)
-        if self._has_star:
-            phase = spectrum.lines[self._star, : spectrum.in_band]
-            line = np.sqrt(squares_of(phase - phase[[1, 2, 0]]).sum(axis=1))
-            self._sequences(numbers, fundamental[self._star], lit[self._star])
+        if self._from.size:
+            inside = slice(0, spectrum.in_band)
+            apart = spectrum.lines[self._from, inside] - spectrum.lines[self._to, inside]
+            line = np.sqrt(squares_of(apart).sum(axis=1))
+            angles = _degrees(fundamental[self._from] * fundamental[self._to].conj())
+            angles[~(lit[self._from] & lit[self._to])] = np.nan
+            numbers[self._pair_angles_at] = angles
         else:
             line = rms[self._line_inputs]
             if lit[self._line_inputs].all():
                 magnitudes = np.abs(fundamental[self._line_inputs]).tolist()
                 numbers[self._u2_at] = unbalance_of_line_voltages_pct(*magnitudes)
+        if self._has_star and lit[self._star].any():
+            self._sequences(numbers, fundamental[self._star], bool(lit[self._star].all()))
         numbers[self._pairs_at] = line
         if self._effective_at.start == self._effective_at.stop:
             return
@@ -285,15 +294,10 @@ class QuantityTable:
         total = float(numbers[self._totals_at.start])
         numbers[self._effective_at] = se, total / se if lit_phase and se > 0.0 else math.nan
 
-    def _sequences(self, numbers: Floats, phasors: NDArray[np.complex128], lit: NDArray[np.bool_]) -> None:
-        turned = [1, 2, 0]
-        angles = _degrees(phasors * phasors[turned].conj())
-        angles[~(lit & lit[turned])] = np.nan
-        numbers[self._pair_angles_at] = angles
-        if not lit.any():
-            return
+    def _sequences(self, numbers: Floats, phasors: NDArray[np.complex128], complete: bool) -> None:
+        """complete: all three voltages carry a fundamental."""
         positive, negative, zero = np.abs(symmetrical_components(phasors)).tolist()
-        if lit.all():
+        if complete:
             if positive > DECIDED * negative:
                 numbers[self._sequence_at] = 1.0
             elif negative > DECIDED * positive:
