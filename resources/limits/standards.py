@@ -56,6 +56,7 @@ class Standard:
     """Requirements of a standard.
 
     minimum_coverage_pct: share of the expected intervals that have to be there, flagged or not, before a pass.
+    minimum_counted_pct: share of them that has to count, so neither missing nor left out as flagged.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Standard:
     note: str
     requirements: tuple[Requirement, ...]
     minimum_coverage_pct: float
+    minimum_counted_pct: float
 
 
 @cache
@@ -208,6 +210,7 @@ def _standard(document: Mapping[str, Any], requirements: list[Requirement]) -> S
         note=document["note"],
         requirements=tuple(requirements),
         minimum_coverage_pct=float(document["evaluation"]["minimum_coverage_pct"]),
+        minimum_counted_pct=float(document["evaluation"]["minimum_counted_pct"]),
     )
 
 
