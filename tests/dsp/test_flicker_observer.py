@@ -77,7 +77,7 @@ def test_no_sample_is_left_out_or_taken_twice_between_windows() -> None:
     observer = FlickerObserver(230.0)
     FakeWindows(observer, flickering, DAY_NS - 90 * 10**9).run(700.0)
     meter = Flickermeter(1, 1000.0)
-    meter.push([flickering(np.arange(700_000) / 1000.0)], [0.0])
+    meter.push([flickering(np.arange(690_000) / 1000.0)], [0.0])
     assert observer.values("10min", DAY_NS)["Pst1"] == pytest.approx(float(meter.pst(90.0, 690.0)[0]), rel=1e-6)
 
 
