@@ -71,6 +71,7 @@ class FlickerObserver:
         window = data.window
         if data.measurement.window != "10/12-cycle":
             return
+        self._keys = self._keys or tuple(channel.key for channel in data.channels if channel.unit == "V")
         if window.model is None:
             self._dark_s += window.end_s - window.start_s
             if self._dark_s > PST_SETTLING_S:
@@ -99,7 +100,6 @@ class FlickerObserver:
         """Set up for the voltages that there are and their rates."""
         self._break()
         self._mains = mains
-        self._keys = tuple(c.key for c in data.channels if c.unit == "V")
         groups: list[tuple[float, list[str]]] = []
         for key in self._keys:
             rate = data.samples(key, data.window.start_s, data.window.end_s).rate_hz

@@ -138,6 +138,13 @@ def test_direct_current_does_not_flicker() -> None:
     assert observer.values("10min", DAY_NS) == {"Pst1": None}
 
 
+def test_silence_names_its_values_and_has_none() -> None:
+    observer = FlickerObserver(230.0)
+    FakeWindows(observer, lambda t: np.zeros(t.size), DAY_NS - 90 * 10**9).run(700.0, model=None)
+    assert observer.values("10min", DAY_NS) == {"Pst1": None}
+    assert observer.values("2h", EVEN_NS) == {"Plt1": None}
+
+
 def test_too_slow_a_file_has_no_flicker() -> None:
     observer = FlickerObserver(230.0)
     FakeWindows(observer, flickering, DAY_NS - 90 * 10**9, rate_hz=600.0).run(700.0)
