@@ -1,24 +1,46 @@
-"""The clock of a front-end chip against the module's clock, fitted from the time stamps of its blocks."""
+"""The clock of a front-end chip, fitted from the time stamps of its blocks: rate, offset, and how sure they are."""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
-MEMORY_S = 10.0
-"""Time constant of the fit: averages the 1 us resolution of the stamps, follows the crystal's temperature."""
+from dsp.timebase import ArrivalFit
+
+MEMORY_S = 5.0
+"""Time constant of the fit: averages the 1 us resolution of the stamps, follows the crystal's temperature (a drift of
+1 ppm a minute displaces the time by 0.4 us)."""
 
 RATE_TOLERANCE = 0.03
-STAMP_TOLERANCE_S = 0.5e-3
+JUMP_S = 5e-3
+"""A stamp further off than this, and 3 % of the time since the last, is no error of a stamp: the clock was set."""
 FIT_SPAN_S = 0.05
+"""Span of the stamps under which the nominal rate holds."""
+
+OPENING = 16
+"""Stamps from which the fit is opened, robustly: by the medians of slopes and offsets (Theil-Sen)."""
+GATE_S = 5e-6
+"""A stamp this far off the fit, beside six times their usual scatter, is left out."""
+STEP_STAMPS = 5
+"""So many stamps left out in a row that agree with each other are a step of the clock."""
+STRAY_STAMPS = 15
+"""So many left out in a row, agreeing or not: the fit has lost the clock."""
+DRIFT = 2e-6
+"""Change of rate while there are no stamps (s/s)."""
+SCATTER_SHARE = 1.0 / 32.0
+RESOLUTION_S = 2e-6
+"""What whole microseconds can do to both ends of a span."""
 
 
-class ChipClock:
+class SampleClock:
     """time = anchor + (index - anchor index) / rate, by least squares with exponential forgetting.
 
-    Until the stamps span 50 ms, and always where `exact`, the nominal rate holds.
+    Until the stamps span 50 ms, and always where `exact`, the nominal rate holds. A clock is fed by `stamp` (the
+    module's clock) or by `arrival` (the host's). rate_hz: of the samples by that clock; uncertainty_ppm: of it, about
+    95 %, by the scatter of the stamps; the clock that gives them is taken for true.
     """
 
     def __init__(self, nominal_rate_hz: float, *, exact: bool = False) -> None:
@@ -29,74 +51,194 @@ class ChipClock:
     def reset(self) -> None:
         """Forget every stamp."""
         self.started = False
+        self.by_arrival = False
         self.rate_hz = self.nominal_rate_hz
+        self.uncertainty_ppm = 0.0 if self.exact else 1e6 * RATE_TOLERANCE
         self._anchor_index = 0
         self._anchor_s = 0.0
-        self._last_index = 0
+        self._first_index = self._last_index = 0
         self._last_s = 0.0
-        self._first_index = 0
+        self._scatter_s = 0.0
+        self._opening: list[tuple[int, float]] = []
+        self._left_out: deque[tuple[int, float, float]] = deque(maxlen=STRAY_STAMPS)
+        self._arrivals: ArrivalFit | None = None
         # Sums over the stamps of 1, x, y, xx, xy with weights; x in s by the nominal rate and y the stamp's excess
         # over x, both relative to the last stamp, so that nothing large is subtracted.
-        self._sums = np.zeros(5)
+        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def ppm(self) -> float:
+        """Deviation of the rate from the nominal one."""
+        return 1e6 * (self.rate_hz / self.nominal_rate_hz - 1.0)
 
     def stamp(self, index: int, time_s: float) -> bool:
         """Take the time of a sample on the module's clock (s, finite).
 
-        False where it contradicts the stamps so far (the clock jumped): the fit then begins anew with it.
+        A stamp that lies off the others is left out. False where the clock jumped, was set, or began anew: the fit
+        then begins with this stamp.
         """
-        if not self.started:
+        if not self.started or self.by_arrival:
+            began = not self.started
             self._begin(index, time_s)
-            return True
+            return began
         if self.exact:
             return True
         dx = (index - self._last_index) / self.nominal_rate_hz
-        dt = time_s - self._last_s
-        if abs(dt - dx) > STAMP_TOLERANCE_S + RATE_TOLERANCE * abs(dx):
-            self.reset()
+        if abs(time_s - self._last_s - dx) > JUMP_S + RATE_TOLERANCE * abs(dx):
             self._begin(index, time_s)
             return False
         if dx <= 0.0:
             return True
-        n, x, y, xx, xy = self._sums.tolist()
-        dy = dt - dx
-        # Move the origin of x and y to the new stamp, fade, and add it (at the origin: only n grows).
+        if self._opening:
+            if dx >= FIT_SPAN_S / OPENING and not self._open(index, time_s):
+                self._begin(index, time_s)
+                return False
+            return True
+        off = time_s - self.time_s(index)
+        gate = GATE_S + 6.0 * self._scatter_s + dx * (DRIFT + 1e-6 * self.uncertainty_ppm)
+        if abs(off) > gate:
+            return self._leave_out(index, time_s, off, gate)
+        self._left_out.clear()
+        self._scatter_s = math.sqrt(self._scatter_s**2 + SCATTER_SHARE * (off * off - self._scatter_s**2))
+        self._add(index, time_s)
+        return True
+
+    def arrival(self, index: int, time_s: float) -> bool:
+        """Take the time (s, host's clock) at which a sample is known to have been taken at the latest.
+
+        The time never jumps by it: it goes on from where it was, at the rate of the earliest arrivals, and draws near
+        to them no faster than the rate is uncertain. False where stamps came before.
+        """
+        if not self.started or not self.by_arrival:
+            began = not self.started
+            self._begin(index, time_s)
+            self.by_arrival, self._arrivals, self._opening = True, ArrivalFit(), []
+            self._last_s = 0.0
+        else:
+            began = True
+        if self.exact or self._arrivals is None:
+            return began
+        fit = self._arrivals
+        x = (index - self._first_index) / self.nominal_rate_hz
+        if index < self._last_index:
+            return began
+        now = self.time_s(index)
+        fit.note(x, time_s - x)
+        slope = fit.slope if math.isfinite(fit.uncertainty) and abs(fit.slope) < RATE_TOLERANCE else 0.0
+        self.uncertainty_ppm = min(1e6 * fit.uncertainty, 1e6 * RATE_TOLERANCE)
+        self.rate_hz = self.nominal_rate_hz / (1.0 + slope)
+        passed_s = (index - self._last_index) / self.nominal_rate_hz
+        if math.isfinite(fit.uncertainty):
+            most = 0.5 * passed_s * min(fit.uncertainty, 1e-3)
+            now += min(max(x + fit.at(x) - now, -most), most)
+        self._anchor_index = self._last_index = index
+        self._anchor_s = now
+        return began
+
+    def _begin(self, index: int, time_s: float) -> None:
+        self.reset()
+        self.started = True
+        self._first_index = self._last_index = self._anchor_index = index
+        self._last_s = self._anchor_s = time_s
+        self._opening = [(index, time_s)]
+
+    def _open(self, index: int, time_s: float) -> bool:
+        """The first stamps: a robust line through all of them, so that not even the first may mislead. False where
+        they tell a rate that cannot be."""
+        self._opening.append((index, time_s))
+        self._last_index, self._last_s = index, time_s
+        stamps = np.array([((i - index) / self.nominal_rate_hz, t - time_s) for i, t in self._opening])
+        x, y = stamps[:, 0], stamps[:, 1] - stamps[:, 0]
+        slope = 0.0
+        if -x[0] >= FIT_SPAN_S:
+            one, other = np.triu_indices(x.size, 1)
+            slope = float(np.median((y[other] - y[one]) / (x[other] - x[one])))
+            if abs(slope) > RATE_TOLERANCE:
+                return False
+        rest = y - slope * x
+        middle = float(np.median(rest))
+        self._scatter_s = max(1.5 * float(np.median(np.abs(rest - middle))), 0.3e-6)
+        sound = np.abs(rest - middle) <= GATE_S + 6.0 * self._scatter_s
+        if -x[0] >= FIT_SPAN_S and x.size >= 4:
+            # Among stamps that agree least squares are the better fit.
+            self._first_index, self._last_index = self._opening[0][0], index
+            self._sums = (
+                float(sound.sum()),
+                float(x[sound].sum()),
+                float(y[sound].sum()),
+                float(x[sound] @ x[sound]),
+                float(x[sound] @ y[sound]),
+            )
+            self._solve(time_s)
+        else:
+            self._set(slope, index, time_s + middle)
+            span = -float(x[0])
+            if span >= FIT_SPAN_S:
+                self.uncertainty_ppm = 1e6 * min(RATE_TOLERANCE, 2.0 * (self._scatter_s + RESOLUTION_S) / span)
+        if len(self._opening) >= OPENING and -x[0] >= FIT_SPAN_S:
+            self._opening = []
+        return True
+
+    def _add(self, index: int, time_s: float) -> None:
+        """Move the origin of x and y to the stamp, fade, add it (at the origin only n grows)."""
+        dx = (index - self._last_index) / self.nominal_rate_hz
+        dy = time_s - self._last_s - dx
+        n, x, y, xx, xy = self._sums
         xy += -dx * y - dy * x + dx * dy * n
         xx += -2.0 * dx * x + dx * dx * n
         x -= dx * n
         y -= dy * n
         fade = math.exp(-dx / MEMORY_S)
-        n, x, y, xx, xy = n * fade + 1.0, x * fade, y * fade, xx * fade, xy * fade
-        self._sums[:] = n, x, y, xx, xy
+        self._sums = (n * fade + 1.0, x * fade, y * fade, xx * fade, xy * fade)
         self._last_index, self._last_s = index, time_s
-        slope = 0.0
-        if (index - self._first_index) / self.nominal_rate_hz >= FIT_SPAN_S:
-            spread = n * xx - x * x
-            slope = (n * xy - x * y) / spread if spread > 1e-9 * n * dx * dx else 0.0
-            slope = min(max(slope, -RATE_TOLERANCE), RATE_TOLERANCE)
-        self.rate_hz = self.nominal_rate_hz / (1.0 + slope)
-        self._anchor_index = index
-        self._anchor_s = time_s + (y - slope * x) / n
-        return True
+        self._solve(time_s)
 
-    def _begin(self, index: int, time_s: float) -> None:
-        self.started = True
-        self._first_index = self._last_index = self._anchor_index = index
-        self._last_s = self._anchor_s = time_s
-        self._sums[0] = 1.0
+    def _solve(self, time_s: float) -> None:
+        n, x, y, xx, xy = self._sums
+        spread = xx - x * x / n
+        if spread <= 0.0:
+            return
+        slope = (xy - x * y / n) / spread
+        slope = min(max(slope, -RATE_TOLERANCE), RATE_TOLERANCE)
+        self._set(slope, self._last_index, time_s + (y - slope * x) / n)
+        span = min((self._last_index - self._first_index) / self.nominal_rate_hz, 2.0 * MEMORY_S)
+        # Stamps in whole microseconds err alike for a while: the second term is what that can do.
+        own = 2.0 * self._scatter_s / math.sqrt(spread) + RESOLUTION_S / max(span, 1e-3)
+        self.uncertainty_ppm = 1e6 * min(own, RATE_TOLERANCE)
+
+    def _set(self, slope: float, index: int, time_s: float) -> None:
+        self.rate_hz = self.nominal_rate_hz / (1.0 + slope)
+        self._anchor_index, self._anchor_s = index, time_s
+
+    def _leave_out(self, index: int, time_s: float, off_s: float, gate_s: float) -> bool:
+        self._left_out.append((index, time_s, off_s))
+        latest = [off for _, _, off in self._left_out][-STEP_STAMPS:]
+        stepped = len(latest) == STEP_STAMPS and max(latest) - min(latest) <= gate_s
+        if not stepped and len(self._left_out) < STRAY_STAMPS:
+            return True
+        again = list(self._left_out)[-STEP_STAMPS:]
+        self._begin(*again[0][:2])
+        for late_index, late_s, _ in again[1:]:
+            if late_index - self._last_index >= FIT_SPAN_S / OPENING * self.nominal_rate_hz:
+                self._open(late_index, late_s)
+        return False
 
     def time_s(self, index: float) -> float:
-        """Module time of a sample, which may lie between two (s)."""
+        """Time of a sample, which may lie between two (s)."""
         return self._anchor_s + (index - self._anchor_index) / self.rate_hz
 
     def index_at(self, time_s: float) -> float:
-        """Sample, fractional, at a module time (s)."""
+        """Sample, fractional, at a time (s)."""
         return self._anchor_index + (time_s - self._anchor_s) * self.rate_hz
 
     def times_s(self, first: int, count: int) -> NDArray[np.float64]:
-        """Module times of `count` samples from `first` on (s)."""
+        """Times of `count` samples from `first` on (s)."""
         start = self.time_s(first)
         return start + np.arange(count) / self.rate_hz
 
     def indices_at(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Samples, fractional, at module times (s)."""
+        """Samples, fractional, at times (s)."""
         return self._anchor_index + (times_s - self._anchor_s) * self.rate_hz
+
+
+ChipClock = SampleClock

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.clock import ChipClock
+from dsp.clock import SampleClock
+from dsp.duplicates import Deduplicator, Polling
 
 BACKLOG_S = 5.0
 """A live chip keeps at most this much; older samples are given up (a gap) while another chip does not deliver."""
 
 ABSURD = 1e12
 """Magnitudes above it (V or A) are no samples."""
+
+OTHER_RATE = 0.004
+"""A measured rate that differs more from the stated one is another rate, not a crystal's error."""
 
 
 class Segment:
@@ -50,38 +55,130 @@ class Segment:
 
 
 class ChipStream:
-    """Segments of one chip, oldest first, with the chip's clock."""
+    """Segments of one chip, oldest first, with the chip's clock.
+
+    A stream that was polled faster than the chip updates is restored to the chip's own: `clock` and the segments
+    then count the chip's samples, while pushes go on counting polls.
+    """
 
     def __init__(self, nominal_rate_hz: float, channels: int, *, exact: bool) -> None:
-        self.clock = ChipClock(nominal_rate_hz, exact=exact)
+        self.clock = SampleClock(nominal_rate_hz, exact=exact)
         self.segments: deque[Segment] = deque()
         self.channels = channels
         self.lost = 0
+        self._nominal_rate_hz = nominal_rate_hz
+        self._repeats = None if exact else Deduplicator(channels, nominal_rate_hz)
+        self._polls: SampleClock | None = None  # of a stream that is being restored
+        self._polls_from = 0  # its index 0 in polls
+        self._suspect: deque[tuple[int, int]] = deque(maxlen=256)
         self._next: int | None = None
         self._capacity = int(2.0 * nominal_rate_hz)
 
     def clear(self) -> None:
         """Forget samples and clock: the module restarted."""
         self.segments.clear()
-        self.clock.reset()
+        self.clock = SampleClock(self._nominal_rate_hz, exact=self.clock.exact)
+        self._polls = None
+        if self._repeats is not None:
+            self._repeats.reset()
+        self._suspect.clear()
         self._next = None
 
-    def push(self, first_index: int, samples: NDArray[np.float64], time_s: float) -> None:
-        """Add samples [n, channels]; time_s: module time of the first. Samples that were given before are left out;
-        those that are no finite number are missing."""
+    def push(self, first_index: int, samples: NDArray[np.float64], time_s: float, arrival_s: float = math.nan) -> None:
+        """Add samples [n, channels]; time_s: module time of the first, NaN where the module tells none: then
+        arrival_s, the host's time of it, serves (one of both must be finite). Samples that were given before are left
+        out; those that are no finite number are missing."""
         if self._next is not None and first_index < self._next:
             seen = min(self._next - first_index, samples.shape[0])
             samples = samples[seen:]
-            time_s += seen / self.clock.rate_hz
+            passed_s = seen / (self._polls or self.clock).rate_hz
+            time_s, arrival_s = time_s + passed_s, arrival_s + passed_s
             first_index += seen
         if samples.shape[0] == 0:
             return
-        if not self.clock.stamp(first_index, time_s):
-            self._close()
         if self._next is not None and first_index > self._next:
+            self.flush()
             self.lost += first_index - self._next
             self._close()
         self._next = first_index + samples.shape[0]
+        if self._repeats is None:
+            self._stamp(self.clock, first_index, time_s, arrival_s)
+            self._take(first_index, samples)
+            return
+        if self._polls is None:
+            self._stamp(self.clock, first_index - self._repeats.removed, time_s, arrival_s)
+            self._look_at_rate()
+        elif not self._stamp(self._polls, first_index - self._polls_from, time_s, arrival_s):
+            self.clock.reset()
+            self.clock.stamp(first_index - self._repeats.removed, self._polls.time_s(first_index - self._polls_from))
+        self._take_restored(*self._repeats.push(first_index, samples))
+
+    def flush(self) -> None:
+        """Take what is held back while it is looked for repeats: no more samples follow."""
+        if self._repeats is not None:
+            self._take_restored(*self._repeats.flush())
+
+    def suspect(self, start_s: float, end_s: float) -> bool:
+        """Whether samples in an interval may be repeats or follow lost ones (polls out of step with the chip)."""
+        if not self._suspect:
+            return False
+        first, stop = self.clock.index_at(start_s), self.clock.index_at(end_s)
+        return any(a < stop and b > first for a, b in self._suspect)
+
+    def _stamp(self, clock: SampleClock, index: int, time_s: float, arrival_s: float) -> bool:
+        """Give a clock the time of a sample; where it jumped the segment ends."""
+        sound = True
+        if math.isfinite(time_s):
+            sound = clock.stamp(index, time_s)
+        elif math.isfinite(arrival_s) and (clock.by_arrival or not clock.started):
+            clock.arrival(index, arrival_s)
+        if not sound:
+            self._close()
+        return sound
+
+    def _look_at_rate(self) -> None:
+        """Where the stamps tell another rate than was stated, repeats are looked for by that one."""
+        assert self._repeats is not None
+        sure = self.clock.uncertainty_ppm < 1000.0
+        if sure and abs(self.clock.rate_hz / self._repeats.polled_rate_hz - 1.0) > OTHER_RATE:
+            self._repeats.polled_rate_hz = self.clock.rate_hz
+
+    def _take_restored(self, first_index: int, samples: NDArray[np.float64], state: Polling) -> None:
+        repeats = self._repeats
+        assert repeats is not None
+        if repeats.anchors and self._polls is None:
+            self._count_chip_samples(first_index)
+        if self._polls is not None:
+            for index, poll in repeats.anchors:
+                if not self.clock.stamp(index, self._polls.time_s(poll - self._polls_from)):
+                    self._close()
+        if samples.shape[0]:
+            if state is Polling.SUSPECT:
+                self._suspect.append((first_index, first_index + samples.shape[0]))
+            self._take(first_index, samples)
+        if repeats.locked and self._polls is None:
+            self._count_chip_samples(first_index + samples.shape[0])
+        elif not repeats.locked and self._polls is not None:
+            self._count_polls(first_index + samples.shape[0])
+
+    def _count_chip_samples(self, next_index: int) -> None:
+        """From next_index on repeats are removed: a clock of the chip's own, told by the places of the repeats."""
+        assert self._repeats is not None
+        self._give_up()
+        self._polls, self.clock = self.clock, SampleClock(self._repeats.update_rate_hz)
+        self._polls_from = self._repeats.removed - len(self._repeats.anchors)
+        self.clock.stamp(next_index, self._polls.time_s(next_index))
+
+    def _count_polls(self, next_index: int) -> None:
+        """From next_index on nothing is removed."""
+        assert self._repeats is not None
+        assert self._polls is not None
+        self._give_up()
+        self.clock, polls = SampleClock(self._repeats.polled_rate_hz), self._polls
+        self.clock.stamp(next_index, polls.time_s(next_index + self._repeats.removed - self._polls_from))
+        self._polls = None
+
+    def _take(self, first_index: int, samples: NDArray[np.float64]) -> None:
         size = np.abs(samples)
         if size.max() <= ABSURD:  # False for NaN too
             self._append(first_index, samples)
@@ -105,6 +202,12 @@ class ChipStream:
             while len(self.segments) > 1 and self.segments[1].first < self.segments[-1].end - limit:
                 self.segments.popleft()
             self.segments[0].forget_before(self.segments[-1].end - limit)
+
+    def _give_up(self) -> None:
+        """Give up what was counted in another way."""
+        self.lost += sum(segment.end - segment.first for segment in self.segments)
+        self.segments.clear()
+        self._suspect.clear()
 
     def _close(self) -> None:
         if self.segments:
