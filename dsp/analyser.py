@@ -32,6 +32,8 @@ NO_BAND = Band(0, 0, 0)
 class Analyser:
     """Measures windows of exactly 10 (50 Hz) or 12 (60 Hz) cycles, gapless, carried by the fundamental's phase.
 
+    At every full ten minutes of UTC a window begins anew; it overlaps the one in progress, which is completed.
+
     A window comes out when samples have arrived to 2.5 cycles past its end. Without a fundamental between 42.5 and
     69 Hz windows last 200 ms and give what needs none. Missing samples give one measurement with the flag "gap" from
     the end of the last window to the start of the next. Not safe for use from several threads.
@@ -68,10 +70,12 @@ class Analyser:
         self._table = QuantityTable(
             system, self._channels, demand_current_a=demand_current_a, further=(*frequencies, *self._energy.keys)
         )
-        self._windows = WindowMaker(self._chips, nominal_frequency_hz)
         self._points = points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0))
         self._utc = UtcMap()
+        self._windows = WindowMaker(self._chips, nominal_frequency_hz, lambda time_s: self._utc.tick_after(time_s))
         self._origin_us: float | None = None
+        self._origin_utc_ns: int | None = None
+        self._counted_s = -math.inf
         self._measured = False
         self._left_over: list[Measurement] = []
 
@@ -80,25 +84,33 @@ class Analyser:
         chip: int,
         first_index: int,
         samples: NDArray[np.float32] | NDArray[np.float64],
-        device_time_us: float,
+        device_time_us: float | None,
         utc_ns: int,
     ) -> None:
         """Take the next block of one chip: samples [n, channels] in V or A, with the module-clock time and the UTC
         of its first sample. A jump of first_index is a gap; so is a sample that is no finite number.
 
+        device_time_us: None or NaN where the module tells no time. Where it never does, the rate comes from utc_ns,
+        the host's time of arrival; `Measurement.clock_ppm` says how well it is known.
+
         Raises ValueError where the shape does not fit the chip."""
         spec = self._chips[chip]
         if samples.ndim != 2 or samples.shape[1] != len(spec.channels):
             raise ValueError(f"Chip {chip} has {len(spec.channels)} channels; give samples as [n, channels].")
-        if samples.shape[0] == 0 or not math.isfinite(device_time_us):
-            return  # without a time it is as good as lost; the next block shows the gap
-        if self._origin_us is None:
-            self._origin_us = device_time_us
-        time_s = (device_time_us - self._origin_us) * 1e-6
+        if samples.shape[0] == 0:
+            return
+        time_s = math.nan
+        if device_time_us is not None and math.isfinite(device_time_us):
+            if self._origin_us is None:
+                self._origin_us = device_time_us
+            time_s = (device_time_us - self._origin_us) * 1e-6
+        if self._origin_utc_ns is None:
+            self._origin_utc_ns = int(utc_ns)
+        arrival_s = (int(utc_ns) - self._origin_utc_ns) * 1e-9
         stream = self._windows.streams[chip]
         with np.errstate(all="ignore"):
-            stream.push(int(first_index), np.asarray(samples, dtype=np.float64), time_s)
-        self._utc.note(stream.clock.time_s(int(first_index)), int(utc_ns))
+            fitted_s = stream.push(int(first_index), np.asarray(samples, dtype=np.float64), time_s, arrival_s)
+        self._utc.note(fitted_s, int(utc_ns))
 
     def pull(self) -> list[Measurement]:
         """All windows that are complete, oldest first. Call it after every few blocks: a chip keeps 5 s at most."""
@@ -110,6 +122,8 @@ class Analyser:
         Less than a window stays over, which the standard's windows leave out. Where there never was a full window,
         the whole cycles there are give one measurement, "record", with the flag "short".
         """
+        for stream in self._windows.streams:
+            stream.flush()
         results = self._drain(final=True)
         gap = self._windows.open_gap()
         if gap is not None:
@@ -130,7 +144,8 @@ class Analyser:
             observer.on_restart()
         self._windows.clear()
         self._utc = UtcMap()
-        self._origin_us = None
+        self._origin_us = self._origin_utc_ns = None
+        self._counted_s = -math.inf
 
     def _drain(self, *, final: bool) -> list[Measurement]:
         results, self._left_over = self._left_over, []
@@ -163,15 +178,17 @@ class Analyser:
         duration = window.end_s - window.start_s
         locked = window.model is not None
         values: Mapping[str, float | None] = {}
-        band, found = NO_BAND, None
+        band, found, clipped = NO_BAND, None, 0
         if locked or "short" not in flags:
             waveform = self._take(window)
             spectrum = spectrum_of(waveform, self._front_end, duration, window.cycles if locked else 0)
             found = self._table.measure(spectrum)
             band = spectrum.band
-            self._energy.add(found.powers, duration)
+            self._energy.add(found.powers, window.end_s - max(window.start_s, self._counted_s))
+            self._counted_s = window.end_s
             found.further[:] = (*self._frequencies(window), *self._energy.numbers)
             values = found.values
+            clipped = waveform.clipped
             flags += self._flags(window, waveform, found)
         else:
             flags += ("no-fundamental",)
@@ -187,6 +204,8 @@ class Analyser:
             module=self._module,
             phasors=found.phasors if found else {},
             orders=found.orders if found else {},
+            clock_ppm=self._clock_ppm(),
+            samples_clipped=clipped,
         )
         if self._observers:
             data = WindowData(window, measurement, self._channels, self._places, self._windows.streams, self._utc)
@@ -195,7 +214,7 @@ class Analyser:
         return measurement
 
     def _take(self, window: Window) -> Waveform:
-        parts = np.arange(self._points) / self._points
+        parts = np.arange(self._points + 1) / self._points
         if window.model is None:
             instants = window.start_s + (window.end_s - window.start_s) * parts
         else:
@@ -219,13 +238,21 @@ class Analyser:
             flags.append("no-fundamental")
         elif not window.synchronised:
             flags.append("unsynchronised")
-        if waveform.clipped.any():
+        if any(stream.suspect(window.start_s, window.end_s) for stream in self._windows.streams):
+            flags.append("suspect")
+        if waveform.clipped:
             flags.append("clipped")
         voltages = [i for key, i in self._table.row.items() if key.startswith("V")]
         dark = found.lit[voltages].any() and not found.lit[voltages].all()
         if waveform.still.any() or dark:
             flags.append("dead-channel")
         return tuple(flags)
+
+    def _clock_ppm(self) -> tuple[float, float] | None:
+        clocks = [stream.clock for stream in self._windows.streams]
+        if all(clock.exact for clock in clocks):
+            return None
+        return clocks[0].ppm, max(clock.uncertainty_ppm for clock in clocks)
 
     def _clock_s(self, time_s: float) -> float:
         return time_s + (self._origin_us or 0.0) * 1e-6

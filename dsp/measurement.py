@@ -18,6 +18,7 @@ FLAGS = {
     "short": "measured in part only: the record is shorter than a window, or measuring began or ended in the interval",
     "clipped": "at least one sample stood at the end of the input's range",
     "unsynchronised": "the window could not be locked to the fundamental",
+    "suspect": "samples were read out of step with the chip: some are repeated or lost, and values wrong by it",
     "no-fundamental": "no fundamental between 42.5 and 69 Hz was found; values that need one are null",
     "dead-channel": "an input shows no signal",
     "unreliable-firmware": "the sender's firmware is known to send wrong values",
@@ -53,6 +54,8 @@ class Measurement:
     orders: {channel: float64 [ORDERS + 1] rms of each harmonic subgroup in V or A, index = order, NaN where
         not measurable}.
     samples_lost, samples_clipped: missing; at the end of an input's range, over all channels.
+    clock_ppm: (deviation of the first chip's sample rate from its nominal one, uncertainty of the rates: 95 %, the
+        largest of all chips); None for files, whose rate is taken as it is.
     completeness: share of an aggregate's interval that was measured, 0..1.
     """
 
@@ -70,4 +73,5 @@ class Measurement:
     orders: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     samples_lost: int = 0
     samples_clipped: int = 0
+    clock_ppm: tuple[float, float] | None = None
     completeness: float = 1.0

@@ -83,7 +83,8 @@ class WindowData:
 
 
 class Observer(Protocol):
-    """Called by the analyser, in order of time, in the thread that pulls. Windows and gaps leave nothing out."""
+    """Called by the analyser, in order of time, in the thread that pulls. Windows and gaps leave nothing out; at every
+    full ten minutes of UTC a window begins before the end of the one before (Window.start_s tells)."""
 
     def on_window(self, data: WindowData) -> None:
         """An interval was measured. What `data` gives must not be kept."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.clock import ChipClock
+from dsp.clock import SampleClock
 from dsp.resample import windows_of
 from dsp.stream import Segment
 
@@ -67,7 +67,7 @@ class PhaseInput:
     below which their fundamental is noise."""
 
     segment: Segment
-    clock: ChipClock
+    clock: SampleClock
     rows: tuple[int, ...]
     floors: tuple[float, ...]
 
@@ -159,7 +159,10 @@ def fit_phase(
 ) -> PhaseFit | None:
     """Refine the model about the window [start_s, end_s] from the samples in available_s; None where they are too
     few."""
-    cycle_s = 1.0 / model.frequency_hz(0.5 * (start_s + end_s))
+    expected_hz = model.frequency_hz(0.5 * (start_s + end_s))
+    if not 0.5 * LOWEST_HZ <= expected_hz <= 2.0 * HIGHEST_HZ:  # the fit before followed garbage
+        return PhaseFit(model, np.inf, np.full(sum(len(part.rows) for part in inputs), np.nan), 0.0, False)
+    cycle_s = 1.0 / expected_hz
     low = max(start_s - HISTORY_CYCLES * cycle_s, available_s[0] + KERNEL_CYCLES * cycle_s)
     high = min(end_s + AHEAD_CYCLES * cycle_s, available_s[1] - KERNEL_CYCLES * cycle_s)
     if not high - low >= FEWEST_CYCLES * cycle_s:

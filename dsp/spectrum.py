@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,17 +115,34 @@ def band_of(rate_hz: float, fundamental_hz: float) -> Band:
     return Band(min(ORDERS, trusted), last, last if last > 1 else 0)
 
 
+@lru_cache(maxsize=8)
+def _ends(points: int) -> NDArray[np.complex128]:
+    """What a step of 1 from the first to the last of points + 1 samples lacks in the transform of the first `points`
+    against the integral: j / theta at the angle theta from point to point, of which the sum has 1 / (1 - exp(-j theta)).
+    """
+    theta = 2.0 * np.pi * np.arange(1, points // 2 + 1) / points
+    return np.concatenate([[0.5], 1j / theta + 1.0 / (1.0 - np.exp(-1j * theta))])
+
+
 def spectrum_of(waveform: Waveform, front_end: FrontEnd, duration_s: float, cycles: int) -> Spectrum:
-    """Transform a window, and divide by the gain of the resampler and by each channel's response."""
-    points = waveform.samples.shape[1]
+    """Transform a window, and divide by the gain of the resampler and by each channel's response.
+
+    The waveform's first and last sample are the two ends of the window and count half each. So the lines are those of
+    the integral that IEC 61000-4-7 (3.1) starts from also where a tone between two lines leaves a step between the
+    ends; the plain sum over the samples would depend on their number.
+    """
+    samples = waveform.samples
+    points = samples.shape[1] - 1
     rate = float(waveform.rates_hz.min())
     band = band_of(rate, cycles / duration_s) if cycles else Band(0, 0, 0)
     in_band = min(int(INDICATIVE * rate * (1.0 + BAND_TOLERANCE) * duration_s) + 1, points // 2)
     factors, measured = front_end.at(1.0 / duration_s, waveform.rates_hz, in_band + 1)
     factors *= np.sqrt(2.0) / points
     factors[:, 0] *= np.sqrt(0.5)
-    factors *= np.fft.rfft(waveform.samples, axis=1)[:, : in_band + 1]
-    return Spectrum(factors, measured, duration_s, cycles, in_band, band)
+    lines = np.fft.rfft(samples[:, :-1], axis=1)[:, : in_band + 1]
+    lines += (samples[:, -1:] - samples[:, :1]) * _ends(points)[: in_band + 1]
+    lines *= factors
+    return Spectrum(lines, measured, duration_s, cycles, in_band, band)
 
 
 def lit_channels(spectrum: Spectrum, squares: NDArray[np.float64], floors: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -84,10 +84,11 @@ class ChipStream:
         self._suspect.clear()
         self._next = None
 
-    def push(self, first_index: int, samples: NDArray[np.float64], time_s: float, arrival_s: float = math.nan) -> None:
+    def push(self, first_index: int, samples: NDArray[np.float64], time_s: float, arrival_s: float = math.nan) -> float:
         """Add samples [n, channels]; time_s: module time of the first, NaN where the module tells none: then
         arrival_s, the host's time of it, serves (one of both must be finite). Samples that were given before are left
-        out; those that are no finite number are missing."""
+        out; those that are no finite number are missing. Returns the time of the first sample given, by the fit."""
+        given = first_index
         if self._next is not None and first_index < self._next:
             seen = min(self._next - first_index, samples.shape[0])
             samples = samples[seen:]
@@ -95,7 +96,7 @@ class ChipStream:
             time_s, arrival_s = time_s + passed_s, arrival_s + passed_s
             first_index += seen
         if samples.shape[0] == 0:
-            return
+            return self._time_of_push(given)
         if self._next is not None and first_index > self._next:
             self.flush()
             self.lost += first_index - self._next
@@ -104,7 +105,7 @@ class ChipStream:
         if self._repeats is None:
             self._stamp(self.clock, first_index, time_s, arrival_s)
             self._take(first_index, samples)
-            return
+            return self._time_of_push(given)
         if self._polls is None:
             self._stamp(self.clock, first_index - self._repeats.removed, time_s, arrival_s)
             self._look_at_rate()
@@ -112,6 +113,7 @@ class ChipStream:
             self.clock.reset()
             self.clock.stamp(first_index - self._repeats.removed, self._polls.time_s(first_index - self._polls_from))
         self._take_restored(*self._repeats.push(first_index, samples))
+        return self._time_of_push(given)
 
     def flush(self) -> None:
         """Take what is held back while it is looked for repeats: no more samples follow."""
@@ -124,6 +126,12 @@ class ChipStream:
             return False
         first, stop = self.clock.index_at(start_s), self.clock.index_at(end_s)
         return any(a < stop and b > first for a, b in self._suspect)
+
+    def _time_of_push(self, index: int) -> float:
+        """Time of a sample by the index that pushes count."""
+        if self._polls is not None:
+            return self._polls.time_s(index - self._polls_from)
+        return self.clock.time_s(index - (self._repeats.removed if self._repeats is not None else 0))
 
     def _stamp(self, clock: SampleClock, index: int, time_s: float, arrival_s: float) -> bool:
         """Give a clock the time of a sample; where it jumped the segment ends."""

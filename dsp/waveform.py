@@ -20,11 +20,11 @@ CLIPPED = 1.0 - 1e-6
 
 @dataclass(frozen=True)
 class Waveform:
-    """samples [channels, m] at the m instants; clipped, still [channels]: reaches the end of the range; does not
-    move at all. rates_hz [channels]: the sample rate they came from."""
+    """samples [channels, m] at the m instants; clipped: samples at the end of the range, over all channels; still
+    [channels]: does not move at all. rates_hz [channels]: the sample rate they came from."""
 
     samples: NDArray[np.float64]
-    clipped: NDArray[np.bool_]
+    clipped: int
     still: NDArray[np.bool_]
     rates_hz: NDArray[np.float64]
 
@@ -45,7 +45,8 @@ def take_waveform(
 
     Where a segment ends within the resampler's margin, the signal is continued by its harmonics of frequency_hz.
     """
-    pieces, places, clipped, still, rates = [], [], [], [], []
+    pieces, places, still, rates = [], [], [], []
+    clipped = 0
     for chip, stream in zip(chips, streams, strict=True):
         segment, clock = stream.segments[0], stream.clock
         positions = clock.indices_at(instants_s)
@@ -58,8 +59,9 @@ def take_waveform(
             min(segment.end, int(np.ceil(clock.index_at(end_s) - 1e-6))),
         )
         low, high = inside.min(axis=1), inside.max(axis=1)
-        scale = np.array([c.full_scale if c.full_scale else np.inf for c in chip.channels])
-        clipped.append(np.maximum(high, -low) >= CLIPPED * scale)
+        limit = CLIPPED * np.array([c.full_scale if c.full_scale else np.inf for c in chip.channels])
+        if (np.maximum(high, -low) >= limit).any():
+            clipped += int(np.count_nonzero(np.abs(inside) >= limit[:, None]))
         still.append(high <= low)
         if before or after:
             samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
@@ -77,4 +79,4 @@ def take_waveform(
         row += piece.shape[0]
     doubled = double_rate(together)
     resampled = [interpolate(doubled[part], place) for part, place in zip(rows, places, strict=True)]
-    return Waveform(np.concatenate(resampled), np.concatenate(clipped), np.concatenate(still), np.array(rates))
+    return Waveform(np.concatenate(resampled), clipped, np.concatenate(still), np.array(rates))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,9 @@ HISTORY_S = 0.12
 """Kept before a window for the phase fit of the next: 4.5 cycles."""
 LAGGARD_S = 1.0
 """A chip whose samples end less than this after the oldest that the others still keep has fallen silent."""
+TICK_TOLERANCE_S = 1e-4
+TICK_APART_S = 1.0
+"""UTC ticks nearer to the last one are the same tick, of which the map from UTC changed its mind."""
 UNSTEADY_RAD = 0.05
 """Rms deviation of the phase from the fit (3 degrees) above which a window counts as not synchronised."""
 
@@ -67,10 +70,17 @@ class _Member:
 class WindowMaker:
     """State between windows: where the next one starts, and the phase model that predicts it."""
 
-    def __init__(self, chips: Sequence[ChipSpec], nominal_frequency_hz: float | None) -> None:
+    def __init__(
+        self,
+        chips: Sequence[ChipSpec],
+        nominal_frequency_hz: float | None,
+        tick_after: Callable[[float], float],
+    ) -> None:
+        """tick_after: time of the first UTC tick past a time, at which windows begin anew."""
         self.streams = [ChipStream(c.nominal_rate_hz, len(c.channels), exact=c.exact) for c in chips]
         self._exact = all(c.exact for c in chips)
         self._nominal_hz = nominal_frequency_hz
+        self._tick_after = tick_after
         self._groups: list[tuple[list[_Member], list[str]]] = []
         for unit in ("V", "A"):
             members, keys = [], []
@@ -91,6 +101,7 @@ class WindowMaker:
         self._cursor: float | None = None
         self._gap_from: float | None = None
         self._needed_s = -np.inf
+        self._tick_s = -np.inf
         self._forget_phase()
 
     def _forget_phase(self) -> None:
@@ -129,10 +140,19 @@ class WindowMaker:
                     return None
                 self._lose(result)
             elif result is not None:
-                self._cursor = result.end_s
+                self._cursor = self._start_after(result)
                 self._needed_s = -np.inf
                 return result
         return None
+
+    def _start_after(self, window: Window) -> float:
+        """Where the next window starts: at the end of this one, or at the UTC tick within it (IEC 61000-4-30, 4.5.2:
+        the interval in progress at the tick is completed, the next begins at the tick and overlaps it)."""
+        tick = self._tick_after(max(window.start_s + TICK_TOLERANCE_S, self._tick_s + TICK_APART_S))
+        if tick > window.end_s + TICK_TOLERANCE_S:
+            return window.end_s
+        self._tick_s = tick
+        return min(tick, window.end_s)
 
     def _worth_trying(self) -> bool:
         """False, at little cost, while the samples known to be lacking have not come and none are missing."""

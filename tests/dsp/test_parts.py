@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dsp.analyser import Analyser, ChannelSpec, ChipSpec
-from dsp.clock import ChipClock
+from dsp.clock import SampleClock
 from dsp.measurement import Band
 from dsp.resample import MARGIN, double_rate, gain, interpolate
 from dsp.response import transfer
@@ -42,7 +42,7 @@ def test_a_senseless_response_is_refused(bad: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("ppm", [-200.0, 0.0, 37.0, 200.0])
 def test_clock_finds_rate_and_offset_from_whole_microseconds(ppm: float) -> None:
-    clock = ChipClock(4000.0)
+    clock = SampleClock(4000.0)
     rate = 4000.0 * (1 + ppm * 1e-6)
     for index in range(0, 20_000, 87):
         assert clock.stamp(index, 1e-6 * math.floor(1e6 * (0.3 + index / rate)))
@@ -52,7 +52,7 @@ def test_clock_finds_rate_and_offset_from_whole_microseconds(ppm: float) -> None
 
 
 def test_clock_begins_anew_when_the_time_jumps() -> None:
-    clock = ChipClock(4000.0)
+    clock = SampleClock(4000.0)
     assert clock.stamp(0, 5.0)
     assert clock.stamp(4000, 6.0)
     assert not clock.stamp(8000, 7.5)
