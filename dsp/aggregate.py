@@ -90,6 +90,7 @@ class Aggregates:
         self._ten: _Interval | None = None
         self._two: _Interval | None = None
         self._gap_ns = (0, 0)
+        self._ended_ns = 0  # UTC of the last tick at which 10 minutes were complete
         self._last_end_s: float | None = None
 
     def add(self, measurement: Measurement) -> list[Measurement]:
@@ -111,7 +112,12 @@ class Aggregates:
         for interval in (*self._threes, self._ten):
             interval.count(measurement, measurement.end_s - measurement.start_s)
         self._last_end_s = measurement.end_s
-        return self._full_threes() + done
+        done += self._full_threes()
+        next_ns = self._ten.start_ns + TEN_MINUTES_NS
+        if measurement.end_ns >= next_ns - SETTLED_NS:
+            self._ended_ns = next_ns
+            done += self._close_ten(next_ns)
+        return done
 
     def finish(self) -> list[Measurement]:
         """The end of measuring: the intervals under way, as far as they came."""
@@ -130,6 +136,8 @@ class Aggregates:
             nearest = (start_ns + TEN_MINUTES_NS // 2) // TEN_MINUTES_NS * TEN_MINUTES_NS
             if abs(start_ns - nearest) <= RESTARTED_NS:
                 return nearest
+        if 0 <= self._ended_ns - start_ns <= RESTARTED_NS:  # UTC is known a little better than a window ago
+            return self._ended_ns
         return (start_ns + SETTLED_NS) // TEN_MINUTES_NS * TEN_MINUTES_NS
 
     def _begin(self, measurement: Measurement, tick_ns: int, start_ns: int) -> None:

@@ -19,10 +19,11 @@ WHOLE_S = 0.1
 
 class TenSeconds(NamedTuple):
     """One interval. frequency_hz: None where no cycle was found. counted_s: duration of the cycles.
-    end_ns, end_s: UTC and source's clock. gap: samples are missing."""
+    end_ns, end_s: UTC and clock of the windows. length_s: from its tick. gap: samples are missing."""
 
     end_ns: int
     end_s: float
+    length_s: float
     frequency_hz: float | None
     counted_s: float
     gap: bool
@@ -102,7 +103,13 @@ class TenSecondFrequency:
         """The end: the interval under way, as far as it came."""
         self._add_stretch()
         self._break()
-        return [] if self._start_ns is None else [self._close(*self._window_end)]
+        if self._start_ns is None:
+            return []
+        end_ns, end_s = self._window_end
+        left_s = (self._start_ns + TEN_SECONDS_NS - end_ns) * 1e-9
+        if left_s <= WHOLE_S:
+            end_ns, end_s = self._start_ns + TEN_SECONDS_NS, end_s + left_s
+        return [self._close(end_ns, end_s)]
 
     def _begin(self, start_ns: int, start_s: float, *, restarted: bool) -> list[TenSeconds]:
         """A new stretch begins: end the interval under way where it is in another one."""
@@ -122,7 +129,8 @@ class TenSecondFrequency:
 
     def _close(self, end_ns: int, end_s: float) -> TenSeconds:
         frequency = self._cycles / self._seconds if self._cycles > 0 and self._seconds > 0.0 else None
-        result = TenSeconds(end_ns, end_s, frequency, self._seconds, self._gap)
+        length_s = (end_ns - (self._start_ns or 0)) * 1e-9
+        result = TenSeconds(end_ns, end_s, length_s, frequency, self._seconds, self._gap)
         self._cycles, self._seconds, self._gap = 0, 0.0, False
         return result
 
