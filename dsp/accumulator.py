@@ -77,14 +77,15 @@ class Accumulator:
         self._orders: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self._derived: set[str] = set()
         self._flags: set[str] = set()
-        self._bands: list[tuple[int, int, int]] = []
+        self._band: Band | None = None
         self.count = 0
         self.samples_lost = 0
         self.module: str | None = None
 
-    def add(self, block: Sequence[Measurement], rows: NDArray[np.float64]) -> None:
-        """Add measurements with their `rows` (see Layout.rows)."""
+    def add(self, block: Sequence[Measurement]) -> None:
+        """Add measurements; many at once cost little each."""
         columns = self._layout.columns
+        rows = self._layout.rows(block)
         self.count += len(block)
         valid = np.isfinite(rows)
         self._counts += valid.sum(axis=0)
@@ -101,6 +102,36 @@ class Accumulator:
         for measurement in block:
             self._add_extras(measurement)
         self._add_orders(block)
+
+    def merge(self, later: Accumulator) -> None:
+        """Add what another one has, of later measurements."""
+        self.count += later.count
+        self.samples_lost += later.samples_lost
+        self.module = later.module
+        self._sums += later._sums
+        self._counts += later._counts
+        self._vectors += later._vectors
+        np.copyto(self._last, later._last, where=np.isfinite(later._last))
+        self._derived |= later._derived
+        self._flags |= later._flags
+        self._narrow(later._band)
+        for key, phasor in later._phasors.items():
+            self._phasors[key] = self._phasors.get(key, 0j) + phasor
+        for key, (sums, counts) in later._orders.items():
+            known = self._orders.setdefault(key, (np.zeros(ORDERS + 1), np.zeros(ORDERS + 1)))
+            np.add(known[0], sums, out=known[0])
+            np.add(known[1], counts, out=known[1])
+
+    def _narrow(self, band: Band | None) -> None:
+        """Keep the narrowest band of all that have one."""
+        if band is None or band == self._band or band.indicative_to == 0:
+            return
+        mine = self._band or band
+        self._band = Band(
+            min(mine.trusted_to, band.trusted_to),
+            min(mine.indicative_to, band.indicative_to),
+            min(mine.thd_to, band.thd_to),
+        )
 
     def add_gap(self, measurement: Measurement) -> None:
         """Add what a gap tells: its flags and the registers."""
@@ -119,9 +150,7 @@ class Accumulator:
         self.module = measurement.module
         for key, phasor in measurement.phasors.items():
             self._phasors[key] = self._phasors.get(key, 0j) + phasor
-        band = (measurement.band.trusted_to, measurement.band.indicative_to, measurement.band.thd_to)
-        if any(band) and band not in self._bands:
-            self._bands = [band if not self._bands else tuple(map(min, band, self._bands[0]))]  # type: ignore[list-item]
+        self._narrow(measurement.band)
 
     def _add_orders(self, block: Sequence[Measurement]) -> None:
         for key in {key for measurement in block for key in measurement.orders}:
@@ -151,7 +180,7 @@ class Accumulator:
             system=self._layout.system,
             window=window,
             flags=tuple(flag for flag in FLAGS if flag in together),
-            band=Band(*self._bands[0]) if self._bands else Band(0, 0, 0),
+            band=self._band or Band(0, 0, 0),
             values=self._values(extra),
             module=self.module,
             phasors={key: total / self.count for key, total in self._phasors.items()},

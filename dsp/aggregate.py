@@ -170,10 +170,11 @@ class Aggregates:
         """Add the windows that wait to the intervals they are in: many at once cost little."""
         if not self._block:
             return
-        rows = self._layout.rows(self._block)
+        together = Accumulator(self._layout)
+        together.add(self._block)
         for interval in (*self._threes, self._ten):
             if interval is not None:
-                interval.values.add(self._block, rows)
+                interval.values.merge(together)
         self._block = []
 
     def _full_threes(self) -> list[Measurement]:
@@ -201,7 +202,7 @@ class Aggregates:
                 "10min", 600.0, _end(ten, TEN_MINUTES_NS, next_ns), self._supplement("10min", ten.start_ns)
             )
             done.append(result)
-            two.values.add([result], self._layout.rows([result]))
+            two.values.add([result])
             two.count(result, ten.covered_s)
             two.gap_s += ten.gap_s
         if next_ns is None or next_ns // TWO_HOURS_NS * TWO_HOURS_NS != two.start_ns:
