@@ -20,7 +20,7 @@ from dsp.quantities import Quantities, QuantityTable
 from dsp.short_record import short_window
 from dsp.spectrum import FrontEnd, spectrum_of
 from dsp.utc import UtcMap
-from dsp.waveform import Waveform, points_for, take_waveform
+from dsp.waveform import Waveform, limits_of, points_for, take_waveform
 from dsp.windows import Lost, Window, WindowMaker
 from resources.systems import WiringSystem, phases_of
 
@@ -64,6 +64,7 @@ class Analyser:
         self._places = {
             channel.key: (number, row) for number, chip in enumerate(chips) for row, channel in enumerate(chip.channels)
         }
+        self._limits = limits_of(self._channels)
         self._front_end = FrontEnd(self._channels)
         self._energy = EnergyMeter([str(p) for p in phases_of(system)])
         frequencies = ("Fqai", *(f"Fq{p}i" for p in phases_of(system)))
@@ -220,7 +221,7 @@ class Analyser:
         else:
             instants = window.model.times_after(window.start_s, window.cycles * parts)
         mean_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
-        return take_waveform(self._chips, self._windows.streams, instants, window.end_s, mean_hz)
+        return take_waveform(self._windows.streams, self._limits, instants, window.end_s, mean_hz)
 
     def _frequencies(self, window: Window) -> list[float]:
         """Fqai and Fqpi of each phase, by its voltage, else its current; NaN where there is none."""

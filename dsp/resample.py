@@ -8,6 +8,7 @@ tone is a known, real gain, by which the spectrum is divided (`gain`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -123,16 +124,30 @@ def double_rate(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.fft.irfft(doubled, n=4 * half, axis=1)
 
 
-def interpolate(doubled: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stage 2: values [channels, m] at fractional positions [m], in samples of the original rate, of a signal of
-    doubled rate [channels, 2 n]."""
-    position = 2.0 * positions
-    base = np.floor(position)
-    u = 2.0 * (position - base) - 1.0
+def interpolate(
+    doubled: NDArray[np.float64], rows: Sequence[slice], positions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Stage 2: values [channels, m] of a signal of doubled rate [channels, 2 n], at fractional positions [chips, m] in
+    samples of the original rate; rows: the channels of each chip."""
+    chips, count = positions.shape
+    u = 2.0 * positions
+    base = np.floor(u)
+    u -= base
+    u *= 2.0
+    u -= 1.0
     powers = np.empty((DEGREE + 1, u.size))
     powers[0] = 1.0
-    for degree in range(1, DEGREE + 1):
-        np.multiply(powers[degree - 1], u, out=powers[degree])
-    weights = powers.T @ _taps()
-    gathered = windows_of(doubled, TAPS)[:, base.astype(np.intp) - (TAPS // 2 - 1)]
-    return np.asarray(np.einsum("cmt,mt->cm", gathered, weights))
+    powers[1] = u.ravel()
+    have = 1
+    while have < DEGREE:
+        more = min(have, DEGREE - have)
+        np.multiply(powers[1 : 1 + more], powers[have], out=powers[1 + have : 1 + have + more])
+        have += more
+    weights = (powers.T @ _taps()).reshape(chips, count, TAPS)
+    places = base.astype(np.intp)
+    places -= TAPS // 2 - 1
+    runs = windows_of(doubled, TAPS)
+    values = np.empty((doubled.shape[0], count))
+    for part, place, weight in zip(rows, places, weights, strict=True):
+        np.einsum("cmt,mt->cm", runs[part, place], weight, out=values[part])
+    return values

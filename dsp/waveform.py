@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.channels import ChipSpec
+from dsp.channels import ChannelSpec
 from dsp.harmonic_model import continue_signal
 from dsp.resample import MARGIN, double_rate, fast_length, interpolate
 from dsp.stream import ChipStream
@@ -34,49 +34,55 @@ def points_for(rate_hz: float) -> int:
     return 1 << int(np.ceil(np.log2(max(64.0, rate_hz * LONGEST_WINDOW_S))))
 
 
+def limits_of(channels: Sequence[ChannelSpec]) -> NDArray[np.float64]:
+    """Magnitude [channels] from which on a sample is clipped; infinite where the range is not known."""
+    return np.array([CLIPPED * channel.full_scale if channel.full_scale else np.inf for channel in channels])
+
+
 def take_waveform(
-    chips: Sequence[ChipSpec],
     streams: Sequence[ChipStream],
+    limits: NDArray[np.float64],
     instants_s: NDArray[np.float64],
     end_s: float,
     frequency_hz: float,
 ) -> Waveform:
     """Resample the first segment of every stream at the instants (module time, s); end_s: end of the window.
 
-    Where a segment ends within the resampler's margin, the signal is continued by its harmonics of frequency_hz.
+    limits: those of `limits_of` for the channels of all streams. Where a segment ends within the resampler's margin,
+    the signal is continued by its harmonics of frequency_hz.
     """
-    pieces, places, still, rates = [], [], [], []
-    clipped = 0
-    for chip, stream in zip(chips, streams, strict=True):
+    positions = np.stack([stream.clock.indices_at(instants_s) for stream in streams])
+    firsts = positions[:, 0].astype(np.int64) - MARGIN
+    stops = positions[:, -1].astype(np.int64) + (MARGIN + 2)
+    usual = int(max(stream.clock.nominal_rate_hz for stream in streams) * LONGEST_WINDOW_S) + 2 * MARGIN + 4
+    length = fast_length(max(usual, int((stops - firsts).max())))  # mostly the usual one: set up once
+    together = np.zeros((limits.size, length))
+    rows, rates, row = [], [], 0
+    for stream, first, stop in zip(streams, firsts.tolist(), stops.tolist(), strict=True):
         segment, clock = stream.segments[0], stream.clock
-        positions = clock.indices_at(instants_s)
-        first = int(positions[0]) - MARGIN
-        stop = int(positions[-1]) + MARGIN + 2
         before, after = max(0, segment.first - first), max(0, stop - segment.end)
         samples = segment.view(first + before, stop - after)
-        inside = segment.view(
-            max(segment.first, int(np.ceil(positions[0] - 1e-6))),
-            min(segment.end, int(np.ceil(clock.index_at(end_s) - 1e-6))),
-        )
-        low, high = inside.min(axis=1), inside.max(axis=1)
-        limit = CLIPPED * np.array([c.full_scale if c.full_scale else np.inf for c in chip.channels])
-        if (np.maximum(high, -low) >= limit).any():
-            clipped += int(np.count_nonzero(np.abs(inside) >= limit[:, None]))
-        still.append(high <= low)
         if before or after:
             samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
-        pieces.append(samples)
-        places.append(positions - first)
-        rates += [clock.rate_hz] * len(chip.channels)
+        rows.append(slice(row, row + stream.channels))
+        together[rows[-1], : samples.shape[1]] = samples
+        rates += [clock.rate_hz] * stream.channels
+        row += stream.channels
+    values = interpolate(double_rate(together), rows, positions - firsts[:, None])
 
-    usual = int(max(stream.clock.nominal_rate_hz for stream in streams) * LONGEST_WINDOW_S) + 2 * MARGIN + 4
-    length = fast_length(max(usual, *(piece.shape[1] for piece in pieces)))  # mostly the usual one: set up once
-    together = np.zeros((len(rates), length))
-    rows, row = [], 0
-    for piece in pieces:
-        rows.append(slice(row, row + piece.shape[0]))
-        together[rows[-1], : piece.shape[1]] = piece
-        row += piece.shape[0]
-    doubled = double_rate(together)
-    resampled = [interpolate(doubled[part], place) for part, place in zip(rows, places, strict=True)]
-    return Waveform(np.concatenate(resampled), clipped, np.concatenate(still), np.array(rates))
+    within = together[:, MARGIN : int((stops - firsts).min()) - MARGIN]
+    low, high = within.min(axis=1), within.max(axis=1)
+    clipped = 0
+    if (np.maximum(high, -low) >= limits).any():
+        clipped = sum(
+            _clipped(stream, limits[part], instants_s[0], end_s) for stream, part in zip(streams, rows, strict=True)
+        )
+    return Waveform(values, clipped, high <= low, np.array(rates))
+
+
+def _clipped(stream: ChipStream, limits: NDArray[np.float64], start_s: float, end_s: float) -> int:
+    """Clipped samples in [start_s, end_s), over the channels."""
+    segment, clock = stream.segments[0], stream.clock
+    first = max(segment.first, int(np.ceil(clock.index_at(start_s) - 1e-6)))
+    stop = min(segment.end, int(np.ceil(clock.index_at(end_s) - 1e-6)))
+    return int(np.count_nonzero(np.abs(segment.view(first, stop)) >= limits[:, None]))
