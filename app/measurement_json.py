@@ -14,6 +14,7 @@ from resources.systems import WiringSystem, phases_of
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"))
 _NOT_AVAILABLE = "n/a"
+_FLICKER = {"10min": "Pst", "2h": "Plt"}
 
 
 def to_json(measurement: Measurement) -> dict[str, Any]:
@@ -43,9 +44,15 @@ def to_text(measurement: Measurement) -> str:
     """The main values as a short table: a head line, a line a phase, neutral, sum, and what the flags mean."""
     system = _system(measurement)
     values = measurement.values
-    head = [iso_utc(measurement.end_ns), system, measurement.window, _quantity(values, "Fqai")]
+    ten_seconds = measurement.window == "10s"
+    head = [iso_utc(measurement.end_ns), system, measurement.window]
+    head.append(_quantity(values, "Fq10" if ten_seconds else "Fqai"))
+    if measurement.completeness < 1.0:
+        head.append(f"{100.0 * measurement.completeness:.1f} % of it measured")
     if measurement.flags:
         head.append("flags: " + ", ".join(measurement.flags))
+    if ten_seconds:  # nothing but the frequency
+        return "  ".join(head)
     rows = [("", "U", "U THD", "I", "I THD", "P", "PF")]
     rows += [
         (
@@ -66,6 +73,9 @@ def to_text(measurement: Measurement) -> str:
     lines = ["  ".join(head)]
     for name, *cells in rows:
         lines.append(f"  {name:<3}" + "".join(f"{cell:>13}" for cell in cells).rstrip())
+    if flicker := _FLICKER.get(measurement.window):
+        cells = [f"L{p} {_quantity(values, f'{flicker}{p}')}" for p in phases_of(system)]
+        lines.append(f"  {flicker}: " + ", ".join(cells))
     lines += [f"  {flag}: {FLAGS[flag]}" for flag in measurement.flags if flag in FLAGS]
     if measurement.band.thd_to:
         lines.append(f"  THD up to order {measurement.band.thd_to}, trusted up to {measurement.band.trusted_to}")

@@ -11,7 +11,7 @@ import pytest
 
 from app.cli import main
 from app.output import WrongUsage
-from app.verbs.analyze import analyze_record, parse_channels
+from app.verbs.analyze import INTERVALS, analyze_record, parse_channels
 from device_io.comtrade import open_comtrade
 from resources.parameters import keys_for
 from tests.fakes.command_line import json_lines, run_verb
@@ -215,9 +215,7 @@ def test_one_clear_sentence_and_exit_code_1(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--every", "10min"], "--every 10min"),
         (["--every", "hour"], "hour"),
-        (["--events"], "--events"),
         (["--nominal-voltage", "0"], "--nominal-voltage"),
         (["--nominal-voltage", "nan"], "--nominal-voltage"),
         (["--nominal-frequency", "55"], "--nominal-frequency"),
@@ -231,6 +229,87 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str], argumen
     code, out, err = run(capsys, three_phase(900).write(tmp_path), *arguments)
     assert (code, out) == (2, "")
     assert words in err
+
+
+def record_with_a_dip(folder: Path, *, volts: float = 230.0, declared: str = "") -> Path:
+    """24 s from 17:59:52.5 UTC on; all voltages at 60 % from 4.2 s to 4.5 s."""
+    fake = three_phase(48_000, 2000.0, 50.02, names=("V1", "V2", "V3"), revision=2013, format="FLOAT32")
+    fake.start, fake.trigger = "18/11/2015,17:59:52.500000", "18/11/2015,17:59:52.500000"
+    t = np.arange(48_000) / 2000.0
+    for channel in fake.channels:
+        channel.values = channel.values * np.where((t >= 4.2) & (t < 4.5), 0.6, 1.0) * volts / 230.0
+    return fake.write(folder, f"dip{volts:.0f}{declared}")
+
+
+def test_every_interval_and_events(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, record_with_a_dip(tmp_path), "--every", "all", "--events", "--json")
+    assert (code, err.count("\n")) == (0, 1)
+    lines = json_lines(out)
+    found = {name: [line for line in lines if line.get("window") == name] for name in INTERVALS["all"]}
+    (event,) = [line for line in lines if "event" in line]
+    assert list(event) == ["event", "start", "duration_s", "residual_v", "depth_pct", "channels"]
+    assert event["event"] == "dip"
+    assert event["start"].startswith("2015-11-18T17:59:56.7")
+    assert event["duration_s"] == pytest.approx(0.3, abs=0.021)
+    assert event["residual_v"] == pytest.approx(138.0, rel=4e-3)
+    assert event["depth_pct"] == pytest.approx(40.0, abs=0.4)
+    assert event["channels"] == ["V1", "V2", "V3"]
+
+    assert [(line["time"], line["flags"]) for line in found["10min"]] == [
+        ("2015-11-18T18:00:00.000Z", ["dip", "short"]),
+        ("2015-11-18T18:00:16.393Z", ["short"]),
+    ]
+    assert [line["flags"] for line in found["2h"]] == [["dip", "short"], ["short"]]
+    assert [(line["time"][11:], line["flags"]) for line in found["10s"]] == [
+        ("18:00:00.000Z", ["dip", "short"]),
+        ("18:00:10.000Z", []),
+        ("18:00:16.393Z", ["short"]),
+    ]
+    for line in found["10s"]:
+        assert line["values"]["Fq10"] == pytest.approx(50.02, abs=1e-4)
+        assert line["values"]["V1r"] is None
+    assert sum("dip" in line["flags"] for line in found["10/12-cycle"]) in (2, 3)
+    clean = [
+        line for line in lines if "values" in line and not {"dip"} & set(line["flags"]) and line["window"] != "10s"
+    ]
+    assert len(clean) > 100
+    for line in clean:
+        assert line["values"]["V2r"] == pytest.approx(230.0, rel=1e-4)
+        assert list(line["values"]) == list(keys_for("3P"))
+    dipped = found["10min"][0]["values"]["V1r"]
+    windows_v = [line["values"]["V1r"] for line in found["10/12-cycle"] if line["time"] < "2015-11-18T18:00:00.2"]
+    assert dipped == pytest.approx(math.sqrt(np.mean(np.square(windows_v))), rel=1e-9)
+
+
+@pytest.mark.parametrize("every", ["3s", "10s", "10min", "2h"])
+def test_one_interval_only(tmp_path: Path, capsys: pytest.CaptureFixture[str], every: str) -> None:
+    code, out, _ = run(capsys, record_with_a_dip(tmp_path), "--every", every, "--json")
+    assert code == 0
+    assert {line["window"] for line in json_lines(out)} == set(INTERVALS[every])
+
+
+def test_events_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, record_with_a_dip(tmp_path), "--every", "10min", "--events")
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "  dip  " in line]
+    for part in ("2015-11-18T17:59:56.7", "0.3", "V (40.", "% below)", "V1, V2, V3"):
+        assert part in line
+    assert "Pst: L1 n/a, L2 n/a, L3 n/a" in out
+    assert "% of it measured" in out
+
+
+def test_the_declared_voltage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """120 V and medium voltage refer to themselves unless told otherwise."""
+    for volts, name in ((120.0, "120"), (11_500.0, "11500")):
+        code, out, err = run(capsys, record_with_a_dip(tmp_path, volts=volts), "--every", "10min", "--events", "--json")
+        assert code == 0
+        assert f"{name} V" in err
+        (event,) = [line for line in json_lines(out) if "event" in line]
+        assert event["residual_v"] == pytest.approx(0.6 * volts, rel=4e-3)
+    path = record_with_a_dip(tmp_path, volts=120.0)
+    code, out, _ = run(capsys, path, "--nominal-voltage", "100", "--every", "10min", "--events", "--json")
+    assert code == 0
+    assert {line["event"] for line in json_lines(out) if "event" in line} == {"swell", "dip"}
 
 
 def test_parse_channels() -> None:

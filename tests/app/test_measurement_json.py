@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -68,3 +69,20 @@ def test_text_of_one_phase_is_short() -> None:
     assert "130.62 kV" in text
     assert "L2" not in text
     assert "sum" not in text
+
+
+def test_text_of_longer_intervals() -> None:
+    ten_seconds = replace(measurement(Fq10=49.98765), window="10s", flags=("short",), completeness=0.58)
+    assert to_text(ten_seconds).endswith("10s  49.988 Hz  58.0 % of it measured  flags: short")
+    ten_minutes = replace(measurement(V1r=230.0, Pst1=0.351), window="10min", flags=())
+    assert "Pst: L1 0.35" in to_text(ten_minutes)
+    assert "L2 n/a" in to_text(ten_minutes)
+    assert "measured" not in to_text(ten_minutes)
+    assert "Plt: L1 n/a" in to_text(replace(ten_minutes, window="2h"))
+
+
+@pytest.mark.parametrize("window", ["10/12-cycle", "150/180-cycle", "10s", "10min", "2h", "record"])
+def test_the_window_is_named(window: str) -> None:
+    made = to_json(replace(measurement(), window=window))
+    assert made["window"] == window
+    assert list(made) == ["time", "module", "system", "window", "flags", "band", "values", "corrected"]
