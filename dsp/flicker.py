@@ -31,6 +31,10 @@ RETURN_RATIO = 100.0
 BEGINNING = 4
 """Blocks that give the first value of the mean."""
 
+SMALL_PRODUCT = 2**18
+"""Multiplications up to which the usual library (OpenBLAS) does a matrix product in the calling thread; waking others
+costs more than it saves, and very much on a busy machine."""
+
 PERCENTS = np.array([0.1, 0.7, 1.0, 1.5, 2.2, 3.0, 4.0, 6.0, 8.0, 10.0, 13.0, 17.0, 30.0, 50.0, 80.0])
 """Parts of the time (%) during which the levels P0.1 ... P80 are exceeded."""
 WEIGHTS = np.array([0.0314, *[0.0525 / 3] * 3, *[0.0657 / 3] * 3, *[0.28 / 5] * 5, *[0.08 / 3] * 3])
@@ -76,7 +80,8 @@ class Flickermeter:
         f = self._filter = block_filter(rate_hz, lamp, mains)
         self._block_s = f.length / rate_hz
         self._fade = math.exp(-self._block_s / REFERENCE_S)
-        self._numbers = np.arange(MOST_BLOCKS)
+        self._most = min(MOST_BLOCKS, max(1, SMALL_PRODUCT // f.u_all.size))
+        self._numbers = np.arange(self._most)
         self._rise = np.arange(f.length) / f.length
         self._first_weights = np.hanning(BEGINNING * f.length + 2)[1:-1]
         self._first_weights /= self._first_weights.sum()
@@ -132,7 +137,7 @@ class Flickermeter:
             rows = [c for c in range(self.channels) if self._count[c] >= length and self._begun(c)]
             if not rows:
                 return
-            blocks = min(MOST_BLOCKS, min(self._count[c] for c in rows) // length)
+            blocks = min(self._most, min(self._count[c] for c in rows) // length)
             batch = np.stack([self._take(c, blocks * length) for c in rows])
             self._run(rows, batch.reshape(len(rows), blocks, length))
 
@@ -194,7 +199,7 @@ class Flickermeter:
             power = np.square(u, out=u)
             gains, lost = self._relate(rows, (power.sum(axis=2) / f.length).tolist())
             power *= gains[:, :-1, None] + (gains[:, 1:] - gains[:, :-1])[:, :, None] * self._rise
-            driven = (power.reshape(-1, f.length) @ f.u_all).reshape(len(rows), blocks, -1)
+            driven = power @ f.u_all
             states = np.empty((len(rows), blocks + 1, f.start.size))
             states[:, 0] = self._state[rows]
             states[:, 1:] = driven[:, :, f.outputs :]

@@ -110,11 +110,24 @@ def test_size_of_pieces_and_company_do_not_matter() -> None:
     for channel in range(3):
         alone = Flickermeter(1, 4000.0)
         alone.push([waves[channel]], [0.0])
-        expected = alone.pinst_between(0, 0.0, 40.0)
+        expected = alone.pinst_between(0, 0.0, 41.0)
         assert expected.size == 40 * 200
         assert expected.max() > 0.5
-        assert whole.pinst_between(channel, 0.0, 40.0) == pytest.approx(expected, rel=1e-5, abs=1e-9)
-        assert pieces.pinst_between(channel, 0.0, 40.0) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+        assert whole.pinst_between(channel, 0.0, 41.0) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+        assert pieces.pinst_between(channel, 0.0, 41.0) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+HIGHEST = [(*pair, *list(points.items())[-1]) for pair, points in RECTANGULAR.items()]
+
+
+@pytest.mark.parametrize(("lamp", "system_hz", "cpm", "change_pct"), HIGHEST)
+def test_the_phase_of_the_mains_matters_little(lamp: int, system_hz: int, cpm: float, change_pct: float) -> None:
+    """At the highest points the third harmonic of the modulation meets twice the mains frequency."""
+    meter = Flickermeter(4, 4000.0, lamp, system_hz)
+    t = np.arange(200 * 4000) / 4000.0
+    waves = [mains(t, lamp, system_hz, k * np.pi / 4) * rectangular(t, cpm, change_pct) for k in range(4)]
+    meter.push(waves, [0.0] * 4)
+    assert meter.pst(100.0, 200.0) == pytest.approx([1.0] * 4, abs=0.015)
 
 
 def test_severity_is_weighted_from_the_levels() -> None:
