@@ -118,8 +118,8 @@ def band_of(rate_hz: float, fundamental_hz: float) -> Band:
 @lru_cache(maxsize=8)
 def _ends(points: int) -> NDArray[np.complex128]:
     """What the transform of the first `points` lacks against the integral where the last of points + 1 samples is 1
-    above the first, by lines: j / theta, with theta the angle from point to point,
-    less the sum's -1 / (1 - exp(-j theta)).
+    above the first, by lines: j / theta, with theta the angle from point to point, less the sum's
+    -1 / (1 - exp(-j theta)).
     """
     theta = 2.0 * np.pi * np.arange(1, points // 2 + 1) / points
     return np.concatenate([[0.5], 1j / theta + 1.0 / (1.0 - np.exp(-1j * theta))])
