@@ -1,0 +1,179 @@
+"""Measuring: the whole set of seven channels, against pqopen-lib with all its features
+
+Ours: three chips with clocks of their own, 7 channels at 4 ksps with a front end, windows, aggregates, flicker,
+signalling and events, in the blocks of a module (100 samples), or as a file in blocks of 1 s. pqopen-lib: 6 channels of
+the same signal, 24 orders (it takes no more at 4 ksps), flicker, signalling, deviations, energy, neutral current, six
+event detectors, in blocks of 1 s, which suit it best. Processor time of one thread, runs in turns, medians.
+"""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from dsp.channels import ChannelSpec, ChipSpec
+from dsp.monitor import Monitor
+
+RATE_HZ = 4000.0
+FREQUENCY_HZ = 49.8
+SECONDS = 20.0
+RUNS = 5
+MODULES = 16
+KEYS = (("V1", "I1", "IN"), ("V2", "I2"), ("V3", "I3"))
+PPM = (40.0, -60.0, 150.0)
+UTC_NS = 1_700_000_000_000_000_000
+RESPONSE = (
+    SimpleNamespace(kind="highpass1", corner_hz=0.3125, q=0.0, delay_us=0.0),
+    SimpleNamespace(kind="lowpass1", corner_hz=7200.0, q=0.0, delay_us=0.0),
+)
+
+Block = tuple[int, int, np.ndarray, float, int]
+
+
+def run() -> list[dict[str, object]]:
+    """Rows of the report."""
+    logging.getLogger("pqopen").setLevel(logging.ERROR)
+    live, record = blocks(SECONDS, 100, PPM), blocks(SECONDS, 4000, (0.0, 0.0, 0.0))
+    some = blocks(SECONDS / 4, 100, PPM)
+    works: dict[str, Callable[[], None]] = {
+        "pqopen": partial(run_pqopen, record),
+        "live": partial(run_ours, [live]),
+        "file": partial(run_ours, [record], exact=True),
+        "quarter": partial(run_ours, [some]),
+        "modules": partial(run_ours, [some] * MODULES),
+    }
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for name in ("pqopen", "live"):
+        works[name]()  # plans and tables are made once
+    for _ in range(RUNS):
+        for name, work in works.items():
+            since_s = time.process_time()
+            work()
+            times[name].append(time.process_time() - since_s)
+    middle = {name: statistics.median(found) for name, found in times.items()}
+    rows = []
+    for what, name, least in (("whole set, live", "live", 5.0), ("whole set, file", "file", 8.0)):
+        ratio = middle["pqopen"] / middle[name]
+        rows.append(
+            {
+                "what": what,
+                "ours": f"{SECONDS / middle[name]:.0f} times real time",
+                "peer": f"{SECONDS / middle['pqopen']:.0f} times real time",
+                "ratio": f"{ratio:.1f}",
+                "limit": f">= {least:g}",
+                "holds": ratio >= least,
+            }
+        )
+    for what, ours, peer, most in (
+        ("four times the time", "live", "quarter", 4.6),
+        (f"{MODULES} modules at once", "modules", "quarter", 10.0),
+    ):
+        ratio = middle[ours] / middle[peer]
+        rows.append(
+            {
+                "what": what,
+                "ours": f"{1000 * middle[ours]:.0f} ms",
+                "peer": f"{1000 * middle[peer]:.0f} ms (once)",
+                "ratio": f"{ratio:.1f}",
+                "limit": f"<= {most:g}",
+                "holds": ratio <= most,
+            }
+        )
+    return rows
+
+
+def blocks(seconds: float, size: int, ppm: tuple[float, ...]) -> list[Block]:
+    """Blocks of three chips in order of time: 24 orders at 1 %, noise 100 dB under."""
+    rng = np.random.default_rng(1)
+    count = int(seconds * RATE_HZ)
+    result: list[Block] = []
+    columns = []
+    for phase, keys in enumerate(KEYS):
+        t = np.arange(count) / (RATE_HZ * (1.0 + 1e-6 * ppm[phase]))
+        angle = 2.0 * np.pi * (FREQUENCY_HZ * t - phase / 3.0)
+        chip = []
+        for key in keys:
+            wave = np.cos(angle)
+            for order in range(2, 25):
+                wave += 0.01 * np.cos(order * angle + rng.uniform(0.0, 6.28))
+            wave += 1e-5 * rng.standard_normal(count)
+            chip.append(wave * np.sqrt(2.0) * (230.0 if key[0] == "V" else 10.0))
+        columns.append((t, np.stack(chip, axis=1)))
+    for start in range(0, count, size):
+        for chip_number, (t, samples) in enumerate(columns):
+            first_s = float(t[start])
+            stamp_us = float(np.floor(1e6 * first_s))
+            result.append((chip_number, start, samples[start : start + size], stamp_us, UTC_NS + round(1e9 * first_s)))
+    return result
+
+
+def run_ours(modules: list[list[Block]], *, exact: bool = False) -> None:
+    """Measure modules side by side, block by block."""
+    specs = [
+        ChipSpec(
+            RATE_HZ,
+            tuple(
+                ChannelSpec(k, *(("V", 500.0) if k[0] == "V" else ("A", 50.0)), response=() if exact else RESPONSE)
+                for k in keys
+            ),
+            exact,
+        )
+        for keys in KEYS
+    ]
+    monitors = [Monitor("3P+N", specs) for _ in modules]
+    windows = 0
+    for together in zip(*modules, strict=True):
+        for monitor, block in zip(monitors, together, strict=True):
+            monitor.push(*block)
+            if block[0] == len(KEYS) - 1:
+                windows += len(monitor.pull())
+    for monitor in monitors:
+        windows += len(monitor.finish())
+    assert windows > 4 * len(modules)
+
+
+def run_pqopen(record: list[Block]) -> None:
+    """The same with pqopen-lib, fed as its documentation shows: buffers, process, event controller."""
+    from daqopen.channelbuffer import AcqBuffer
+    from pqopen.eventdetector import EventController, EventDetectorLevelHigh, EventDetectorLevelLow
+    from pqopen.powersystem import PowerSystem
+
+    size = 40_000
+    clock = AcqBuffer(size, dtype=np.uint64)
+    buffers = {key: AcqBuffer(size) for keys in KEYS for key in keys if key != "IN"}
+    system = PowerSystem(zcd_channel=buffers["V1"], input_samplerate=RATE_HZ)
+    for phase in "123":
+        system.add_phase(u_channel=buffers[f"V{phase}"], i_channel=buffers[f"I{phase}"], name=phase)
+    system.enable_harmonic_calculation(24)
+    system.enable_nper_abs_time_sync(clock)
+    system.enable_fluctuation_calculation(230.0)
+    system.enable_mains_signaling_calculation(316.67)
+    system.enable_under_over_deviation_calculation(230.0)
+    system.enable_neutral_current_calculation()
+    with tempfile.TemporaryDirectory() as folder:
+        system.enable_energy_channels(Path(folder) / "energy.json")
+        for keys, (chip, first, samples, _, utc_ns) in ((KEYS[block[0]], block) for block in record):
+            for column, key in enumerate(keys):
+                if key in buffers:
+                    buffers[key].put_data(samples[:, column])
+            if chip != len(KEYS) - 1:
+                continue
+            clock.put_data((utc_ns // 1000 + np.arange(len(samples)) * 1e6 / RATE_HZ).astype(np.uint64))
+            system.process()
+            if first == 0:
+                events = EventController(clock, RATE_HZ)
+                for phase in "123":
+                    channel = system.output_channels[f"U{phase}_1p_hp_rms"]
+                    events.add_event_detector(EventDetectorLevelLow(207.0, 4.6, channel))
+                    events.add_event_detector(EventDetectorLevelHigh(253.0, 4.6, channel))
+            events.process()
+        assert abs(system.output_channels["U1_rms"].last_sample_value - 230.0) < 1.0
+        del system  # writes its energy file
