@@ -89,9 +89,10 @@ class Accumulator:
         self.count += len(block)
         valid = np.isfinite(rows)
         self._counts += valid.sum(axis=0)
-        for rule, of in _TRANSFORMS.items():
-            part = columns[rule]
-            self._sums[part] += np.where(valid[:, part], of(rows[:, part]), 0.0).sum(axis=0)
+        with np.errstate(all="ignore"):
+            for rule, of in _TRANSFORMS.items():
+                part = columns[rule]
+                self._sums[part] += np.where(valid[:, part], of(rows[:, part]), 0.0).sum(axis=0)
         part = columns[Rule.ANGLE]
         turned = np.radians(rows[:, part])
         self._vectors.real += np.where(valid[:, part], np.cos(turned), 0.0).sum(axis=0)
@@ -209,7 +210,7 @@ class Accumulator:
         mean[columns[Rule.LAST]] = self._last[columns[Rule.LAST]]
         layout = self._layout
         numbers = np.full(len(layout.place), np.nan)
-        numbers[: len(mean)] = mean
+        numbers[: len(mean)] = np.where(np.isfinite(mean), mean, np.nan)
         values = Values(layout.place, numbers)
         found = derived_values(values, layout.system)
         numbers[len(mean) : len(mean) + len(layout.derived)] = [

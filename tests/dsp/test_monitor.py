@@ -220,5 +220,42 @@ def test_two_hours_with_flicker() -> None:
     assert whole.values["Plt1"] == pytest.approx(1.0, abs=0.05)
     assert before.values["Plt1"] is None
     seconds = of(results, "10s")[1:-1]
-    assert len(seconds) == 809
+    assert len(seconds) == 808
     assert all(s.flags == () and abs(s.values["Fq10"] - 50.011) < 2e-5 for s in seconds)  # type: ignore[operator]
+
+
+def test_garbage_gives_flags_and_no_numbers_from_nothing() -> None:
+    """Stretches of NaN, infinities, absurd and clipped samples, a clock that jumps: results stay finite."""
+    rng = np.random.default_rng(11)
+    base = steady(50.0)
+    monitor = Monitor("1P", [CHIP])
+    results: list[Result] = []
+    index = 0
+    for n in range(160):
+        t = np.arange(index, index + 250) / RATE_HZ
+        samples = base(t)
+        kind = n % 16
+        if kind == 3:
+            samples[40:90] = rng.choice([np.nan, np.inf, -np.inf, 1e300, 2e12])
+        elif kind == 7:
+            samples = np.clip(samples, -200.0, 200.0) * 2.5
+        elif kind == 11:
+            index += int(rng.integers(1, 5000))
+        jump_ns = (n // 40) * 700 * S if n < 120 else -400 * S
+        monitor.push(0, index, samples, 1e6 * index / RATE_HZ, TICK_NS + jump_ns + round(index / RATE_HZ * 1e9))
+        results += monitor.pull()
+        index += 250
+        if n == 100:
+            monitor.restart()
+            index = 0
+    results += monitor.finish()
+    assert len(of(results, "10min")) >= 3
+    for m in results:
+        if not isinstance(m, Measurement):
+            continue
+        assert 0.0 <= m.completeness <= 1.0
+        assert all(value is None or math.isfinite(value) for value in m.values.values())
+        if m.window in ("10min", "2h"):
+            assert set(m.flags) & {"gap", "short"}
+        volts = m.values.get("V1r")
+        assert volts is None or 0.0 <= volts <= 600.0
