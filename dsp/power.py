@@ -140,7 +140,7 @@ def effective_voltage(phase_v: Floats, line_v: Floats, four_wires: bool, xi: flo
 def effective_current(phase_a: Floats, neutral_a: float | None, rho: float = 1.0) -> float:
     """Ie (IEEE 1459-2010, 3.2.2.8), A: of the rms values [3]; neutral_a None: three wires. rho: resistance of the
     neutral over that of a line."""
-    neutral = 0.0 if neutral_a is None else rho * neutral_a**2
+    neutral = 0.0 if neutral_a is None else rho * neutral_a * neutral_a
     return float(np.sqrt((float(phase_a @ phase_a) + neutral) / 3.0))
 
 

@@ -55,6 +55,11 @@ def _degrees(phasors: NDArray[np.complex128]) -> Floats:
     return angles
 
 
+def _real_parts(spectrum: Spectrum) -> Floats:
+    """Real and imaginary parts [channels, 2 lines] of the lines in the band, in turn."""
+    return spectrum.lines.view(np.float64)[:, : 2 * spectrum.in_band]
+
+
 class QuantityTable:
     """Names of what a wiring system and its channels give, made once; `measure` fills in the numbers.
 
@@ -144,20 +149,21 @@ class QuantityTable:
     def measure(self, spectrum: Spectrum) -> Quantities:
         """Everything that one window gives, but the further keys."""
         numbers = self._layout.empty()
-        squares = squares_of(spectrum.lines)
-        lit = lit_channels(spectrum, squares, self._floors)
-        rms = np.sqrt(squares[:, : spectrum.in_band].sum(axis=1))
-        orders = Orders(squares, spectrum.cycles, spectrum.in_band, spectrum.band.indicative_to)
-        subgroups = orders.rms("subgroup")
-        passed = spectrum.measured[:, : orders.last * spectrum.cycles + 1 : spectrum.cycles or 1]
-        subgroups[:, : passed.shape[1]][~passed] = np.nan
-        numbers[self._rms_at] = rms[self._all_rows]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
+            squares = squares_of(spectrum.lines)
+            lit = lit_channels(spectrum, squares, self._floors)
+            rms = np.sqrt(squares[:, : spectrum.in_band].sum(axis=1))
+            orders = Orders(squares, spectrum.cycles, spectrum.in_band, spectrum.band.indicative_to)
+            subgroups = orders.rms("subgroup")
+            passed = spectrum.measured[:, : orders.last * spectrum.cycles + 1 : spectrum.cycles or 1]
+            subgroups[:, : passed.shape[1]][~passed] = np.nan
+            numbers[self._rms_at] = rms[self._all_rows]
             self._distortion(numbers, spectrum, rms, lit, subgroups)
             turn = self._reference_turn(spectrum, lit)
             self._orders(numbers, spectrum, orders, subgroups, lit, turn)
             powers = self._powers(numbers, spectrum, rms, lit)
             self._three_phases(numbers, spectrum, rms, lit)
+        numbers[np.isinf(numbers)] = np.nan  # a ratio to nothing
         fundamental = (self._fundamental(spectrum) * turn).tolist()
         known = lit.tolist() if np.isfinite(turn) else [False] * lit.size
         return Quantities(
@@ -236,14 +242,17 @@ class QuantityTable:
         """SPp = V I; SPc = Sa is the arithmetic sum; fSPp = Q1p, fSPc = Q1c their sum. PFpi and PFc are P / S with the
         sign of P; dPFp = P1 / S1 and dPFc = P1 / |P1 + j Q1| of the sums. A sum needs all phases."""
         v, i = self._voltages, self._currents
-        parts = spectrum.lines[:, : spectrum.in_band]
+        parts = _real_parts(spectrum)
         fundamental = self._fundamental(spectrum)
-        p = (parts[v] * parts[i].conj()).real.sum(axis=1)
+        p = np.einsum("pk,pk->p", parts[v], parts[i])  # sum of the real parts of V conj(I)
         phases = PhasePowers(rms[v], rms[i], fundamental[v], fundamental[i], p)
         s, first = phases.s, phases.complex_1
         numbers[self._power_at] = np.concatenate([p, s, first.imag, first.imag])
         both = lit[v] & lit[i]
-        factors = np.stack([p / s, first.real / np.abs(first), _degrees(first)])
+        factors = np.empty((3, p.size))
+        np.divide(p, s, out=factors[0])
+        np.divide(first.real, np.abs(first), out=factors[1])
+        factors[2] = _degrees(first)
         factors[:, ~both] = np.nan
         numbers[self._factor_at] = factors.ravel()
         powers = np.full((3, len(self.phases) + 1), np.nan)
@@ -271,9 +280,9 @@ class QuantityTable:
             return
         fundamental = self._fundamental(spectrum)
         if self._from.size:
-            inside = slice(0, spectrum.in_band)
-            apart = spectrum.lines[self._from, inside] - spectrum.lines[self._to, inside]
-            line = np.sqrt(squares_of(apart).sum(axis=1))
+            parts = _real_parts(spectrum)
+            apart = parts[self._from] - parts[self._to]
+            line = np.sqrt(np.einsum("pk,pk->p", apart, apart))
             angles = _degrees(fundamental[self._from] * fundamental[self._to].conj())
             angles[~(lit[self._from] & lit[self._to])] = np.nan
             numbers[self._pair_angles_at] = angles

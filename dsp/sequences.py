@@ -27,8 +27,9 @@ def unbalance_of_line_voltages_pct(u12: float, u23: float, u31: float) -> float:
     total = a + b + c
     if not 0.0 < total < math.inf:
         return math.nan
+    a, b, c = a / total, b / total, c / total
     # 3 - 6 beta = 1 - 2 d with d the spread of the squares: without the loss of digits near balance.
-    twice_spread = 2.0 * ((a - b) ** 2 + (b - c) ** 2 + (c - a) ** 2) / (total * total)
+    twice_spread = 2.0 * ((a - b) ** 2 + (b - c) ** 2 + (c - a) ** 2)
     if twice_spread > 1.0:
         return math.nan
     root = math.sqrt(1.0 - twice_spread)

@@ -235,3 +235,14 @@ def test_values_are_as_good_as_a_dict() -> None:
     assert repr(values) == repr(plain)
     with pytest.raises(ValueError, match="twice"):
         layout.add(["a"])
+
+
+def test_numbers_beyond_all_bounds_give_null() -> None:
+    lines = lines_of(channels_of("3P+N"), 10, 397) * 1e200
+    found = QuantityTable("3P+N", specs(channels_of("3P+N"))).measure(spectrum(lines, 10, Band(32, 39, 39)))
+    assert found.values["V1r"] is None
+    assert not np.isinf(found.values.numbers).any()
+    silent = np.zeros((7, 398), dtype=complex)
+    found = QuantityTable("3P+N", specs(channels_of("3P+N"))).measure(spectrum(silent, 10, Band(32, 39, 39)))
+    assert found.values["V1r"] == 0.0
+    assert (found.values["THV1"], found.values["PFc"], found.values["u2"], found.values["CFV1"]) == (None,) * 4
