@@ -98,6 +98,7 @@ class EventDetector:
         self._finished: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._past: deque[tuple[str, float, float]] = deque(maxlen=MOST_REMEMBERED)
         self._latest = np.full(len(self._keys), np.nan)
+        self._previous: HalfCycles | None = None
         self._latest_s = -np.inf
         self._set_references(np.full(len(self._keys), float(nominal_voltage_v)))
 
@@ -135,22 +136,27 @@ class EventDetector:
         """Listener: the values that ended in one window."""
         rms = values.rms[: values.voltages]
         if rms.shape[1]:
-            lows = np.fmin(np.fmin.reduce(rms, axis=1), self._latest)
-            highs = np.fmax(np.fmax.reduce(rms, axis=1), self._latest)
-            if not self._quiet(lows, highs, values.located):
-                self._follow(values, rms, data)
-            else:
-                for running in self._running.values():
-                    self._deepen(running, lows, highs)
-            last = np.isfinite(rms).sum(axis=1) - 1
-            known = last >= 0
-            rows = np.flatnonzero(known)
-            self._latest[rows] = rms[rows, last[rows]]
-            self._latest_s = float(np.fmax.reduce(values.ends_s[: values.voltages], axis=None))
+            lows, highs = values.lowest, values.highest
+            if self._running or not (min(lows) >= self._sound_v[0] and max(highs) <= self._sound_v[1]):
+                self._look(values, rms, data)
+            self._previous = values
+            self._latest_s = data.window.end_s
         if self._running or self._ending:
             self._take_excerpts(data)
         if self._sliding and not self.active_between(data.window.start_s, data.window.end_s):
             self._slide(data)
+
+    def _look(self, values: HalfCycles, rms: NDArray[np.float64], data: WindowData) -> None:
+        """Values of a window in which something runs, or may begin."""
+        if self._previous is not None:
+            self._latest = self._previous.latest(self._latest)
+        lows = np.fmin(values.lowest, self._latest)
+        highs = np.fmax(values.highest, self._latest)
+        if not self._quiet(lows, highs, values.located):
+            self._follow(values, rms, data)
+            return
+        for running in self._running.values():
+            self._deepen(running, lows, highs)
 
     def _set_references(self, references_v: NDArray[np.float64]) -> None:
         limits = self._limits
@@ -160,6 +166,7 @@ class EventDetector:
             "swell": 0.01 * limits.swell_pct * references_v,
             "interruption": 0.01 * limits.interruption_pct * references_v,
         }
+        self._sound_v = float(self._begin["dip"].max(initial=0.0)), float(self._begin["swell"].min(initial=np.inf))
         step = 0.01 * limits.hysteresis_pct * references_v
         self._end = {kind: begin - step if kind == "swell" else begin + step for kind, begin in self._begin.items()}
 
@@ -214,9 +221,10 @@ class EventDetector:
         order = np.argsort(ends[rows, columns], kind="stable")
         cycle_s = 1.0 / values.frequency_hz
         alone = np.full(rms.shape[0], np.nan)
+        self._latest = latest = self._latest.copy()
         for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
             time_s = float(ends[row, column])
-            self._latest[row] = alone[row] = rms[row, column]
+            latest[row] = alone[row] = rms[row, column]
             for kind in KINDS if values.located else KINDS[2:]:
                 running = self._running.get(kind)
                 if running is None:
@@ -268,7 +276,8 @@ class EventDetector:
             self._report(running)
         self._ending.clear()
         self._running.clear()
-        self._latest[:] = np.nan
+        self._latest = np.full(len(self._keys), np.nan)
+        self._previous = None
 
     def _report(self, running: _Running) -> None:
         if len(self._finished) == MOST_EVENTS:

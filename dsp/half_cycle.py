@@ -10,8 +10,11 @@ half cycle; the median of all advances of the phase is the frequency, whatever a
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +23,6 @@ from numpy.typing import NDArray
 from dsp.channels import ChannelSpec
 from dsp.observers import RawSamples, WindowData
 from dsp.phase import HIGHEST_HZ, LOWEST_HZ
-from dsp.resample import windows_of
 
 DEFAULT_HZ = 50.0
 RETUNE_HZ = 0.02
@@ -39,6 +41,13 @@ FASTEST_HZ_S = 4.0
 """A greater change of the frequency between two windows is none of a mains (a generator that starts: 4 Hz/s)."""
 NEIGHBOURS_S = 0.5
 """Middles of windows that follow each other lie closer than this."""
+SAME_RATE = 0.01
+"""Channels whose sample rates differ by less are correlated with the same tone: the phase of a crystal's error."""
+PAD = 2
+EDGE = 2.5
+BEYOND = 4.0
+"""Samples: zeros about the rows, distance of a bound from the last sample that is there, and what is asked for past
+the end of a window, so that the cubic always lies between samples."""
 SMALLEST_GAIN = 1e-3
 
 
@@ -58,6 +67,27 @@ class HalfCycles:
     rms: NDArray[np.float64]
     frequency_hz: float
     located: bool
+
+    @cached_property
+    def lowest(self) -> list[float]:
+        """Lowest value of each voltage (V), NaN where it has none."""
+        lowest: list[float] = np.fmin.reduce(self.rms[: self.voltages], axis=1, initial=np.nan).tolist()
+        return lowest
+
+    @cached_property
+    def highest(self) -> list[float]:
+        """Highest value of each voltage (V), NaN where it has none."""
+        highest: list[float] = np.fmax.reduce(self.rms[: self.voltages], axis=1, initial=np.nan).tolist()
+        return highest
+
+    def latest(self, before: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Last value of each voltage (V), that of `before` where it has none here."""
+        result = before.copy()
+        for row, values in enumerate(self.rms[: self.voltages]):
+            found = values[np.isfinite(values)]
+            if found.size:
+                result[row] = found[-1]
+        return result
 
 
 class HalfCycleListener(Protocol):
@@ -95,17 +125,18 @@ class HalfCycleMeter:
         self._voltages = len(voltages)
         bounds = [voltages.index("V" + key[1:]) if "V" + key[1:] in voltages else 0 for key in others]
         self._bounds = np.array([*range(len(voltages)), *bounds], dtype=np.intp)
-        self._floors = np.array([[found[key].floor] for key in voltages])
+        self._floors = [found[key].floor for key in voltages]
         self._listeners = tuple(listeners)
         self._frequency_hz = nominal_frequency_hz or DEFAULT_HZ
         self._slope_hz_s = 0.0
         self._frequency_s = -np.inf
         self._located = False
-        self._usual = np.zeros((len(voltages), 1))
-        self._crossing_s = np.zeros((len(voltages), 1))
-        self._last_s = np.full((len(voltages), 1), -np.inf)
-        self._tones: dict[float, NDArray[np.float64]] = {}
+        self._usual = [0.0] * len(voltages)
+        self._crossing_s = [0.0] * len(voltages)
+        self._last_s = [-math.inf] * len(voltages)
+        self._tones: dict[int, NDArray[np.float64]] = {}
         self._tuned_hz = 0.0
+        self._rate_hz = math.inf
         self._gains = np.ones((len(self.keys), 1))
 
     def on_window(self, data: WindowData) -> None:
@@ -119,13 +150,13 @@ class HalfCycleMeter:
 
     def on_gap(self, start_s: float, end_s: float, samples: int) -> None:  # noqa: ARG002
         """Observer: no value reaches over a gap; the frequency is carried on."""
-        self._last_s[:] = -np.inf
+        self._last_s = [-math.inf] * self._voltages
         for listener in self._listeners:
             listener.on_gap(start_s)
 
     def on_restart(self) -> None:
         """Observer: times begin anew."""
-        self._last_s[:] = -np.inf
+        self._last_s = [-math.inf] * self._voltages
         self._frequency_s = -np.inf
         for listener in self._listeners:
             listener.on_restart()
@@ -137,12 +168,16 @@ class HalfCycleMeter:
             self._frequency_hz = window.model.frequency_hz(0.5 * (start + end))
             self._located = True
         reach = 2.0 / self._frequency_hz
-        raws = [data.samples(key, start - reach, end) for key in self.keys]
+        raws = [data.samples(key, start - reach, end + BEYOND / self._rate_hz) for key in self.keys]
+        self._rate_hz = raws[0].rate_hz
         if abs(self._frequency_hz - self._tuned_hz) > RETUNE_HZ:
             self._tune(data)
-        self._track(data, raws[: self._voltages])
-        ends = self._ends(raws, end)
-        return HalfCycles(self.keys, self._voltages, ends, self._rms(raws, ends), self._frequency_hz, self._located)
+        rows = np.zeros((len(raws), max(raw.values.size for raw in raws) + 2 * PAD))
+        for row, raw in zip(rows, raws, strict=True):
+            row[PAD : PAD + raw.values.size] = raw.values
+        self._track(data, raws[: self._voltages], rows)
+        ends, rms = self._values(raws, rows, end)
+        return HalfCycles(self.keys, self._voltages, ends, rms, self._frequency_hz, self._located)
 
     def _tune(self, data: WindowData) -> None:
         self._tuned_hz = self._frequency_hz
@@ -151,62 +186,91 @@ class HalfCycleMeter:
         self._gains = np.where(gains >= SMALLEST_GAIN, gains, np.nan)
 
     def _tone(self, rate_hz: float) -> NDArray[np.float64]:
-        """Real and imaginary part [n, 2] of two cycles of the tuned tone under a Hann window, n odd."""
+        """Two cycles of the tuned tone under a Hann window, [samples of half a cycle, 4 half cycles x (re, -im)]."""
         near = round(rate_hz)
         tone = self._tones.get(near)
         if tone is None:
-            reach = rate_hz / self._tuned_hz
-            offsets = np.arange(-int(reach), int(reach) + 1)
-            angle = 2.0 * np.pi / reach * offsets
-            hann = (1.0 + np.cos(0.5 * angle)) / reach
-            tone = self._tones[near] = np.stack([hann * np.cos(angle), -hann * np.sin(angle)], axis=1)
+            cycle = rate_hz / self._tuned_hz
+            half = max(1, round(0.5 * cycle))
+            offsets = np.arange(4 * half) - (2 * half - 0.5)
+            angle = 2.0 * np.pi / cycle * offsets
+            hann = np.where(np.abs(offsets) < cycle, (1.0 + np.cos(0.5 * angle)) / cycle, 0.0)
+            pair = np.stack([hann * np.cos(angle), -hann * np.sin(angle)], axis=1)  # [4 half, 2]
+            tone = np.ascontiguousarray(pair.reshape(4, half, 2).transpose(1, 0, 2).reshape(half, 8))
+            self._tones[near] = tone
         return tone
 
-    def _track(self, data: WindowData, raws: Sequence[RawSamples]) -> None:
+    def _phasors(self, rows: NDArray[np.float64], size: int, rate_hz: float) -> tuple[NDArray[np.complex128], int]:
+        """Fundamental [rows, n] of two cycles each, one every half cycle, from rows of one rate with `size` samples;
+        and the samples of half a cycle."""
+        tone = self._tone(rate_hz)
+        half = tone.shape[0]
+        count = size // half
+        blocks = rows[:, PAD : PAD + count * half].reshape(rows.shape[0], count, half)
+        parts = (blocks @ tone).view(np.complex128)  # [rows, half cycles, place in the kernel]
+        last = count - 3
+        if last < 1:
+            return parts[:, :0, 0], half
+        return (
+            parts[:, :last, 0] + parts[:, 1 : last + 1, 1] + parts[:, 2 : last + 2, 2] + parts[:, 3 : last + 3, 3],
+            half,
+        )
+
+    def _track(self, data: WindowData, raws: Sequence[RawSamples], rows: NDArray[np.float64]) -> None:
         """Frequency of the window, and the crossings of every channel, from how the phase advances; both carried on
         where nothing is to be seen."""
-        start, end = data.window.start_s, data.window.end_s
-        middle = 0.5 * (start + end)
-        parts, hops, begins = [], [], []
-        for raw in raws:
-            tone = self._tone(raw.rate_hz)
-            hop = max(1, round(0.5 * raw.rate_hz / self._tuned_hz))
-            if raw.values.size >= tone.shape[0] + hop:
-                parts.append(windows_of(raw.values[None], tone.shape[0])[0, ::hop] @ tone)
-                hops.append(hop / raw.rate_hz)
-                begins.append(raw.time_s + (tone.shape[0] // 2) / raw.rate_hz)
-        count = min((part.shape[0] for part in parts), default=0)
-        if len(parts) < len(raws) or count < 2:
-            self._model_frequency(data, middle)
+        rates = [raw.rate_hz for raw in raws]
+        sizes = [raw.values.size for raw in raws]
+        if max(rates) - min(rates) < SAME_RATE * rates[0]:
+            phasors, half = self._phasors(rows[: len(raws)], min(sizes), rates[0])
+            hops = [half / rate for rate in rates]
+        else:
+            found = [self._phasors(rows[i : i + 1], sizes[i], rate) for i, rate in enumerate(rates)]
+            count = min(part.shape[1] for part, _ in found)
+            phasors = np.concatenate([part[:, :count] for part, _ in found])
+            hops = [half / rate for (_, half), rate in zip(found, rates, strict=True)]
+        count = phasors.shape[1]
+        if count < 2:
+            self._model_frequency(data)
             return
-        pairs = np.stack([part[:count] for part in parts])
-        phasors = pairs[:, :, 0] + 1j * pairs[:, :, 1]
         size = np.abs(phasors)
-        mean = size.mean(axis=1, keepdims=True)
-        fresh = self._usual <= self._floors
-        self._usual += np.where(fresh, 1.0, USUAL_SHARE) * (mean - self._usual)
-        present = size >= np.maximum(PRESENT * self._usual, self._floors)
-        hop_s = np.array(hops)[:, None]
-        turned = phasors[:, 1:] * phasors[:, :-1].conj() * np.exp(-2j * np.pi * self._tuned_hz * hop_s)
-        excess = np.angle(turned)
-        seen = np.sort(excess[present[:, 1:] & present[:, :-1]])
+        lows, highs = np.minimum.reduce(size, axis=1).tolist(), np.maximum.reduce(size, axis=1).tolist()
+        means = (np.add.reduce(size, axis=1) / count).tolist()
+        fresh = [usual <= floor for usual, floor in zip(self._usual, self._floors, strict=True)]
+        for row, mean in enumerate(means):
+            self._usual[row] += (1.0 if fresh[row] else USUAL_SHARE) * (mean - self._usual[row])
+        least = [max(PRESENT * usual, floor) for usual, floor in zip(self._usual, self._floors, strict=True)]
+
+        unturn = np.array([[cmath.exp(-2j * math.pi * self._tuned_hz * hop)] for hop in hops])
+        turned = phasors[:, 1:] * phasors[:, :-1].conj() * unturn
+        excess = np.arctan2(turned.imag, turned.real)
+        seen = excess.ravel()
+        if any(low < limit for low, limit in zip(lows, least, strict=True)):
+            present = size >= np.array(least)[:, None]
+            seen = excess[present[:, 1:] & present[:, :-1]]
+        seen = np.sort(seen)
         median = 0.0
         if seen.size >= FEWEST_STEPS and seen[3 * seen.size // 4] - seen[seen.size // 4] < STEADY_RAD:
             median = 0.5 * float(seen[seen.size // 2] + seen[(seen.size - 1) // 2])
-            seen_s = float((np.array(begins) + 0.5 * (count - 1) * hop_s[:, 0]).mean())
-            self._follow(self._tuned_hz + median / (2.0 * np.pi * float(hop_s.mean())), seen_s)
+            hop = sum(hops) / len(hops)
+            seen_s = sum(raw.time_s for raw in raws) / len(raws) + 0.5 * (count + 3) * hop
+            self._follow(self._tuned_hz + median / (2.0 * math.pi * hop), seen_s)
         else:
-            self._model_frequency(data, middle)
+            self._model_frequency(data)
 
         # A disturbance keeps the crossings of before: the last end of a cycle is one of them.
-        usual = np.abs(size - self._usual).max(axis=1, keepdims=True) <= DISTURBED * self._usual
-        usual &= np.abs(excess - median).max(axis=1, keepdims=True) <= STEADY_RAD
-        instants = np.array(begins)[:, None] + hop_s * np.arange(count) - middle
-        still = phasors * np.exp(-2j * np.pi * self._frequency_hz * instants)
-        angle = np.angle((still * present).sum(axis=1, keepdims=True))
-        crossing = middle + (0.5 * np.pi - angle) / (2.0 * np.pi * self._frequency_hz)
-        kept = np.where(np.isfinite(self._last_s), self._last_s, self._crossing_s)
-        self._crossing_s = np.where((usual | fresh) & present.any(axis=1, keepdims=True), crossing, kept)
+        smallest, largest = np.minimum.reduce(excess, axis=1).tolist(), np.maximum.reduce(excess, axis=1).tolist()
+        middle = count // 2
+        for row, phasor in enumerate(phasors[:, middle].tolist()):
+            usual = self._usual[row]
+            steady = (1.0 - DISTURBED) * usual <= lows[row] and highs[row] <= (1.0 + DISTURBED) * usual
+            steady = steady and median - STEADY_RAD <= smallest[row] and largest[row] <= median + STEADY_RAD
+            if (steady or fresh[row]) and abs(phasor) >= least[row]:
+                at = raws[row].time_s + (middle + 2) * hops[row] - 0.5 / rates[row]
+                quarter = 0.5 * math.pi - cmath.phase(phasor)
+                self._crossing_s[row] = at + quarter / (2.0 * math.pi * self._frequency_hz)
+            elif math.isfinite(self._last_s[row]):
+                self._crossing_s[row] = self._last_s[row]
 
     def _follow(self, frequency_hz: float, time_s: float) -> None:
         if not LOWEST_HZ <= frequency_hz <= HIGHEST_HZ:
@@ -216,61 +280,67 @@ class HalfCycleMeter:
         self._slope_hz_s = change / elapsed if steady else 0.0
         self._frequency_hz, self._frequency_s = frequency_hz, time_s
 
-    def _model_frequency(self, data: WindowData, middle_s: float) -> None:
+    def _model_frequency(self, data: WindowData) -> None:
         """No voltage to be seen: the frequency of what the window is locked to, else the last one."""
         self._slope_hz_s, self._frequency_s = 0.0, -np.inf
         if data.window.model is not None and data.window.synchronised:
-            self._frequency_hz = data.window.model.frequency_hz(middle_s)
+            self._frequency_hz = data.window.model.frequency_hz(0.5 * (data.window.start_s + data.window.end_s))
 
-    def _ends(self, raws: Sequence[RawSamples], end_s: float) -> NDArray[np.float64]:
-        """Ends [channels, n] of the cycles: the crossings since the last one of each channel, NaN behind the last."""
-        cycle = 1.0 / self._frequency_hz
-        voltages = raws[: self._voltages]
-        begin = np.array([[raw.time_s] for raw in voltages]) + 1.002 * cycle
-        until = np.array([[raw.time_s + (raw.values.size - 0.5) / raw.rate_hz] for raw in voltages])
-        earliest = np.maximum(self._last_s + 0.25 * cycle, begin)
-        first = np.ceil((earliest - self._crossing_s) / (0.5 * cycle))
-        last = np.floor((np.minimum(until, end_s) - self._crossing_s) / (0.5 * cycle) + 1e-9)
-        counts = last - first + 1.0
-        numbers = np.arange(max(0.0, float(counts.max())))
-        ends = self._crossing_s + 0.5 * cycle * (first + numbers)
-        self._last_s = np.where(counts > 0.0, self._crossing_s + 0.5 * cycle * last, self._last_s)
-        ends[numbers >= counts] = np.nan
-        return np.asarray(ends[self._bounds]) if len(raws) > self._voltages else ends
-
-    def _rms(self, raws: Sequence[RawSamples], ends_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rms [channels, n] over the cycle before each end."""
-        longest = max(raw.values.size for raw in raws)
-        if longest < 8 or ends_s.shape[1] == 0:
-            return np.full(ends_s.shape, np.nan)
-        squares = np.zeros((len(raws), longest + 1))
-        for row, raw in zip(squares, raws, strict=True):
-            np.multiply(raw.values, raw.values, out=row[1 : raw.values.size + 1])
-        sums = np.cumsum(squares, axis=1)
-        rates = np.array([[raw.rate_hz] for raw in raws])
-        begins = np.array([[raw.time_s] for raw in raws])
-        sizes = np.array([[raw.values.size] for raw in raws])
-        frequency: NDArray[np.float64] | float = self._frequency_hz
+    def _values(
+        self, raws: Sequence[RawSamples], rows: NDArray[np.float64], end_s: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Ends and rms [channels, n] of the cycles since the last one of each channel, NaN behind a channel's last."""
+        half_s = 0.5 / self._frequency_hz
+        firsts, counts = [], []
+        for row, raw in enumerate(raws[: self._voltages]):
+            crossing, edge = self._crossing_s[row], EDGE / raw.rate_hz
+            earliest = max(self._last_s[row] + 0.5 * half_s, raw.time_s + 2.0 * half_s + edge)
+            latest = min(end_s, raw.time_s + raw.values.size / raw.rate_hz - edge)
+            firsts.append(math.ceil((earliest - crossing) / half_s))
+            counts.append(math.floor((latest - crossing) / half_s + 1e-9) - firsts[-1] + 1)
+        longest = max(counts)
+        if longest <= 0:
+            nothing = np.zeros((len(raws), 0))
+            return nothing, nothing
+        # Crossings from two before the first end on, over a frequency that changes steadily.
+        numbers = np.arange(-2.0, longest) + np.array(firsts)[:, None]
+        crossings = np.array(self._crossing_s)[:, None]
         if self._slope_hz_s:
-            frequency += self._slope_hz_s * (ends_s - 0.5 / frequency - self._frequency_s)
-        cycles = 1.0 / frequency
-        # Entry i of the sums holds what lies before the middle between samples i - 1 and i.
-        stop = (ends_s - begins) * rates + 0.5
-        total = _interpolate(sums, stop, sizes) - _interpolate(sums, stop - cycles * rates, sizes)
-        return np.asarray(np.sqrt(np.maximum(total, 0.0) / (cycles * rates)) / self._gains)
+            at = crossings - self._frequency_s
+            halves = 0.5 * numbers / (self._frequency_hz + self._slope_hz_s * at)
+            times = crossings + halves - (0.5 * self._slope_hz_s / self._frequency_hz) * halves * halves
+        else:
+            times = crossings + half_s * numbers
+        for row, count in enumerate(counts):
+            if count > 0:
+                self._last_s[row] = float(times[row, count + 1])
+        if len(raws) > self._voltages:
+            times, counts = times[self._bounds], [counts[row] for row in self._bounds.tolist()]
+        begins = np.array([[raw.time_s] for raw in raws])
+        rates = np.array([[raw.rate_hz] for raw in raws])
+        totals = _integrate(rows, (times - begins) * rates + PAD)
+        ends = times[:, 2:]
+        square = (totals[:, 2:] - totals[:, :-2]) / ((ends - times[:, :-2]) * rates)
+        rms = np.sqrt(np.maximum(square, 0.0)) / self._gains
+        if min(counts) < longest:
+            for row, count in enumerate(counts):
+                ends[row, max(count, 0) :] = rms[row, max(count, 0) :] = np.nan
+        return ends, rms
 
 
-def _interpolate(rows: NDArray[np.float64], places: NDArray[np.float64], last: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Rows [channels, n] at fractional places [channels, m], by the cubic through four entries; NaN where the place
-    is. last [channels, 1]: the last entry that counts."""
-    known = np.isfinite(places)
-    base = np.clip(np.where(known, places, 1.0).astype(np.intp), 1, np.maximum(last - 2, 1))
-    x = places - base
-    flat = rows.ravel()
-    index = base + (np.arange(rows.shape[0]) * rows.shape[1])[:, None]
-    before, here, next_, after = flat[index - 1], flat[index], flat[index + 1], flat[index + 2]
-    rise = next_ - here
-    # Newton's form on the entries 0, 1, -1, 2.
-    curve = 0.5 * (before - here + rise)
-    skew = (after - before - 3.0 * rise) / 6.0
-    return np.asarray(here + x * (rise + (x - 1.0) * (curve + (x + 1.0) * skew)))
+def _integrate(rows: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Integral of the squares of rows [channels, n] up to fractional samples [channels, m].
+
+    Midpoint rule, and between the middles of samples the cubic through the four sums around.
+    """
+    length = rows.shape[1]
+    squares = rows * rows
+    sums = np.cumsum(squares, axis=1)
+    shifted = places + 0.5  # the sum before entry i reaches to the middle between i - 1 and i
+    base = np.minimum(np.maximum(shifted.astype(np.intp), 1), length - 2)
+    x = shifted - base
+    index = base + length * np.arange(rows.shape[0])[:, None]
+    flat = squares.ravel()
+    behind, here, ahead = flat[index - 1], flat[index], flat[index + 1]
+    skew = (ahead - here - here + behind) / 6.0
+    return np.asarray(sums.ravel()[index - 1] + x * (here + (x - 1.0) * (0.5 * (here - behind) + (x + 1.0) * skew)))
