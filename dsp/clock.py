@@ -22,8 +22,8 @@ FIT_SPAN_S = 0.05
 
 OPENING = 16
 """Stamps from which the fit is opened, robustly: by the medians of slopes and offsets (Theil-Sen)."""
-GATE_S = 5e-6
-"""A stamp this far off the fit, beside six times their usual scatter, is left out."""
+GATE_S = 3e-6
+"""A stamp further off the fit than this, twice the resolution and six times their usual scatter is left out."""
 STEP_STAMPS = 5
 """So many stamps left out in a row that agree with each other are a step of the clock."""
 STRAY_STAMPS = 15
@@ -31,8 +31,6 @@ STRAY_STAMPS = 15
 DRIFT = 2e-6
 """Change of rate while there are no stamps (s/s)."""
 SCATTER_SHARE = 1.0 / 32.0
-RESOLUTION_S = 2e-6
-"""What whole microseconds can do to both ends of a span."""
 
 
 class SampleClock:
@@ -40,12 +38,14 @@ class SampleClock:
 
     Until the stamps span 50 ms, and always where `exact`, the nominal rate holds. A clock is fed by `stamp` (the
     module's clock) or by `arrival` (the host's). rate_hz: of the samples by that clock; uncertainty_ppm: of it, about
-    95 %, by the scatter of the stamps; the clock that gives them is taken for true.
+    95 %, by the scatter of the stamps and what their resolution_s can do to both ends of a span; the clock that gives
+    them is taken for true.
     """
 
-    def __init__(self, nominal_rate_hz: float, *, exact: bool = False) -> None:
+    def __init__(self, nominal_rate_hz: float, *, exact: bool = False, resolution_s: float = 1e-6) -> None:
         self.nominal_rate_hz = nominal_rate_hz
         self.exact = exact
+        self.resolution_s = resolution_s
         self.reset()
 
     def reset(self) -> None:
@@ -95,7 +95,7 @@ class SampleClock:
                 return False
             return True
         off = time_s - self.time_s(index)
-        gate = GATE_S + 6.0 * self._scatter_s + dx * (DRIFT + 1e-6 * self.uncertainty_ppm)
+        gate = GATE_S + 2.0 * self.resolution_s + 6.0 * self._scatter_s + dx * (DRIFT + 1e-6 * self.uncertainty_ppm)
         if abs(off) > gate:
             return self._leave_out(index, time_s, off, gate)
         self._left_out.clear()
@@ -157,8 +157,8 @@ class SampleClock:
                 return False
         rest = y - slope * x
         middle = float(np.median(rest))
-        self._scatter_s = max(1.5 * float(np.median(np.abs(rest - middle))), 0.3e-6)
-        sound = np.abs(rest - middle) <= GATE_S + 6.0 * self._scatter_s
+        self._scatter_s = max(1.5 * float(np.median(np.abs(rest - middle))), 0.3 * self.resolution_s)
+        sound = np.abs(rest - middle) <= GATE_S + 2.0 * self.resolution_s + 6.0 * self._scatter_s
         if -x[0] >= FIT_SPAN_S and x.size >= 4:
             # Among stamps that agree least squares are the better fit.
             self._first_index, self._last_index = self._opening[0][0], index
@@ -174,7 +174,7 @@ class SampleClock:
             self._set(slope, index, time_s + middle)
             span = -float(x[0])
             if span >= FIT_SPAN_S:
-                self.uncertainty_ppm = 1e6 * min(RATE_TOLERANCE, 2.0 * (self._scatter_s + RESOLUTION_S) / span)
+                self.uncertainty_ppm = 1e6 * min(RATE_TOLERANCE, 2.0 * (self._scatter_s + self.resolution_s) / span)
         if len(self._opening) >= OPENING and -x[0] >= FIT_SPAN_S:
             self._opening = []
         return True
@@ -203,7 +203,7 @@ class SampleClock:
         self._set(slope, self._last_index, time_s + (y - slope * x) / n)
         span = min((self._last_index - self._first_index) / self.nominal_rate_hz, 2.0 * MEMORY_S)
         # Stamps in whole microseconds err alike for a while: the second term is what that can do.
-        own = 2.0 * self._scatter_s / math.sqrt(spread) + RESOLUTION_S / max(span, 1e-3)
+        own = 2.0 * self._scatter_s / math.sqrt(spread) + 2.0 * self.resolution_s / max(span, 1e-3)
         self.uncertainty_ppm = 1e6 * min(own, RATE_TOLERANCE)
 
     def _set(self, slope: float, index: int, time_s: float) -> None:
@@ -239,6 +239,3 @@ class SampleClock:
     def indices_at(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Samples, fractional, at times (s)."""
         return self._anchor_index + (times_s - self._anchor_s) * self.rate_hz
-
-
-ChipClock = SampleClock

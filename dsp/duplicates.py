@@ -105,13 +105,17 @@ class Deduplicator:
             self._begin(first_index)
         if samples.shape[0] == 0:
             return first_index - self._held.shape[0] - self.removed, samples, self._state
-        self._note_equal(first_index, samples)
+        noted = self._note_equal(first_index, samples)
         self._next = first_index + samples.shape[0]
         if self.locked:
             return self._restore(samples)
         self._recent = np.concatenate([self._recent, samples])[-int(HOLD_PACES * self._paces[1]) - 8 :]
         if self._state is Polling.UNDECIDED:
             return self._decide(samples)
+        if not noted:
+            if self._state is Polling.SUSPECT and not self._equal_since(self._next - self._recent.shape[0]):
+                self._state = Polling.OWN
+            return first_index - self.removed, samples, self._state
         if self._recognised():
             self.locked, self._state = True, Polling.POLLED
             self._skip_to(self._next)
@@ -150,7 +154,9 @@ class Deduplicator:
         if gap:
             self.removed += passed
 
-    def _note_equal(self, first: int, samples: NDArray[np.float64]) -> None:
+    def _note_equal(self, first: int, samples: NDArray[np.float64]) -> bool:
+        """Note the polls that equal the one before; whether there are any."""
+        before = len(self._equal)
         column = samples[:, 0]
         candidates = np.flatnonzero(column[1:] == column[:-1]) + 1
         if candidates.size:
@@ -159,6 +165,7 @@ class Deduplicator:
             self._equal.append(first)
         self._equal.extend((candidates + first).tolist())
         self._last = samples[-1].copy()
+        return len(self._equal) > before or before == self._equal.maxlen
 
     def _equal_since(self, poll: int) -> list[int]:
         return [k for k in self._equal if k >= poll]
@@ -215,7 +222,7 @@ class Deduplicator:
         first = self._next - self._recent.shape[0]
         equal = self._equal_since(first)
         usual_number = self._recent.shape[0] / self._paces[0]
-        if len(equal) < REPEATS_NEEDED or not 0.5 * usual_number <= len(equal) <= 3.0 * usual_number:
+        if len(equal) < REPEATS_NEEDED or not 0.5 * usual_number <= len(equal) <= 10.0 * usual_number:
             return Polling.OWN
         rows = np.array(equal) - first
         found = self._roughness(rows, rows)
@@ -233,7 +240,8 @@ class Deduplicator:
         repeats = repeats[(repeats >= 3) & (repeats + 2 < rows.shape[0])]
         if clean.sum() < 40 or repeats.size < REPEATS_NEEDED - 2:
             return None
-        usual = rough[clean].mean(axis=0)
+        # Without the roughest tenth, which may be where samples were lost.
+        usual = np.sort(rough[clean], axis=0)[: int(0.9 * clean.sum())].mean(axis=0)
         moving = usual > 0.0
         kept = 0.5 * (rough[repeats - 3] + rough[repeats - 2]).mean(axis=0)
         a, b, c, d, e = (rows[repeats + offset] for offset in (-3, -2, -1, 1, 2))
@@ -270,7 +278,9 @@ class Deduplicator:
             if final and self._place - PLAY >= end:
                 break
             seen = self._place + PLAY + 1 <= end
-            repeat = self._repeat_at(self._place, max(first, remove[-1] + 1 if remove else first))
+            repeat = self._repeat_at(self._place, remove[-1] + 1 if remove else first)
+            if repeat is not None and self._twice(repeat, polls, first):
+                self._state = Polling.SUSPECT
             if repeat is None and not seen:
                 break
             if repeat is None:
@@ -285,7 +295,8 @@ class Deduplicator:
             self.anchors.append((repeat - 1 - self.removed, repeat - 1 - 0.5 / (self._pace - 1.0)))
             self.removed += 1
             remove.append(repeat - first)
-            off = repeat - self._place
+            still = repeat - 1 in self._equal or repeat + 1 in self._equal
+            off = 0.0 if still else repeat - self._place
             self._pace = min(max(self._pace + BEND * off, self._paces[0] - 0.2), self._paces[1] + 0.2)
             self._place += self._pace + PULL * off
         stop = end
@@ -301,6 +312,15 @@ class Deduplicator:
         near = [k for k in self._equal if k >= first and abs(k - place) <= PLAY]
         if not near:
             return None
-        if any(b - a > 1 for a, b in pairwise(near)):
-            self._state = Polling.SUSPECT  # twice in one place: between them a sample was lost
         return min(near, key=lambda k: abs(k - place))
+
+    def _twice(self, repeat: int, polls: NDArray[np.float64], first: int) -> bool:
+        """Whether the signal stood still twice in one place: a jittery timer, and between them a sample was lost.
+        Equal neighbours on a peak are none of it: there the signal turns."""
+        for other in self._equal:
+            at = other - first
+            if 1 < abs(other - repeat) <= 2 * PLAY and 2 <= at < polls.shape[0] - 1:
+                before, after = polls[at - 1] - polls[at - 2], polls[at + 1] - polls[at]
+                if (before * after > 0.0).any():
+                    return True
+        return False

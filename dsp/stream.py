@@ -173,7 +173,9 @@ class ChipStream:
         """From next_index on repeats are removed: a clock of the chip's own, told by the places of the repeats."""
         assert self._repeats is not None
         self._give_up()
-        self._polls, self.clock = self.clock, SampleClock(self._repeats.update_rate_hz)
+        update_hz = self._repeats.update_rate_hz
+        slip_s = 1.0 / update_hz - 1.0 / self._repeats.polled_rate_hz
+        self._polls, self.clock = self.clock, SampleClock(update_hz, resolution_s=slip_s)
         self._polls_from = self._repeats.removed - len(self._repeats.anchors)
         self.clock.stamp(next_index, self._polls.time_s(next_index))
 

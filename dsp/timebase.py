@@ -20,6 +20,8 @@ class ArrivalFit:
     middle of the span, which has the least total distance of all lines below the points (Moon, Skelly, Towsley 1999).
     O(1) a block; 64 cells, that grow to 4 s, so that the last four minutes count.
 
+    A delay that grows evenly over the whole span can't be told from a clock that errs.
+
     slope: excess of the host's time over the stream's own, s/s; uncertainty: of the slope (about 95 %), inf until the
     arrivals span two seconds.
     """
