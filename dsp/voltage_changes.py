@@ -100,8 +100,7 @@ class VoltageChangeDetector:
         self._forget()
 
     def _forget(self) -> None:
-        self._history: list[NDArray[np.float64]] = []
-        self._low = self._high = np.zeros(0)
+        self._blocks: deque[HalfCycles] = deque()
         self._running: _Running | None = None
         self._deviation = self._mean = np.zeros(0)
         self._careful_until_s = -np.inf
@@ -114,33 +113,31 @@ class VoltageChangeDetector:
         if not self._values:
             nominal = self._nominal_hz if self._nominal_hz is not None else values.frequency_hz
             self._values = 120 if nominal >= SIXTY_HZ_FROM else 100
-        fresh = [row[np.isfinite(row)] for row in rms]
-        if not self._history:
-            self._history = [row[:0] for row in fresh]
-            self._deviation = np.full(len(fresh), np.nan)
-            self._mean = np.full(len(fresh), np.nan)
-        known = [np.concatenate(pair) for pair in zip(self._history, fresh, strict=True)]
-        if self._running is not None or not self._all_steady(known, float(values.ends_s[0, 0])):
-            self._follow(values, known, fresh, data)
+        if not self._blocks:
+            self._deviation = np.full(rms.shape[0], np.nan)
+            self._mean = np.full(rms.shape[0], np.nan)
+        self._blocks.append(values)
+        if self._running is not None or not self._all_steady(float(values.ends_s[0, 0])):
+            self._follow(values, data)
         # What one mean takes: that before the next value can be found again.
-        self._history = [row[-self._values :] for row in known]
+        kept = sum(block.rms.shape[1] - 1 for block in self._blocks)  # a channel may have one value less
+        while kept - (self._blocks[0].rms.shape[1] - 1) >= self._values:
+            kept -= self._blocks.popleft().rms.shape[1] - 1
 
-    def _all_steady(self, known: list[NDArray[np.float64]], time_s: float) -> bool:
+    def _all_steady(self, time_s: float) -> bool:
         """Whether no mean of these values can have one further off than the limit; nothing more is then to be seen."""
         limit = self._limit_v if time_s >= self._careful_until_s else self._low_limit_v
-        return all(float(row.max() - row.min()) <= limit for row in known if row.size)
+        lows = zip(*(block.lowest for block in self._blocks), strict=True)
+        highs = zip(*(block.highest for block in self._blocks), strict=True)
+        return all(max(high) - min(low) <= limit for low, high in zip(lows, highs, strict=True))
 
-    def _follow(
-        self,
-        values: HalfCycles,
-        known: list[NDArray[np.float64]],
-        fresh: list[NDArray[np.float64]],
-        data: WindowData,
-    ) -> None:
+    def _follow(self, values: HalfCycles, data: WindowData) -> None:
         """One value after another, in order of time, with the mean and the deviation of its latest 100 or 120."""
         moments = []
-        for row, (series, new) in enumerate(zip(known, fresh, strict=True)):
-            ends = values.ends_s[row]
+        for row in range(values.voltages):
+            series = np.concatenate([block.rms[row] for block in self._blocks])
+            series = series[np.isfinite(series)]
+            ends, new = values.ends_s[row], values.rms[row][np.isfinite(values.rms[row])]
             means, deviations = self._moving(series)
             skip = new.size - means.size  # values that had too few before them
             if skip < 0:  # the one before the first new value
