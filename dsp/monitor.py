@@ -67,6 +67,7 @@ class Monitor:
         nominal_frequency_hz: float | None = None,
         nominal_voltage_v: float = 230.0,
         demand_current_a: float | None = None,
+        signalling_hz: float | None = None,
         lamp: Lamp | None = None,
         thresholds: EventThresholds | None = None,
         sliding_reference: bool = False,
@@ -99,6 +100,7 @@ class Monitor:
             nominal_frequency_hz=nominal_frequency_hz,
             nominal_voltage_v=nominal_voltage_v,
             demand_current_a=demand_current_a,
+            signalling_hz=signalling_hz,
             module=module,
             observers=observers,
         )

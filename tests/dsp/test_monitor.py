@@ -11,6 +11,7 @@ import pytest
 from dsp.analyser import ChannelSpec, ChipSpec
 from dsp.measurement import Measurement
 from dsp.monitor import Monitor, Result
+from resources.parameters import keys_for
 from tests.fakes.mains_signal import Chip, blocks, three_phase
 
 TICK_NS = 1_700_000_400 * 10**9  # full ten minutes of UTC, no even hour
@@ -187,6 +188,39 @@ def test_a_record_shorter_than_a_window_is_given_whatever_is_asked_for() -> None
     (result,) = run(Monitor("1P", [CHIP], every=("10min",)), steady(50.0), TICK_NS, 0.13, block=65)
     assert isinstance(result, Measurement)
     assert (result.window, result.flags) == ("record", ("short",))
+
+
+@pytest.mark.parametrize("system", ["3P", "3P+N"])
+def test_of_a_steady_signal_an_aggregate_is_the_window(system: str) -> None:
+    """Every key: nothing is forgotten and nothing follows another definition than in a window."""
+    keys = ("V1", "I1", "V2", "I2", "V3", "I3", *(("IN",) if system == "3P+N" else ()))
+    spec = ChipSpec(4000.0, tuple(ChannelSpec(k, "V" if k[0] == "V" else "A", 500.0) for k in keys))
+    mains = three_phase(50.0, 20, export=True, neutral=system == "3P+N")
+    monitor = Monitor(
+        system,  # type: ignore[arg-type]
+        [spec],
+        every=("10/12-cycle", "150/180-cycle"),
+        demand_current_a=15.0,
+        signalling_hz=175.0,
+        nominal_voltage_v=230.3,
+    )
+    results: list[Result] = []
+    for block in blocks(mains, [Chip(keys)], 3.4, block=800):
+        monitor.push(*block)
+        results += monitor.pull()
+    last = of(results, "10/12-cycle")[14]
+    whole = of(results, "150/180-cycle")[0]
+    assert whole.end_ns == last.end_ns
+    registers = ("tAE", "SE", "fQE", "EP", "EQ")
+    for key in keys_for(system):  # type: ignore[arg-type]
+        one, other = last.values.get(key), whole.values[key]
+        if one is None:
+            assert other is None, key
+        elif key.startswith(registers) and len(key) <= 5:
+            assert other == one, key
+        else:
+            assert other == pytest.approx(one, rel=1e-5, abs=1e-5), key
+    assert sum(whole.values[key] is not None for key in whole.values) > 500
 
 
 def test_only_what_is_asked_for() -> None:
