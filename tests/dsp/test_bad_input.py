@@ -54,22 +54,24 @@ def test_a_channel_that_keeps_sending_nonsense_gives_no_number(wrong: float, eve
 
 
 @pytest.mark.parametrize("range_v", [320.0, 200.0])
-def test_clipped_samples_are_flagged_and_where_the_record_counts_them_counted(range_v: float) -> None:
-    clipped_samples = 0
+def test_clipped_samples_are_flagged_and_counted(range_v: float) -> None:
+    clipped_s: list[float] = []
 
     def change(chip: int, first: int, samples: np.ndarray) -> np.ndarray:
-        nonlocal clipped_samples
         if first < 3200:
             return samples * 0.5
         if chip == 0:
-            clipped_samples += int((np.abs(samples[:, 0]) >= range_v).sum())
+            index = first + np.flatnonzero(np.abs(samples[:, 0]) >= range_v)
+            clipped_s.extend((START_S + index / CASE.chips()[0][1]).tolist())
             samples[:, 0] = np.clip(samples[:, 0], -range_v, range_v)
         else:
             samples *= 0.5
         return samples
 
     results = analysed(changed(change), engine(range_v))
-    assert clipped_samples > 100
+    counted = sum(found.start_s <= time_s < found.end_s for found in results for time_s in clipped_s)
+    assert counted > 100
+    assert sum(found.samples_clipped for found in results) == pytest.approx(counted, abs=1)
     before = [found for found in results if found.end_s < START_S + 0.8]
     after = [found for found in results if found.start_s > START_S + 0.8]
     assert before

@@ -60,7 +60,7 @@ def hold(case: Case) -> None:
 search = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@settings(search, max_examples=300)
+@settings(search, max_examples=120)
 @given(cases())
 def test_every_line_of_the_accuracy_table_holds(case: Case) -> None:
     hold(case)
@@ -74,7 +74,7 @@ def test_every_line_of_the_accuracy_table_holds_in_a_long_search(case: Case) -> 
     hold(case)
 
 
-@settings(search, max_examples=15)
+@settings(search, max_examples=8)
 @given(cases())
 def test_least_squares_find_the_same(case: Case) -> None:
     """The oracle works on samples, frequency and nothing else: it agrees with the formulas and with the measurement."""
