@@ -44,10 +44,11 @@ NEIGHBOURS_S = 0.5
 SAME_RATE = 0.01
 """Channels whose sample rates differ by less are correlated with the same tone: the phase of a crystal's error."""
 PAD = 2
+SPARE = 64
 EDGE = 2.5
 BEYOND = 4.0
-"""Samples: zeros about the rows, distance of a bound from the last sample that is there, and what is asked for past
-the end of a window, so that the cubic always lies between samples."""
+"""Samples: zeros about the rows, room for longer windows, distance of a bound from the last sample that is there, and
+what is asked for past the end of a window, so that the cubic always lies between samples."""
 SMALLEST_GAIN = 1e-3
 
 
@@ -137,6 +138,7 @@ class HalfCycleMeter:
         self._tones: dict[int, NDArray[np.float64]] = {}
         self._tuned_hz = 0.0
         self._rate_hz = math.inf
+        self._rows = np.zeros((len(self.keys), 0))
         self._gains = np.ones((len(self.keys), 1))
 
     def on_window(self, data: WindowData) -> None:
@@ -172,9 +174,13 @@ class HalfCycleMeter:
         self._rate_hz = raws[0].rate_hz
         if abs(self._frequency_hz - self._tuned_hz) > RETUNE_HZ:
             self._tune(data)
-        rows = np.zeros((len(raws), max(raw.values.size for raw in raws) + 2 * PAD))
+        needed = max(raw.values.size for raw in raws) + 2 * PAD
+        if self._rows.shape[1] < needed:
+            self._rows = np.zeros((len(raws), needed + SPARE))
+        rows = self._rows
         for row, raw in zip(rows, raws, strict=True):
             row[PAD : PAD + raw.values.size] = raw.values
+            row[PAD + raw.values.size :] = 0.0
         self._track(data, raws[: self._voltages], rows)
         ends, rms = self._values(raws, rows, end)
         return HalfCycles(self.keys, self._voltages, ends, rms, self._frequency_hz, self._located)
@@ -318,9 +324,8 @@ class HalfCycleMeter:
             times, counts = times[self._bounds], [counts[row] for row in self._bounds.tolist()]
         begins = np.array([[raw.time_s] for raw in raws])
         rates = np.array([[raw.rate_hz] for raw in raws])
-        totals = _integrate(rows, (times - begins) * rates + PAD)
         ends = times[:, 2:]
-        square = (totals[:, 2:] - totals[:, :-2]) / ((ends - times[:, :-2]) * rates)
+        square = _integrals(rows, (times - begins) * rates + PAD) / ((ends - times[:, :-2]) * rates)
         rms = np.sqrt(np.maximum(square, 0.0)) / self._gains
         if min(counts) < longest:
             for row, count in enumerate(counts):
@@ -328,19 +333,20 @@ class HalfCycleMeter:
         return ends, rms
 
 
-def _integrate(rows: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Integral of the squares of rows [channels, n] up to fractional samples [channels, m].
+def _integrals(rows: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Integral of the squares of rows [channels, n] from each fractional sample to the next but one: places
+    [channels, m], ascending, give [channels, m - 2].
 
     Midpoint rule, and between the middles of samples the cubic through the four sums around.
     """
     length = rows.shape[1]
-    squares = rows * rows
-    sums = np.cumsum(squares, axis=1)
-    shifted = places + 0.5  # the sum before entry i reaches to the middle between i - 1 and i
+    flat = (rows * rows).ravel()
+    shifted = places + 0.5  # base: the first entry whose middle the place has not passed
     base = np.minimum(np.maximum(shifted.astype(np.intp), 1), length - 2)
     x = shifted - base
     index = base + length * np.arange(rows.shape[0])[:, None]
-    flat = squares.ravel()
+    whole = np.add.reduceat(flat, index.ravel()).reshape(index.shape)
     behind, here, ahead = flat[index - 1], flat[index], flat[index + 1]
     skew = (ahead - here - here + behind) / 6.0
-    return np.asarray(sums.ravel()[index - 1] + x * (here + (x - 1.0) * (0.5 * (here - behind) + (x + 1.0) * skew)))
+    part = x * (here + (x - 1.0) * (0.5 * (here - behind) + (x + 1.0) * skew))
+    return np.asarray(whole[:, :-2] + whole[:, 1:-1] + part[:, 2:] - part[:, :-2])
