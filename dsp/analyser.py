@@ -19,6 +19,7 @@ from dsp.observers import Observer, WindowData
 from dsp.quantities import Quantities, QuantityTable
 from dsp.short_record import short_window
 from dsp.spectrum import FrontEnd, spectrum_of
+from dsp.supply_terms import SupplyTerms
 from dsp.utc import UtcMap
 from dsp.waveform import Waveform, limits_of, points_for, take_waveform
 from dsp.windows import Lost, Window, WindowMaker
@@ -41,6 +42,7 @@ class Analyser:
     nominal_frequency_hz: 50 or 60 decides between 10 and 12 cycles; None: the nearer to what is measured.
     nominal_voltage_v: declared voltage that events and deviations refer to.
     demand_current_a: maximum demand load current IL that TDD refers to; without it TDD is null.
+    signalling_hz: frequency of mains signalling, below 3 kHz; without it there is no MSV.
     observers: told of every window, gap and restart, within pull, finish and restart.
     """
 
@@ -52,6 +54,7 @@ class Analyser:
         nominal_frequency_hz: float | None = None,
         nominal_voltage_v: float = 230.0,
         demand_current_a: float | None = None,
+        signalling_hz: float | None = None,
         module: str | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -67,9 +70,14 @@ class Analyser:
         self._limits = limits_of(self._channels)
         self._front_end = FrontEnd(self._channels)
         self._energy = EnergyMeter([str(p) for p in phases_of(system)])
+        rows = {channel.key: row for row, channel in enumerate(self._channels)}
+        self._terms = SupplyTerms(rows, [str(p) for p in phases_of(system)], nominal_voltage_v, signalling_hz)
         frequencies = ("Fqai", *(f"Fq{p}i" for p in phases_of(system)))
         self._table = QuantityTable(
-            system, self._channels, demand_current_a=demand_current_a, further=(*frequencies, *self._energy.keys)
+            system,
+            self._channels,
+            demand_current_a=demand_current_a,
+            further=(*frequencies, *self._energy.keys, *self._terms.keys),
         )
         self._points = points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0))
         self._utc = UtcMap()
@@ -187,7 +195,8 @@ class Analyser:
             band = spectrum.band
             self._energy.add(found.powers, window.end_s - max(window.start_s, self._counted_s))
             self._counted_s = window.end_s
-            found.further[:] = (*self._frequencies(window), *self._energy.numbers)
+            terms = self._terms.numbers(found.values, spectrum)
+            found.further[:] = (*self._frequencies(window), *self._energy.numbers, *terms)
             values = found.values
             clipped = waveform.clipped
             flags += self._flags(window, waveform, found)

@@ -7,8 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from dsp.analyser import Analyser
+from dsp.channels import ChannelSpec, ChipSpec
 from dsp.deviation import deviations_pct
 from dsp.signalling import SignalRecorder, signalling_voltage
+from dsp.supply_terms import SupplyTerms
+from tests.fakes.mains_signal import Chip, Mains, Tone, blocks
 
 
 def spectrum(tones: list[tuple[float, float]], step_hz: float, points: int = 1024) -> np.ndarray:
@@ -90,3 +94,36 @@ def test_deviations_leave_out_what_was_not_measured() -> None:
     assert np.isnan([under[1], over[1]]).all()
     with pytest.raises(ValueError, match="declared voltage"):
         deviations_pct([230.0], 0.0)
+
+
+def test_windows_tell_deviations_and_signalling() -> None:
+    """Through the analyser: 175 Hz on a line at 50 Hz, and between lines at 49.7 Hz, where the window does not hold
+    whole cycles of it: its product with the fundamental then adds to the rms."""
+    for fundamental_hz, tolerance, deviation_pct in ((50.0, 1e-4, 1e-3), (49.7, 0.05, 0.02)):
+        phases = {f"V{p}": [Tone(1, 230.0 * k, -120.0 * p)] for p, k in ((1, 1.02), (2, 0.97), (3, 1.0))}
+        phases["V2"].append(Tone(175.0 / fundamental_hz, 4.0, 33.0))
+        for p in (1, 2, 3):
+            phases[f"I{p}"] = [Tone(1, 5.0, -120.0 * p)]
+        channels = tuple(ChannelSpec(key, "V" if key[0] == "V" else "A") for key in phases)
+        engine = Analyser("3P", [ChipSpec(4000.0, channels, exact=True)], signalling_hz=175.0)
+        for block in blocks(Mains(fundamental_hz, phases), [Chip(tuple(phases))], 2.0):
+            engine.push(*block)
+        found = engine.pull()
+        assert len(found) >= 8
+        for measurement in found:
+            values = measurement.values
+            assert values["MSV2"] == pytest.approx(4.0, rel=tolerance)
+            assert max(values["MSV1"], values["MSV3"]) < 2e-3
+            low = math.sqrt(0.97**2 + (4 / 230) ** 2)
+            assert (values["UU1"], values["UU2"]) == pytest.approx((0.0, 100 * (1 - low)), abs=deviation_pct)
+            assert (values["UO1"], values["UO2"]) == pytest.approx((2.0, 0.0), abs=deviation_pct)
+
+
+def test_terms_of_the_supply_are_checked_and_told_only_where_they_apply() -> None:
+    chip = ChipSpec(4000.0, (ChannelSpec("V1", "V"), ChannelSpec("I1", "A")))
+    assert SupplyTerms({"V1": 0, "I1": 1}, ["1"], 230.0, None).keys == ("UU1", "UO1")
+    assert SupplyTerms({"I1": 0}, ["1"], 230.0, 175.0).keys == ()
+    with pytest.raises(ValueError, match="signalling frequency"):
+        Analyser("1P", [chip], signalling_hz=3000.0)
+    with pytest.raises(ValueError, match="declared voltage"):
+        Analyser("1P", [chip], nominal_voltage_v=0.0)
