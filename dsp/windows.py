@@ -184,6 +184,9 @@ class WindowMaker:
 
     def open_gap(self) -> Lost | None:
         """The interval since the last window when samples are missing and no window followed."""
+        began = [s.clock.time_s(s.segments[0].first) for s in self.streams if s.segments]
+        if self._gap_from is None and self._cursor is None and 0 < len(began) < len(self.streams):
+            self._gap_from = min(began)  # a chip never delivered
         if self._gap_from is None:
             return None
         ends = [s.clock.time_s(s.segments[-1].end) for s in self.streams if s.segments]
