@@ -17,6 +17,9 @@ BACKLOG_S = 5.0
 ABSURD = 1e12
 """Magnitudes above it (V or A) are no samples."""
 
+LONGEST_S = 1e12
+"""Times beyond it are none."""
+
 OTHER_RATE = 0.004
 """A measured rate that differs more from the stated one is another rate, not a crystal's error."""
 
@@ -66,6 +69,7 @@ class ChipStream:
         self.segments: deque[Segment] = deque()
         self.channels = channels
         self.lost = 0
+        self.stepped = False  # the clock was set; whoever keeps times of it takes note and puts it back
         self._nominal_rate_hz = nominal_rate_hz
         self._repeats = None if exact else Deduplicator(channels, nominal_rate_hz)
         self._polls: SampleClock | None = None  # of a stream that is being restored
@@ -134,14 +138,16 @@ class ChipStream:
         return self.clock.time_s(index - (self._repeats.removed if self._repeats is not None else 0))
 
     def _stamp(self, clock: SampleClock, index: int, time_s: float, arrival_s: float) -> bool:
-        """Give a clock the time of a sample; where it jumped the segment ends."""
+        """Give a clock the time of a sample; where it jumped the samples before are given up."""
         sound = True
-        if math.isfinite(time_s):
+        if abs(time_s) <= LONGEST_S:
             sound = clock.stamp(index, time_s)
         elif math.isfinite(arrival_s) and (clock.by_arrival or not clock.started):
             clock.arrival(index, arrival_s)
-        if not sound:
-            self._close()
+        if not sound:  # what is there was timed by the clock as it was, with which nothing can be compared any more
+            self.segments.clear()
+            self._suspect.clear()
+            self.stepped = True
         return sound
 
     def _look_at_rate(self) -> None:

@@ -117,6 +117,8 @@ class WindowMaker:
 
     def next(self, *, final: bool = False) -> Window | Lost | None:
         """The next interval; None until more samples arrive. final: no more will, so do without those behind."""
+        if any(stream.stepped for stream in self.streams):
+            self._forget_times()
         if not (final or self._worth_trying()):
             return None
         for stream in self.streams:
@@ -153,6 +155,16 @@ class WindowMaker:
             return window.end_s
         self._tick_s = tick
         return min(tick, window.end_s)
+
+    def _forget_times(self) -> None:
+        """A clock was set: what was planned by it no longer holds; windows begin anew behind a gap."""
+        for stream in self.streams:
+            stream.stepped = False
+        if self._gap_from is None:
+            self._gap_from = self._cursor
+        self._cursor = None
+        self._needed_s = self._tick_s = -np.inf
+        self._forget_phase()
 
     def _worth_trying(self) -> bool:
         """False, at little cost, while the samples known to be lacking have not come and none are missing."""

@@ -163,3 +163,18 @@ def test_a_time_that_fails_for_a_while_costs_nothing() -> None:
         results += engine.pull()
     assert len(results) >= 13
     assert all(found.flags == () for found in results)
+
+
+@pytest.mark.parametrize("step_us", [-900e6, -0.5e6, -200.0, 60.0, 5e3, 40e6])
+def test_a_step_of_the_modules_clock_is_a_gap(step_us: float) -> None:
+    mains, engine, results = three_phase(50.0, 5), analyser(4000.0), []
+    chips = [Chip(keys, ppm=PPM[i], skew_s=SKEW_S[i]) for i, keys in enumerate(KEYS)]
+    for which, first, samples, time_us, utc in blocks(mains, chips, 4.0):
+        engine.push(which, first, samples, time_us + (step_us if first >= 8000 else 0.0), utc)
+        results += engine.pull()
+    good = [found for found in results if found.flags == ()]
+    assert 15 <= len(good) < 19
+    assert any(found.flags == ("gap",) for found in results[8:12])
+    for found in good:
+        assert found.values["u2"] == pytest.approx(unbalance(mains)[0], abs=0.02)
+        assert found.values["Fqai"] == pytest.approx(50.0, abs=5e-4)
