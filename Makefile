@@ -11,7 +11,7 @@ demo: $(READY)
 	@$(BIN)/python main.py gui --demo $(ARGS)
 
 test: $(READY) lint
-	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m "not soak and not bench" $(ARGS)
+	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[bench]"

@@ -76,6 +76,8 @@ def test_signs_of_the_four_quadrants() -> None:
 @given(st.integers(0, 1000), st.booleans(), st.floats(0.5, 2.0), st.floats(0.0, 2.0))
 def test_three_phases_against_their_waveforms(seed: int, four: bool, rho: float, xi: float) -> None:
     v, i = random_lines(seed, 3), random_lines(seed + 5000, 3)
+    if not four:
+        i -= i.mean(axis=0)  # three wires bring nothing back
     neutral = i.sum(axis=0) if four else None
     found = effective_powers(v, i, neutral, N, rho=rho, xi=xi)
     u, a = waves(v), waves(i)
