@@ -18,7 +18,7 @@ from device_io.waveform_store import WaveformStore
 
 SECONDS = 20.0
 PIECE = 65_536
-RUNS = 5
+RUNS = 15
 
 
 def run() -> list[dict[str, object]]:
