@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from widgets.controls.painting import (
@@ -18,6 +18,7 @@ from widgets.controls.painting import (
     draw_icon,
     draw_text,
     font,
+    popup_palette,
     text_width,
 )
 from widgets.controls.segment import Choice, split_choices
@@ -114,16 +115,7 @@ class Field(Themed, QComboBox):
             self.changed.emit(value)
 
     def showPopup(self) -> None:
-        theme, palette = self.theme, QPalette()
-        for role, token in (
-            (QPalette.ColorRole.Base, "surface"),
-            (QPalette.ColorRole.Window, "surface"),
-            (QPalette.ColorRole.Text, "text"),
-            (QPalette.ColorRole.WindowText, "text"),
-            (QPalette.ColorRole.Highlight, "accentbg"),
-            (QPalette.ColorRole.HighlightedText, "accent"),
-        ):
-            palette.setColor(role, theme.colour(token))
+        palette = popup_palette(self.theme)
         view = self.view()
         view.setPalette(palette)
         view.window().setPalette(palette)

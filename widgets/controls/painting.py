@@ -6,7 +6,7 @@ from functools import cache
 from math import ceil
 
 from PySide6.QtCore import QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QPainter, QPalette, QPen
 
 from widgets.icons import icon
 from widgets.theme import Theme
@@ -101,3 +101,20 @@ def draw_frame(
 def draw_focus(painter: QPainter, rect: QRect, theme: Theme, radius: float) -> None:
     """The ring of keyboard focus."""
     draw_frame(painter, rect, None, theme.colour("accent"), radius, 2.0)
+
+
+def popup_palette(theme: Theme) -> QPalette:
+    """Colours of what Qt draws itself: menus and the lists of fields."""
+    palette = QPalette()
+    for role, token in (
+        (QPalette.ColorRole.Base, "surface"),
+        (QPalette.ColorRole.Window, "surface"),
+        (QPalette.ColorRole.Button, "surface"),
+        (QPalette.ColorRole.Text, "text"),
+        (QPalette.ColorRole.WindowText, "text"),
+        (QPalette.ColorRole.ButtonText, "text"),
+        (QPalette.ColorRole.Highlight, "accentbg"),
+        (QPalette.ColorRole.HighlightedText, "accent"),
+    ):
+        palette.setColor(role, theme.colour(token))
+    return palette

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import QPoint, Signal
-from PySide6.QtGui import QAction, QActionGroup, QPalette
+from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
 
 from widgets.controls.chip import Chip
 from widgets.controls.field import Field
+from widgets.controls.painting import popup_palette
 from widgets.controls.segment import Segment
 from widgets.controls.status_icon import Status
 from widgets.scope.acquisition import RunMode
@@ -38,19 +39,7 @@ def trigger_text(settings: TriggerSettings) -> str:
 def themed_menu(parent: QWidget, theme: Theme) -> QMenu:
     """A menu in the colours of the theme."""
     menu = QMenu(parent)
-    palette = QPalette()
-    for role, token in (
-        (QPalette.ColorRole.Base, "surface"),
-        (QPalette.ColorRole.Window, "surface"),
-        (QPalette.ColorRole.Button, "surface"),
-        (QPalette.ColorRole.Text, "text"),
-        (QPalette.ColorRole.WindowText, "text"),
-        (QPalette.ColorRole.ButtonText, "text"),
-        (QPalette.ColorRole.Highlight, "accentbg"),
-        (QPalette.ColorRole.HighlightedText, "accent"),
-    ):
-        palette.setColor(role, theme.colour(token))
-    menu.setPalette(palette)
+    menu.setPalette(popup_palette(theme))
     return menu
 
 
