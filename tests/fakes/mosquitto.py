@@ -1,0 +1,160 @@
+"""A real mosquitto broker on a free loopback port, as a child process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from tests.fakes.certificates import Authority, Pair, make_server_cert
+
+PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin") or "/usr/sbin/mosquitto"
+
+_READY_S = 10.0
+_END_S = 5.0
+
+
+class Mosquitto:
+    """A broker for the time of a `with` block; it listens on 127.0.0.1 only.
+
+    folder: where its configuration, log and state go (its own subfolder). tls: an authority, which then signs a
+    certificate for localhost and 127.0.0.1, or a (authority, pair) with a certificate of one's own; None: plain TCP.
+    passwords: {user: password}; without them nobody needs one. password_file: the same as a file of mosquitto's own.
+    acl: lines of an ACL file. require_certificate: clients need one of the same authority, and its common name is
+    their user name. persistent: sessions and queued messages survive `restart` (written at the end and, with kill,
+    lost). extra: further lines of configuration. The port stays the same over restarts.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tls: Authority | tuple[Authority, Pair] | None = None,
+        passwords: dict[str, str] | None = None,
+        password_file: Path | None = None,
+        acl: str | None = None,
+        require_certificate: bool = False,
+        persistent: bool = False,
+        extra: str = "",
+    ) -> None:
+        self.folder = folder / "mosquitto"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.log_path = self.folder / "mosquitto.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.ca: Path | None = None
+        lines = [
+            "per_listener_settings false",
+            f"listener {self.port} 127.0.0.1",
+            "log_type all",
+            "set_tcp_nodelay true",
+        ]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # else it becomes another user, who may not read the keys
+            lines.append("user root")
+        if tls is not None:
+            authority, pair = tls if not isinstance(tls, Authority) else (tls, make_server_cert(tls, self.folder))
+            self.ca = authority.cert
+            lines += [f"cafile {authority.cert}", f"certfile {pair.cert}", f"keyfile {pair.key}"]
+            if require_certificate:
+                lines += ["require_certificate true", "use_identity_as_username true"]
+        if passwords is not None:
+            password_file = self.folder / "passwords"
+            _write_passwords(password_file, passwords)
+        if password_file is not None:
+            lines += ["allow_anonymous false", f"password_file {password_file}"]
+        else:
+            lines.append("allow_anonymous true")
+        if acl is not None:
+            acl_file = self.folder / "acl"
+            acl_file.write_text(acl, encoding="utf-8")
+            acl_file.chmod(0o600)
+            lines.append(f"acl_file {acl_file}")
+        if persistent:
+            lines += ["persistence true", f"persistence_location {self.folder}/"]
+        self._config = self.folder / "mosquitto.conf"
+        self._config.write_text("\n".join([*lines, extra, ""]), encoding="utf-8")
+
+    @property
+    def url(self) -> str:
+        """The broker's address: mqtts://localhost:PORT with TLS, else mqtt://127.0.0.1:PORT."""
+        return f"mqtts://localhost:{self.port}" if self.ca is not None else f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """All that the broker has logged."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
+
+    @property
+    def is_running(self) -> bool:
+        """True while the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process and wait until it takes connections."""
+        assert not self.is_running, "the broker runs already"
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [PROGRAM, "-c", str(self._config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        deadline_s = time.monotonic() + _READY_S
+        while time.monotonic() < deadline_s:
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0):
+                return
+            time.sleep(0.01)
+        self.stop()
+        raise AssertionError(f"mosquitto did not start:\n{self.log}")
+
+    def stop(self) -> None:
+        """End it as a service manager would; waits. May be called twice."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(_END_S)
+        self._process = None
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would; waits."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(_END_S)
+            self._process = None
+
+    def restart(self) -> None:
+        """Stop and start again on the same port."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Mosquitto:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_passwords(path: Path, passwords: dict[str, str]) -> None:
+    """A password file as mosquitto_passwd makes it."""
+    path.write_text("".join(f"{user}:{password}\n" for user, password in passwords.items()), encoding="utf-8")
+    path.chmod(0o600)
+    program = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
+    subprocess.run([program, "-U", str(path)], check=True, capture_output=True, timeout=20)
