@@ -19,7 +19,8 @@ _FLICKER = {"10min": "Pst", "2h": "Plt"}
 
 def to_json(measurement: Measurement) -> dict[str, Any]:
     """The measurement as a JSON object: every key of the table that exists in its wiring system, None where not
-    measurable. Numbers are unrounded and finite."""
+    measurable. Numbers are unrounded and finite. completeness: share of the interval that was measured, 0..1;
+    clock_ppm: deviation of the sample clock and its uncertainty, None where no such thing is measured."""
     values = measurement.values
     band = measurement.band
     return {
@@ -37,6 +38,8 @@ def to_json(measurement: Measurement) -> dict[str, Any]:
         "corrected": {
             key: number for key, value in measurement.corrected.items() if (number := _finite(value)) is not None
         },
+        "completeness": float(measurement.completeness),
+        "clock_ppm": _clock(measurement),
     }
 
 
@@ -79,6 +82,8 @@ def to_text(measurement: Measurement) -> str:
     lines += [f"  {flag}: {FLAGS[flag]}" for flag in measurement.flags if flag in FLAGS]
     if measurement.band.thd_to:
         lines.append(f"  THD up to order {measurement.band.thd_to}, trusted up to {measurement.band.trusted_to}")
+    if (clock := measurement.clock_ppm) is not None and math.isfinite(sum(clock)):
+        lines.append(f"  sample clock {clock[0]:+.1f} ppm, known to {clock[1]:.1f} ppm")
     return "\n".join(lines)
 
 
@@ -90,6 +95,12 @@ def iso_utc(time_ns: int) -> str:
 
 def _system(measurement: Measurement) -> WiringSystem:
     return cast(WiringSystem, measurement.system)
+
+
+def _clock(measurement: Measurement) -> dict[str, float | None] | None:
+    if measurement.clock_ppm is None or (value := _finite(measurement.clock_ppm[0])) is None:
+        return None
+    return {"value": value, "uncertainty": _finite(measurement.clock_ppm[1])}
 
 
 def _finite(value: float | None) -> float | None:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from app.declared_voltage import USUAL_V, assumed_voltage_v
 from app.event_json import event_to_json, event_to_text
 from app.measurement_json import to_json, to_text
+from app.measuring_options import INTERVALS, add_measuring_options, check_nominal_voltage, measuring_options
 from app.output import Output, Refused, WrongUsage
 from app.specs import chip_specs
 from device_io.comtrade import ComtradeRecord, FileError, ReadingStopped, open_comtrade
-from dsp.measurement import WINDOWS, Measurement
+from dsp.measurement import Measurement
 from dsp.monitor import Monitor, Result
 from resources.systems import SYSTEMS
-
-INTERVALS = {
-    "window": ("10/12-cycle",),
-    "3s": ("150/180-cycle",),
-    "10s": ("10s",),
-    "10min": ("10min",),
-    "2h": ("2h",),
-    "all": WINDOWS,
-}
-"""--every: the intervals it asks for."""
 
 RATES_HZ = (200.0, 2e6)
 """Sample rates that can be measured: below, a cycle has too few samples for any value."""
@@ -36,14 +27,10 @@ _BLOCK_SAMPLES = (1024, 65536)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     parser.add_argument("file", metavar="FILE", help="a COMTRADE record: its .cfg, .dat or .cff file")
-    parser.add_argument("--every", choices=INTERVALS, default="window", help="interval of a result (default: window)")
-    parser.add_argument(
-        "--events", action="store_true", help="voltage events as well: dips, swells, interruptions, changes"
-    )
     parser.add_argument(
         "--nominal-voltage", type=float, help="declared voltage in V (default: 230; 120 or another where it is plain)"
     )
-    parser.add_argument("--nominal-frequency", type=float, choices=(50.0, 60.0), help="50 or 60 Hz (default: measured)")
+    add_measuring_options(parser)
     parser.add_argument("--system", choices=SYSTEMS, help="wiring system (default: what the channels make up)")
     parser.add_argument(
         "--channels",
@@ -54,16 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Print the measurements and events of the record."""
-    nominal = args.nominal_voltage
-    if nominal is not None and not (math.isfinite(nominal) and nominal > 0):
-        raise WrongUsage("--nominal-voltage needs a number of volts above 0.")
+    check_nominal_voltage(args.nominal_voltage)
+    options = measuring_options(args)
     mapping = parse_channels(args.channels) if args.channels is not None else None
     try:
         with open_comtrade(args.file, mapping, system=args.system, stopped=output.stop.is_set) as record:
             output.note(describe(record))
             for note in record.notes:
                 output.note(note)
-            _print_measurements(record, args, output)
+            _print_measurements(record, args.nominal_voltage, options, output)
     except ReadingStopped:
         return 0
     except FileError as wrong:
@@ -71,20 +57,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _print_measurements(record: ComtradeRecord, args: argparse.Namespace, output: Output) -> None:
-    nominal_voltage_v = args.nominal_voltage
+def _print_measurements(
+    record: ComtradeRecord, nominal_voltage_v: float | None, options: dict[str, Any], output: Output
+) -> None:
     if nominal_voltage_v is None:
         nominal_voltage_v = assumed_voltage_v(record)
         if nominal_voltage_v != USUAL_V[0]:
             output.note(f"Events refer to {nominal_voltage_v:.0f} V; --nominal-voltage sets another declared voltage.")
     printed = 0
-    for result in analyze_record(
-        record,
-        every=INTERVALS[args.every],
-        events=args.events,
-        nominal_voltage_v=nominal_voltage_v,
-        nominal_frequency_hz=args.nominal_frequency,
-    ):
+    for result in analyze_record(record, nominal_voltage_v=nominal_voltage_v, **options):
         if output.stop.is_set():
             return
         if isinstance(result, Measurement):
@@ -97,30 +78,18 @@ def _print_measurements(record: ComtradeRecord, args: argparse.Namespace, output
 
 
 def analyze_record(
-    record: ComtradeRecord,
-    *,
-    every: Collection[str] = INTERVALS["window"],
-    events: bool = False,
-    nominal_voltage_v: float = 230.0,
-    nominal_frequency_hz: float | None = None,
+    record: ComtradeRecord, *, every: Collection[str] = INTERVALS["window"], events: bool = False, **options: Any
 ) -> Iterator[Result]:
     """The measurements of the intervals `every` (of dsp.measurement.WINDOWS) and the events of a record, oldest
-    first; at most a second of samples (or 1024) is read ahead. FileError for a sample rate with which nothing can be
-    measured."""
+    first; at most a second of samples (or 1024) is read ahead. options: further ones of dsp.monitor.Monitor.
+    FileError for a sample rate with which nothing can be measured."""
     slowest_hz, fastest_hz = RATES_HZ
     if not slowest_hz <= record.rate_hz <= fastest_hz:
         raise FileError(
             f"The record has {record.rate_hz:g} samples a second; {slowest_hz:g} to {fastest_hz:g} can be measured."
         )
     info = record.info
-    monitor = Monitor(
-        info.system,
-        chip_specs(info, exact=True),
-        every=every,
-        events=events,
-        nominal_frequency_hz=nominal_frequency_hz,
-        nominal_voltage_v=nominal_voltage_v,
-    )
+    monitor = Monitor(info.system, chip_specs(info, exact=True), every=every, events=events, **options)
     least, most = _BLOCK_SAMPLES
     for first_index, samples in record.blocks(min(max(int(_BLOCK_S * record.rate_hz), least), most)):
         since_start_s = first_index / record.rate_hz

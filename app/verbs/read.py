@@ -1,18 +1,23 @@
-"""read: measure with a module, a line for each 10/12-cycle window."""
+"""read: measure with a module, a line for each interval, by default each 10/12-cycle window."""
 
 from __future__ import annotations
 
 import argparse
 import queue
 import time
+from typing import Any
 
 from app.connection import Connection
+from app.event_json import event_to_json, event_to_text
 from app.measurement_json import to_json, to_text
+from app.measuring_options import add_measuring_options, check_nominal_voltage, measuring_options
 from app.output import Output, Refused, WrongUsage
-from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo
+from app.specs import chip_specs
+from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo, Source
 from device_io.urls import parse_url
 from device_io.usb_link import UsbLink
 from dsp.measurement import Measurement
+from dsp.monitor import Monitor, Result
 
 _WAITING_MEASUREMENTS = 256
 
@@ -23,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, help="end after so many measurements")
     parser.add_argument("--wait", type=float, default=30.0, help="seconds to wait for a lost module (default: 30)")
     parser.add_argument("--nominal-voltage", type=float, default=230.0, help="declared voltage in V (default: 230)")
-    parser.add_argument("--nominal-frequency", type=float, choices=(50.0, 60.0), help="50 or 60 Hz (default: measured)")
+    add_measuring_options(parser)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
@@ -32,16 +37,14 @@ def run(args: argparse.Namespace, output: Output) -> int:
         raise WrongUsage("--count needs a whole number from 1.")
     if not args.wait >= 0:
         raise WrongUsage("--wait needs a number of seconds from 0.")
+    check_nominal_voltage(args.nominal_voltage)
+    options = measuring_options(args)
     try:
         link = UsbLink(parse_url(args.url))
     except LinkError as wrong:
         raise (WrongUsage if wrong.kind is LinkErrorKind.BAD_URL else Refused)(str(wrong)) from None
     reader = _Reader(output)
-    connection = Connection(
-        link,
-        nominal_voltage_v=args.nominal_voltage,
-        nominal_frequency_hz=args.nominal_frequency,
-    )
+    connection = _Monitored(link, nominal_voltage_v=args.nominal_voltage, **options)
     connection.start()
     connection.listen(reader)
     try:
@@ -51,12 +54,23 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
+class _Monitored(Connection):
+    """A connection that monitors: longer intervals, and events among the results. options: of dsp.monitor.Monitor."""
+
+    def __init__(self, source: Source, **options: Any) -> None:
+        super().__init__(source)
+        self._options = options
+
+    def _new_analyser(self, info: ModuleInfo) -> Monitor:  # type: ignore[override]
+        return Monitor(info.system, chip_specs(info), module=info.eui, **self._options)
+
+
 class _Reader:
     """Hears the connection on its threads, prints on the main one."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._queue: queue.Queue[Measurement] = queue.Queue(_WAITING_MEASUREMENTS)
+        self._queue: queue.Queue[Result] = queue.Queue(_WAITING_MEASUREMENTS)
         self._error: LinkError | None = None
         self._lost_since_s: float | None = None
         self._was_connected = False
@@ -65,11 +79,11 @@ class _Reader:
         self._was_connected = True
         self._output.note(f"Module {info.eui}, {info.system}, firmware {info.firmware}.")
 
-    def on_measurement(self, measurement: Measurement) -> None:
+    def on_measurement(self, result: Result) -> None:
         try:
-            self._queue.put_nowait(measurement)
+            self._queue.put_nowait(result)
         except queue.Full:  # the reader of our output is slow: the newest are left out
-            self._output.note("Output is read too slowly; a measurement was left out.")
+            self._output.note("Output is read too slowly; a result was left out.")
 
     def on_state(self, state: LinkState) -> None:
         if state.phase in (LinkPhase.LOST, LinkPhase.FAILED):
@@ -86,16 +100,20 @@ class _Reader:
         pass
 
     def print_measurements(self, count: int | None, wait_s: float) -> None:
-        """Print `count` measurements (None: no end). Refused when the module can't be had or stays away."""
+        """Print `count` measurements (None: no end) and the events among them. Refused when the module can't be had
+        or stays away."""
         printed = 0
         while (count is None or printed < count) and not self._output.stop.is_set():
             try:
-                measurement = self._queue.get(timeout=0.1)
+                result = self._queue.get(timeout=0.1)
             except queue.Empty:
                 self._check_link(wait_s)
                 continue
-            self._output.result(to_json(measurement), to_text(measurement))
-            printed += 1
+            if isinstance(result, Measurement):
+                self._output.result(to_json(result), to_text(result))
+                printed += 1
+            else:
+                self._output.result(event_to_json(result), event_to_text(result))
 
     def _check_link(self, wait_s: float) -> None:
         lost_since_s, error = self._lost_since_s, self._error

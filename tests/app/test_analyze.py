@@ -220,6 +220,12 @@ def test_one_clear_sentence_and_exit_code_1(tmp_path: Path, capsys: pytest.Captu
         (["--nominal-voltage", "nan"], "--nominal-voltage"),
         (["--nominal-frequency", "55"], "--nominal-frequency"),
         (["--system", "2P"], "2P"),
+        (["--lamp", "100"], "--lamp"),
+        (["--signalling", "0"], "--signalling"),
+        (["--signalling", "3000"], "--signalling"),
+        (["--signalling", "nan"], "--signalling"),
+        (["--demand-current", "0"], "--demand-current"),
+        (["--demand-current", "inf"], "--demand-current"),
         (["--channels", "V1"], "V1=NAME"),
         (["--channels", ""], "V1=NAME"),
         (["--channels", "V1=A,v1=B"], "V1 twice"),
@@ -286,6 +292,27 @@ def test_one_interval_only(tmp_path: Path, capsys: pytest.CaptureFixture[str], e
     code, out, _ = run(capsys, record_with_a_dip(tmp_path), "--every", every, "--json")
     assert code == 0
     assert {line["window"] for line in json_lines(out)} == set(INTERVALS[every])
+
+
+def test_what_values_refer_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Signalling and TDD exist where they are asked for."""
+    fake = three_phase(2000, 4000.0, 50.0)
+    t = np.arange(2000) / 4000.0
+    for channel in fake.channels:
+        if channel.unit == "V":
+            channel.values = channel.values + math.sqrt(2) * 3.5 * np.cos(2 * math.pi * 1050.0 * t)
+    path = fake.write(tmp_path)
+    found = []
+    for options in ((), ("--signalling", "1050", "--demand-current", "40")):
+        code, out, _ = run(capsys, path, "--json", *options)
+        assert code == 0
+        found.append(json_lines(out)[0]["values"])
+    without, asked = found
+    assert (without["MSV1"], without["TDD1"]) == (None, None)
+    assert asked["MSV1"] == pytest.approx(3.5, rel=0.02)
+    assert asked["TDD1"] == pytest.approx(
+        asked["THI1"] * asked["I1r"] / math.hypot(1, asked["THI1"] / 100) / 40, rel=1e-3
+    )
 
 
 def test_events_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,18 @@ def test_every_key_of_the_system_and_no_nan(system: str) -> None:
     assert json.loads(json.dumps(made, allow_nan=False)) == made
 
 
+def test_completeness_and_clock() -> None:
+    made = to_json(replace(measurement(), completeness=0.58, clock_ppm=(-12.5, 0.75)))
+    assert (made["completeness"], made["clock_ppm"]) == (0.58, {"value": -12.5, "uncertainty": 0.75})
+    assert to_json(replace(measurement(), clock_ppm=(3.0, math.inf)))["clock_ppm"] == {
+        "value": 3.0,
+        "uncertainty": None,
+    }
+    assert (to_json(measurement())["completeness"], to_json(measurement())["clock_ppm"]) == (1.0, None)
+    assert "sample clock -12.5 ppm, known to 0.8 ppm" in to_text(replace(measurement(), clock_ppm=(-12.5, 0.75)))
+    assert "clock" not in to_text(measurement())
+
+
 @pytest.mark.parametrize(
     ("time_ns", "text"),
     [
@@ -85,4 +97,5 @@ def test_text_of_longer_intervals() -> None:
 def test_the_window_is_named(window: str) -> None:
     made = to_json(replace(measurement(), window=window))
     assert made["window"] == window
-    assert list(made) == ["time", "module", "system", "window", "flags", "band", "values", "corrected"]
+    first = ["time", "module", "system", "window", "flags", "band", "values", "corrected"]
+    assert list(made) == [*first, "completeness", "clock_ppm"]
