@@ -14,8 +14,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
-from device_io.urls import parse_url
-from device_io.usb_link import UsbLink
+from device_io.links import open_link
 from device_io.waveform_store import WaveformStore
 
 if TYPE_CHECKING:  # imported by the analyser thread: samples can be shown before they are measured
@@ -214,7 +213,7 @@ class Connection:
 
 def open_connection(url: str, *, store_seconds: float = 0.0) -> Connection:
     """A connection to the module at this URL, begun. LinkError for a URL that can't be used."""
-    connection = Connection(UsbLink(parse_url(url)), store_seconds=store_seconds)
+    connection = Connection(open_link(url), store_seconds=store_seconds)
     connection.start()
     return connection
 

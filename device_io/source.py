@@ -7,7 +7,9 @@ its link. Nothing here opens or starts anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -58,7 +60,8 @@ class ChipInfo(NamedTuple):
 
 class ModuleInfo(NamedTuple):
     """Identity of a module. `eui`: 16 upper-case hex digits, None for a file. `boot_id` changes with every restart:
-    sample indices and the module's clock begin anew. `capabilities`: some of `CAPABILITIES`."""
+    sample indices and the module's clock begin anew. `capabilities`: some of `CAPABILITIES`. `chips`: empty where the
+    sender does not describe its inputs and gives readings only."""
 
     eui: str | None
     type: str
@@ -97,11 +100,17 @@ class SampleBlock(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """Values that the module computed itself: {key of the table: value in the table's unit, None where unknown}."""
+    """Values that the module computed itself: {key of the table: value in the table's unit, None where unknown}.
 
-    device_time_us: int
+    device_time_us: end of the interval on the module's clock, None where it does not tell. flags: some of
+    `dsp.measurement.FLAGS`. corrected: values for which a known fault of the sender is undone with certainty.
+    """
+
+    device_time_us: int | None
     host_time_ns: int
     values: Mapping[str, float | None]
+    flags: tuple[str, ...] = ()
+    corrected: Mapping[str, float] = MappingProxyType({})
 
 
 class LinkPhase(StrEnum):
@@ -152,6 +161,16 @@ class LinkErrorKind(StrEnum):
     STALLED = "stalled"
     REFUSED = "refused"
     BAD_URL = "bad-url"
+    NO_SUCH_HOST = "no-such-host"
+    NO_CONNECTION = "no-connection"
+    NOT_TLS = "not-tls"
+    WRONG_HOST_NAME = "wrong-host-name"
+    UNKNOWN_CA = "unknown-ca"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+    CLIENT_CERTIFICATE = "client-certificate"
+    LOGIN_REFUSED = "login-refused"
+    TOPIC_REFUSED = "topic-refused"
+    DAMAGED_REPLIES = "damaged-replies"
 
 
 class LinkError(Exception):
@@ -189,3 +208,24 @@ class Source(Protocol):
 
     def stop(self) -> None:
         """End within 2 s. Nothing is delivered after it returns. May be called twice."""
+
+
+Setting = str | int | float | bool | None
+"""Value of a module's setting (`resources.settings`)."""
+
+
+class ModuleLink(Source, Protocol):
+    """A source that is a module: what can be asked of it beside its stream, by the capabilities in its identity.
+
+    Jobs are done by the link's own thread, in order. They wait while the link is opening and fail with its LinkError
+    when it fails, or with REFUSED where the link can't do them.
+    """
+
+    def read_settings(self) -> Future[Mapping[str, Setting]]:
+        """All settings of the module."""
+
+    def write_settings(self, values: Mapping[str, Setting]) -> Future[Mapping[str, Setting]]:
+        """Change settings, all or none; the result is all settings as they then stand."""
+
+    def read_readings(self) -> Future[Readings]:
+        """The module's own readings, now."""

@@ -1,72 +1,194 @@
-"""Link URLs: `usb:PORT[?baud=N]`.
+"""Link URLs.
+
+usb:PORT[?baud=N]
+rs485:PORT[?baud=N&parity=N|E|O&unit=N]
+mqtts://[USER@]HOST[:PORT]/TOKEN/EUI[?ca=FILE&cert=FILE&key=FILE]; without /TOKEN/EUI it is a broker
 
 PORT is a device name (COM5, /dev/ttyUSB0) or any pyserial URL (socket://127.0.0.1:4711, rfc2217://host:port).
 """
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from device_io.source import LinkError, LinkErrorKind
 
 USB_BAUDS = (115_200, 921_600, 2_000_000, 3_000_000)
 """Rates a module's USB port can be asked for."""
+RS485_BAUDS = (1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200)
+RS485_BAUD, RS485_PARITY, RS485_UNIT = 19_200, "E", 1
+"""What stands where an rs485 URL does not say: the defaults of Modbus over serial line V1.02, section 2.5.1."""
+MQTTS_PORT, MQTT_PORT = 8883, 1883
 
-_FORM = "Write usb:PORT, for example usb:COM5, usb:/dev/ttyUSB0 or usb:socket://127.0.0.1:4711."
-_LATER = ("rs485", "mqtt", "mqtts")
+_USB_FORM = "Write usb:PORT, for example usb:COM5, usb:/dev/ttyUSB0 or usb:socket://127.0.0.1:4711."
+_RS485_FORM = "Write rs485:PORT, for example rs485:COM5?baud=19200&parity=E&unit=1."
+_MQTT_FORM = "Write mqtts://USER@HOST/TOKEN/EUI, for example mqtts://anna@192.168.1.10/home/0253454E00000001?ca=ca.pem."
+_FORM = f"{_USB_FORM} Over RS485 it is rs485:PORT, over WiFi mqtts://HOST/TOKEN/EUI."
 
 
 @dataclass(frozen=True)
 class LinkUrl:
-    """A link URL taken apart.
+    """The URL of a serial port taken apart.
 
-    scheme: "usb". port: device name or pyserial URL, without our own keys. baud: rate to use, None to choose
-    by itself. text: the URL as it was given.
+    scheme: "usb" or "rs485". port: device name or pyserial URL, without our own keys. baud: rate to use, None to
+    choose by itself (usb only). parity: "N", "E" or "O"; unit: 1..247 (both rs485 only). text: the URL as it was given.
     """
 
     scheme: str
     port: str
     baud: int | None
     text: str
+    parity: str = "N"
+    unit: int = 0
 
 
-def parse_url(text: str) -> LinkUrl:
-    """Take a link URL apart.
+@dataclass(frozen=True)
+class MqttUrl:
+    """The URL of a broker, or of a module behind it, taken apart.
+
+    scheme: "mqtts" or "mqtt" (no TLS). token, eui: parts of the module's topics as given, None for a broker.
+    ca, cert, key: file names, None where not given. text: the URL as it was given; it never holds a password.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None
+    token: str | None
+    eui: str | None
+    ca: str | None
+    cert: str | None
+    key: str | None
+    text: str
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it names a module, not only a broker."""
+        return self.eui is not None
+
+
+def parse_url(text: str, *, allow_plain: bool = False) -> LinkUrl | MqttUrl:
+    """Take a link URL apart. allow_plain: take mqtt:// (without TLS) for other hosts than this computer.
 
     :raises LinkError: (BAD_URL) if it is not one; the text says what to write instead.
     """
     text = text.strip()
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower()
-    if colon and scheme in _LATER:
-        raise _bad_url(f"{scheme}: links are not supported by this version yet; connect the module by USB. {_FORM}")
-    if not colon or scheme != "usb":
-        raise _bad_url(f"{text!r} is not the address of a module. {_FORM}")
-    port, baud = _split_query(rest, text)
-    if not port or port.startswith("?"):
-        raise _bad_url(f"{text!r} names no port. {_FORM}")
-    return LinkUrl(scheme, port, baud, text)
+    if colon and scheme in ("usb", "rs485"):
+        return _serial(scheme, rest, text)
+    if colon and scheme in ("mqtt", "mqtts"):
+        return _mqtt(scheme, text, allow_plain)
+    raise _bad_url(f"{text!r} is not the address of a module. {_FORM}")
 
 
-def _split_query(rest: str, text: str) -> tuple[str, int | None]:
-    """The port with the query that is not ours, and our own `baud`."""
+def parse_serial_url(text: str, scheme: str = "usb") -> LinkUrl:
+    """Take the URL of a serial port of this scheme apart, or a bare port. LinkError (BAD_URL) for anything else."""
+    given = text.strip()
+    if given.partition(":")[0].lower() not in ("usb", "rs485", "mqtt", "mqtts"):
+        given = f"{scheme}:{given}"
+    url = parse_url(given)
+    if not isinstance(url, LinkUrl) or url.scheme != scheme:
+        form = _USB_FORM if scheme == "usb" else _RS485_FORM
+        raise _bad_url(f"{text.strip()!r} is not a port for this. {form}")
+    return url
+
+
+def _serial(scheme: str, rest: str, text: str) -> LinkUrl:
+    form = _USB_FORM if scheme == "usb" else _RS485_FORM
+    own = ("baud",) if scheme == "usb" else ("baud", "parity", "unit")
     port, _, query = rest.partition("?")
-    baud: int | None = None
+    keys: dict[str, str] = {}
     foreign: list[str] = []
     for item in filter(None, query.split("&")):
         key, _, value = item.partition("=")
-        if key != "baud":
+        if key not in own:
             foreign.append(item)
-        elif baud is not None:
-            raise _bad_url(f"{text!r} gives the baud rate twice. Leave one of them out.")
-        elif not value.isascii() or not value.isdigit() or int(value) not in USB_BAUDS:
-            rates = ", ".join(str(rate) for rate in USB_BAUDS)
-            raise _bad_url(f"{value!r} is not a baud rate of a module. Choose one of {rates}, or leave it out.")
+        elif key in keys:
+            words = {"baud": "baud rate"}.get(key, key)
+            raise _bad_url(f"{text!r} gives the {words} twice. Leave one of them out.")
         else:
-            baud = int(value)
+            keys[key] = value
+    if not port:
+        raise _bad_url(f"{text!r} names no port. {form}")
     if foreign and "://" not in port:
-        raise _bad_url(f"{foreign[0]!r} means nothing for the port {port}. The only key there is baud. {_FORM}")
-    return (f"{port}?{'&'.join(foreign)}" if foreign else port), baud
+        known = "The only key there is baud." if len(own) == 1 else f"The keys there are {', '.join(own)}."
+        raise _bad_url(f"{foreign[0]!r} means nothing for the port {port}. {known} {form}")
+    port = f"{port}?{'&'.join(foreign)}" if foreign else port
+    if scheme == "usb":
+        return LinkUrl(scheme, port, _baud(keys.get("baud"), USB_BAUDS, None), text)
+    parity = keys.get("parity", RS485_PARITY).upper()
+    if parity not in ("N", "E", "O"):
+        raise _bad_url(f"{keys['parity']!r} is not a parity. Write parity=N (none), E (even) or O (odd).")
+    unit = keys.get("unit", str(RS485_UNIT))
+    if not (unit.isascii() and unit.isdigit() and 1 <= int(unit) <= 247):
+        raise _bad_url(f"{unit!r} is not the address of a unit. Write unit=1 to unit=247.")
+    return LinkUrl(scheme, port, _baud(keys.get("baud"), RS485_BAUDS, RS485_BAUD), text, parity, int(unit))
+
+
+def _baud(value: str | None, known: tuple[int, ...], usual: int | None) -> int | None:
+    if value is None:
+        return usual
+    if not (value.isascii() and value.isdigit()) or int(value) not in known:
+        rates = ", ".join(str(rate) for rate in known)
+        raise _bad_url(f"{value!r} is not a baud rate of a module. Choose one of {rates}, or leave it out.")
+    return int(value)
+
+
+def _mqtt(scheme: str, text: str, allow_plain: bool) -> MqttUrl:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise _bad_url(f"{text!r} is not the address of a broker. {_MQTT_FORM}") from None
+    if not host:
+        raise _bad_url(f"{text!r} names no host. {_MQTT_FORM}")
+    if parts.password is not None:
+        shown = text.replace(f":{parts.password}@", "@", 1)
+        raise _bad_url(
+            f"An address holds no password: write {shown}; the password is asked for, or read from the keyring."
+        )
+    if parts.fragment or port == 0:
+        raise _bad_url(f"{text!r} is not the address of a broker. {_MQTT_FORM}")
+    if scheme == "mqtt" and not allow_plain and not is_loopback(host):
+        raise _bad_url(f"mqtt:// would send everything readable to {host}. Write mqtts://, which encrypts it.")
+    token, eui = _topic(parts.path, text)
+    files: dict[str, str] = {}
+    for item in filter(None, parts.query.split("&")):
+        key, _, value = item.partition("=")
+        if key not in ("ca", "cert", "key") or not value:
+            raise _bad_url(f"{item!r} means nothing in the address of a broker. The keys there are ca, cert, key.")
+        if key in files:
+            raise _bad_url(f"{text!r} gives {key} twice. Leave one of them out.")
+        files[key] = unquote(value)
+    if ("cert" in files) != ("key" in files):
+        raise _bad_url("A client certificate needs both of its files. Write cert=FILE&key=FILE.")
+    user = unquote(parts.username) if parts.username else None
+    usual = MQTTS_PORT if scheme == "mqtts" else MQTT_PORT
+    return MqttUrl(
+        scheme, host, port or usual, user, token, eui, files.get("ca"), files.get("cert"), files.get("key"), text
+    )
+
+
+def _topic(path: str, text: str) -> tuple[str | None, str | None]:
+    levels = [unquote(level) for level in path.strip("/").split("/")] if path.strip("/") else []
+    if not levels:
+        return None, None
+    if len(levels) != 2 or not levels[0] or any(c in level for level in levels for c in "+#/\0"):
+        raise _bad_url(f"{text!r} does not name a module's token and EUI. {_MQTT_FORM}")
+    if len(levels[1]) != 16 or any(c not in "0123456789abcdefABCDEF" for c in levels[1]):
+        raise _bad_url(f"{levels[1]!r} is not an EUI: it has 16 digits 0-9 and A-F and stands on the module's label.")
+    return levels[0], levels[1]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this computer."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _bad_url(sentence: str) -> LinkError:

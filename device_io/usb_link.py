@@ -20,7 +20,7 @@ from device_io.sensix_link.messages import (
     SettingsWrite,
 )
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, Readings, Sink
-from device_io.urls import LinkUrl, parse_url
+from device_io.urls import LinkUrl, parse_serial_url
 from device_io.usb_connection import UsbConnection
 
 RETRY_S = 0.5
@@ -50,7 +50,7 @@ class UsbLink:
         readings_period_s: float = 0.0,
     ) -> None:
         """:raises LinkError: (BAD_URL) for what is not the URL of a USB port."""
-        self._url = parse_url(url) if isinstance(url, str) else url
+        self._url = parse_serial_url(url) if isinstance(url, str) else url
         self._reconnect = reconnect
         self._hello_timeout_s = hello_timeout_s
         self._readings_period_ms = round(readings_period_s * 1000)

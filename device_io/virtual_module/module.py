@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import secrets
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ from device_io.virtual_module.replay import Loop, Recording, make_loop
 from device_io.virtual_module.settings import Settings
 from device_io.virtual_module.truth import Truth, no_truth, truth
 from resources.systems import WiringSystem, channels_of, phases_of
+
+if TYPE_CHECKING:
+    from device_io.virtual_module.readings import ReadingsMaker
 
 SLOT_S = 0.025
 """Every chip sends one block a slot: what it sampled in these 25 ms, 100 samples (now and then 99 or 101)."""
@@ -99,6 +103,10 @@ class VirtualModule:
         self.clocks = tuple(clocks[: len(chips)])
         self._clock = 1.0 + clock_ppm * 1e-6
         self._start_ns = time.time_ns() if start_ns is None else start_ns
+        self._power_up_s: float | None = None
+        self._readings: ReadingsMaker | None = None
+        self._readings_lock = threading.Lock()
+        self._lock = threading.Lock()  # the noise goes on from block to block, whichever port asks
         self._inputs = [self._inputs_of(chip, system, loop) for chip in chips]
         self._quantisers = [
             Quantiser(chip.channels, self._sigma(chip, loop), np.random.default_rng([seed, number]))
@@ -109,6 +117,23 @@ class VirtualModule:
     def info(self) -> ModuleInfo:
         """Identity, under the name in the settings."""
         return self._info._replace(name=str(self.settings["name"]))
+
+    def now_s(self) -> float:
+        """True time since power-up (s), which is the first call: the same for every port of the module."""
+        with self._lock:
+            if self._power_up_s is None:
+                self._power_up_s = time.monotonic()
+            return time.monotonic() - self._power_up_s
+
+    def readings(self, max_age_s: float = 0.2) -> dict[str, float | None]:
+        """The module's own readings, at most max_age_s old: {key of the published payload in its system: value}."""
+        with self._readings_lock:
+            if self._readings is None:
+                # The measurement engine, for those who ask for it.
+                from device_io.virtual_module.readings import ReadingsMaker
+
+                self._readings = ReadingsMaker(self)
+            return self._readings.at(self.now_s(), max_age_s)
 
     def device_time_us(self, t: float) -> int:
         """The module's clock (us) at true time t (s)."""
@@ -128,7 +153,9 @@ class VirtualModule:
         for number, clock in enumerate(self.clocks):
             first = clock.first_index_at(slot * SLOT_S)
             times = clock.times(first, clock.first_index_at((slot + 1) * SLOT_S) - first)
-            counts = self._quantisers[number].counts(self._inputs[number].values(times))
+            values = self._inputs[number].values(times)
+            with self._lock:
+                counts = self._quantisers[number].counts(values)
             device_time_us = self.device_time_us(float(times[0]))
             result.append(SampleBlock(number, first, SAMPLE_RATE_HZ, counts, device_time_us, host_time_ns))
         return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from device_io.sensix_link.rules import START_BAUD
 from device_io.virtual_module.faults import NO_FAULTS, Faults
@@ -23,7 +22,7 @@ STOP_S = 2.0
 class UsbPort:
     """Serves one module on a pty or a TCP port. `start` returns its URL, which outlives unplugging.
 
-    The module goes on whatever the program at the other end does. Faults count from `start`.
+    The module goes on whatever the program at the other end does. Faults count from its power-up.
     """
 
     def __init__(self, module: VirtualModule, faults: Faults = NO_FAULTS, transport: str = "auto") -> None:
@@ -75,9 +74,8 @@ class _Runner:
         self._slot = 0
 
     def run(self, stopping: threading.Event) -> None:
-        started = time.monotonic()
         while not stopping.is_set():
-            now = time.monotonic() - started
+            now = self._module.now_s()
             if self._unplugged(now):
                 self._skip(now)
                 stopping.wait(TICK_S)
@@ -86,7 +84,7 @@ class _Runner:
                 stopping.wait(TICK_S)
             else:
                 self._serve(now)
-                self._line.wait(self._pause(time.monotonic() - started))
+                self._line.wait(self._pause(self._module.now_s()))
 
     def _unplugged(self, now: float) -> bool:
         wanted = not any(unplug.holds(now) for unplug in self._faults.unplug)
@@ -100,6 +98,7 @@ class _Runner:
         return not wanted
 
     def _serve(self, now: float) -> None:
+        self._module.settings.tick()
         self._firmware.tick(now)
         self._sample(now, sending=True)
         self._look(now)  # last, so that no answer leaves in time that has gone by
@@ -159,6 +158,5 @@ class _Runner:
         return self._line.write(data)
 
     def _measure(self, t: float) -> dict[str, float | None]:
-        from device_io.virtual_module.readings import measure  # the measurement engine, for those who ask for it
-
-        return measure(self._module, t)
+        del t
+        return self._module.readings()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from device_io.source import LinkError, LinkErrorKind
-from device_io.urls import LinkUrl, parse_url
+from device_io.urls import LinkUrl, MqttUrl, parse_serial_url, parse_url
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,25 @@ def test_our_keys_are_taken_out_and_the_rest_goes_on(text: str, port: str, baud:
         ("usb:?baud=921600", "names no port"),
         ("http://x", "Write usb:PORT"),
         ("C:\\record.cfg", "Write usb:PORT"),
-        ("rs485:COM5", "not supported by this version yet"),
-        ("mqtts://host/TOKEN/EUI", "not supported by this version yet"),
+        ("rs485:", "names no port"),
+        ("rs485:COM5?baud=921600", "9600, 19200"),
+        ("rs485:COM5?parity=X", "parity=N"),
+        ("rs485:COM5?unit=0", "unit=1 to unit=247"),
+        ("rs485:COM5?unit=248", "unit=1 to unit=247"),
+        ("rs485:COM5?unit=1&unit=2", "twice"),
+        ("rs485:COM5?stop=2", "stop=2"),
+        ("mqtts:///home/0253454E00000001", "names no host"),
+        ("mqtts://host/home", "token and EUI"),
+        ("mqtts://host/home/0253454E00000001/0", "token and EUI"),
+        ("mqtts://host/+/0253454E00000001", "token and EUI"),
+        ("mqtts://host/home/EUI", "is not an EUI"),
+        ("mqtts://anna:secret@host/home/0253454E00000001", "mqtts://anna@host/home"),
+        ("mqtts://host:0/", "not the address of a broker"),
+        ("mqtts://host:99999/", "not the address of a broker"),
+        ("mqtts://[::1/", "not the address of a broker"),
+        ("mqtts://host?cafile=x", "cafile=x"),
+        ("mqtts://host?cert=x", "both of its files"),
+        ("mqtt://192.168.1.10", "Write mqtts://"),
         ("usb:COM5?baud=9600", "115200, 921600, 2000000, 3000000"),
         ("usb:COM5?baud=fast", "115200, 921600, 2000000, 3000000"),
         ("usb:COM5?baud=", "115200, 921600, 2000000, 3000000"),
@@ -51,3 +68,52 @@ def test_what_is_no_url_gets_one_sentence_that_says_what_to_write(text: str, say
     assert caught.value.kind == LinkErrorKind.BAD_URL
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_rs485_url_says_how_the_line_is_set_and_which_unit():
+    assert parse_url("rs485:COM5") == LinkUrl("rs485", "COM5", 19_200, "rs485:COM5", "E", 1)
+    text = "rs485:socket://127.0.0.1:4711?baud=115200&parity=n&unit=7&timeout=1"
+    assert parse_url(text) == LinkUrl("rs485", "socket://127.0.0.1:4711?timeout=1", 115_200, text, "N", 7)
+
+
+def test_the_url_of_a_module_behind_a_broker():
+    text = "mqtts://anna@broker.lan/home/0253454e00000001?ca=/etc/ca%20of%20us.pem&cert=a.pem&key=b.pem"
+    assert parse_url(text) == MqttUrl(
+        "mqtts",
+        "broker.lan",
+        8883,
+        "anna",
+        "home",
+        "0253454e00000001",
+        "/etc/ca of us.pem",
+        "a.pem",
+        "b.pem",
+        text,
+    )
+
+
+@pytest.mark.parametrize("text", ["mqtts://[::1]:18883", "mqtts://[::1]:18883/"])
+def test_without_token_and_eui_it_is_a_broker(text: str) -> None:
+    url = parse_url(text)
+    assert isinstance(url, MqttUrl)
+    assert (url.host, url.port, url.is_module) == ("::1", 18_883, False)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_without_tls_only_this_computer_unless_it_is_asked_for(host: str) -> None:
+    assert parse_url(f"mqtt://{host}").port == 1883
+    assert parse_url("mqtt://10.0.0.5:1900", allow_plain=True).port == 1900
+
+
+def test_a_password_is_not_repeated():
+    with pytest.raises(LinkError) as caught:
+        parse_url("mqtts://anna:s3cret@host")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_where_a_port_is_wanted_a_usb_url_serves_too():
+    assert parse_serial_url("COM5") == LinkUrl("usb", "COM5", None, "usb:COM5")
+    assert parse_serial_url("usb:COM5?baud=921600").baud == 921_600
+    assert parse_serial_url("socket://127.0.0.1:4711").port == "socket://127.0.0.1:4711"
+    with pytest.raises(LinkError, match="is not a port for this"):
+        parse_serial_url("rs485:COM5")

@@ -12,8 +12,8 @@ from device_io.sensix_link.samples import Coding, SampleDecoder
 from device_io.virtual_module.front_end import ChipClock
 from device_io.virtual_module.module import SLOT_S, VirtualModule
 from device_io.virtual_module.presets import preset_names
-from device_io.virtual_module.readings import measure
-from device_io.virtual_module.settings import SettingError
+from device_io.virtual_module.readings import ReadingsMaker, measure
+from device_io.virtual_module.settings import SettingError, Settings
 from resources.systems import SYSTEMS, channels_of
 
 
@@ -138,3 +138,43 @@ def test_readings_have_the_payloads_keys():
     assert {"V1r", "Pc", "THI3", "3I40"} <= values.keys()
     assert "u2" not in values
     assert values["tAE1"] is None
+
+
+def test_energies_count_between_readings():
+    module = VirtualModule("clean")
+    maker = ReadingsMaker(module)
+    first, later = maker.at(10.0, 0.0), maker.at(3610.0, 0.0)
+    assert first["tAE1"] == pytest.approx(first["P1"] * 10.0 / 3600.0)
+    assert later["tAE1"] - first["tAE1"] == pytest.approx(later["P1"])
+    assert maker.at(3610.1, 0.2) == later
+
+
+def test_a_change_that_may_cut_a_link_is_undone_unless_confirmed():
+    now = [0.0]
+    settings = Settings("x", "3P+N", 230.0, 50.0, clock=lambda: now[0])
+    told = []
+    settings.on_change.append(told.append)
+    settings.write({"rs485_unit": 9, "name": "y"})
+    assert (settings["rs485_unit"], settings["unconfirmed_s"]) == (9, 60)
+    assert settings.stored()["rs485_unit"] == 1
+    now[0] = 59.9
+    settings.tick()
+    assert settings["rs485_unit"] == 9
+    now[0] = 60.0
+    settings.tick()
+    assert (settings["rs485_unit"], settings["name"], settings["unconfirmed_s"]) == (1, "y", 0)
+    assert told == [{"rs485_unit", "name"}, {"rs485_unit"}]
+    settings.write({"rs485_unit": 9})
+    settings.write({"confirm": True})
+    now[0] = 1000.0
+    settings.tick()
+    assert settings["rs485_unit"] == 9
+
+
+def test_secrets_are_written_but_not_read():
+    settings = Settings("x", "3P+N", 230.0, 50.0)
+    settings.write({"wifi_password": "open sesame"})
+    assert settings["wifi_password"] is None
+    assert settings.secret("wifi_password") == "open sesame"
+    with pytest.raises(SettingError):
+        settings.write({"unconfirmed_s": 3})
