@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from dsp.channels import ChannelSpec, ChipSpec
 from dsp.energy import EnergyMeter
+from dsp.intake import Intake
 from dsp.measurement import Band, Measurement
 from dsp.observers import Observer, WindowData
 from dsp.quantities import Quantities, QuantityTable
 from dsp.short_record import short_window
 from dsp.spectrum import FrontEnd, spectrum_of
 from dsp.supply_terms import SupplyTerms
-from dsp.utc import UtcMap
 from dsp.waveform import Waveform, limits_of, points_for, take_waveform
 from dsp.windows import Lost, Window, WindowMaker
 from resources.systems import WiringSystem, phases_of
@@ -80,10 +80,10 @@ class Analyser:
             further=(*frequencies, *self._energy.keys, *self._terms.keys),
         )
         self._points = points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0))
-        self._utc = UtcMap()
-        self._windows = WindowMaker(self._chips, nominal_frequency_hz, lambda time_s: self._utc.tick_after(time_s))
-        self._origin_us: float | None = None
-        self._origin_utc_ns: int | None = None
+        self._windows = WindowMaker(
+            self._chips, nominal_frequency_hz, lambda time_s: self._intake.utc.tick_after(time_s)
+        )
+        self._intake = Intake(self._windows.streams)
         self._counted_s = -math.inf
         self._measured = False
         self._left_over: list[Measurement] = []
@@ -108,21 +108,13 @@ class Analyser:
             raise ValueError(f"Chip {chip} has {len(spec.channels)} channels; give samples as [n, channels].")
         if samples.shape[0] == 0:
             return
-        time_s = math.nan
-        if device_time_us is not None and math.isfinite(device_time_us):
-            if self._origin_us is None:
-                self._origin_us = device_time_us
-            time_s = (device_time_us - self._origin_us) * 1e-6
-        if self._origin_utc_ns is None:
-            self._origin_utc_ns = int(utc_ns)
-        arrival_s = (int(utc_ns) - self._origin_utc_ns) * 1e-9
-        stream = self._windows.streams[chip]
-        with np.errstate(all="ignore"):
-            fitted_s = stream.push(int(first_index), np.asarray(samples, dtype=np.float64), time_s, arrival_s)
-        self._utc.note(fitted_s, int(utc_ns))
+        self._intake.push(chip, int(first_index), samples, device_time_us, int(utc_ns))
 
     def pull(self) -> list[Measurement]:
         """All windows that are complete, oldest first. Call it after every few blocks: a chip keeps 5 s at most."""
+        if not (self._left_over or self._intake.due(self._windows.needed_s)):
+            return []
+        self._intake.join()
         return self._drain(final=False)
 
     def finish(self) -> list[Measurement]:
@@ -131,6 +123,7 @@ class Analyser:
         Less than a window stays over, which the standard's windows leave out. Where there never was a full window,
         the whole cycles there are give one measurement, "record", with the flag "short".
         """
+        self._intake.join()
         for stream in self._windows.streams:
             stream.flush()
         results = self._drain(final=True)
@@ -146,18 +139,19 @@ class Analyser:
 
     def restart(self) -> None:
         """The module restarted: its index and clock begin anew; energies go on. The window that was begun is lost."""
+        self._intake.join()
         rest = self._windows.rest()
         if rest is not None:
             self._left_over.append(self._gap(Lost(*rest, 0)))
         for observer in self._observers:
             observer.on_restart()
         self._windows.clear()
-        self._utc = UtcMap()
-        self._origin_us = self._origin_utc_ns = None
+        self._intake.clear()
         self._counted_s = -math.inf
 
     def _drain(self, *, final: bool) -> list[Measurement]:
         results, self._left_over = self._left_over, []
+        self._intake.looked()
         with np.errstate(all="ignore"):
             while (interval := self._windows.next(final=final)) is not None:
                 if isinstance(interval, Lost):
@@ -171,9 +165,9 @@ class Analyser:
         for observer in self._observers:
             observer.on_gap(lost.start_s, lost.end_s, lost.samples)
         return Measurement(
-            end_ns=self._utc.utc_ns(lost.end_s),
-            start_s=self._clock_s(lost.start_s),
-            end_s=self._clock_s(lost.end_s),
+            end_ns=self._intake.utc.utc_ns(lost.end_s),
+            start_s=self._intake.clock_s(lost.start_s),
+            end_s=self._intake.clock_s(lost.end_s),
             system=self.system,
             window="10/12-cycle",
             flags=("gap",),
@@ -203,9 +197,9 @@ class Analyser:
         else:
             flags += ("no-fundamental",)
         measurement = Measurement(
-            end_ns=self._utc.utc_ns(window.end_s),
-            start_s=self._clock_s(window.start_s),
-            end_s=self._clock_s(window.end_s),
+            end_ns=self._intake.utc.utc_ns(window.end_s),
+            start_s=self._intake.clock_s(window.start_s),
+            end_s=self._intake.clock_s(window.end_s),
             system=self.system,
             window=kind,
             flags=flags,
@@ -218,7 +212,9 @@ class Analyser:
             samples_clipped=clipped,
         )
         if self._observers:
-            data = WindowData(window, measurement, self._channels, self._places, self._windows.streams, self._utc)
+            data = WindowData(
+                window, measurement, self._channels, self._places, self._windows.streams, self._intake.utc
+            )
             for observer in self._observers:
                 observer.on_window(data)
         return measurement
@@ -263,6 +259,3 @@ class Analyser:
         if all(clock.exact for clock in clocks):
             return None
         return clocks[0].ppm, max(clock.uncertainty_ppm for clock in clocks)
-
-    def _clock_s(self, time_s: float) -> float:
-        return time_s + (self._origin_us or 0.0) * 1e-6

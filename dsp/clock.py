@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,44 @@ class SampleClock:
         self._add(index, time_s)
         return True
 
+    def stamps(self, indices: Sequence[int], times_s: Sequence[float]) -> bool:
+        """Take the times of several samples, ascending, as `stamp` would one after another: False, and nothing is
+        taken, where one of them needs a closer look (the first of a stream, one that lies off the others)."""
+        if not self.started or self.by_arrival or not indices:
+            return False
+        if self.exact:
+            return True
+        if self._opening or self._left_out or indices[0] <= self._last_index:
+            return False
+        rate, last_x = self.nominal_rate_hz, (indices[-1] - self._last_index) / self.nominal_rate_hz
+        gate = GATE_S + 2.0 * self.resolution_s + 6.0 * self._scatter_s
+        drift = DRIFT + 1e-6 * self.uncertainty_ppm
+        last_y = times_s[-1] - self._last_s - last_x
+        square = self._scatter_s**2
+        # Sums of the new stamps about the last of them, each faded by its distance from it.
+        n = x = y = xx = xy = 0.0
+        before = self._last_index
+        for index, time_s in zip(indices, times_s, strict=True):
+            off = time_s - self.time_s(index)
+            if not abs(off) <= gate + drift * (index - before) / rate:
+                return False
+            square += SCATTER_SHARE * (off * off - square)
+            own_x = (index - indices[-1]) / rate
+            own_y = time_s - times_s[-1] - own_x
+            weight = math.exp(own_x / MEMORY_S)
+            n += weight
+            x += weight * own_x
+            y += weight * own_y
+            xx += weight * own_x * own_x
+            xy += weight * own_x * own_y
+            before = index
+        self._scatter_s = math.sqrt(square)
+        old = self._moved(last_x, last_y)
+        self._sums = (old[0] + n, old[1] + x, old[2] + y, old[3] + xx, old[4] + xy)
+        self._last_index, self._last_s = indices[-1], times_s[-1]
+        self._solve(times_s[-1])
+        return True
+
     def arrival(self, index: int, time_s: float) -> bool:
         """Take the time (s, host's clock) at which a sample is known to have been taken at the latest.
 
@@ -182,16 +221,18 @@ class SampleClock:
     def _add(self, index: int, time_s: float) -> None:
         """Move the origin of x and y to the stamp, fade, add it (at the origin only n grows)."""
         dx = (index - self._last_index) / self.nominal_rate_hz
-        dy = time_s - self._last_s - dx
+        n, x, y, xx, xy = self._moved(dx, time_s - self._last_s - dx)
+        self._sums = (n + 1.0, x, y, xx, xy)
+        self._last_index, self._last_s = index, time_s
+        self._solve(time_s)
+
+    def _moved(self, dx: float, dy: float) -> tuple[float, float, float, float, float]:
+        """The sums about an origin that is dx, dy further on, faded."""
         n, x, y, xx, xy = self._sums
         xy += -dx * y - dy * x + dx * dy * n
         xx += -2.0 * dx * x + dx * dx * n
-        x -= dx * n
-        y -= dy * n
         fade = math.exp(-dx / MEMORY_S)
-        self._sums = (n * fade + 1.0, x * fade, y * fade, xx * fade, xy * fade)
-        self._last_index, self._last_s = index, time_s
-        self._solve(time_s)
+        return n * fade, (x - dx * n) * fade, (y - dy * n) * fade, xx * fade, xy * fade
 
     def _solve(self, time_s: float) -> None:
         n, x, y, xx, xy = self._sums

@@ -77,6 +77,11 @@ class Deduplicator:
         self._misses = 0
 
     @property
+    def passive(self) -> bool:
+        """Whether samples pass through untouched."""
+        return self.update_rate_hz == 0.0 and not self.locked and not len(self._held)
+
+    @property
     def polled_rate_hz(self) -> float:
         """Rate of the polls."""
         return self._polled_rate_hz
@@ -98,7 +103,7 @@ class Deduplicator:
 
         A jump of first_index needs a `flush` before it, else what is held back is lost."""
         self.anchors = []
-        if self.update_rate_hz == 0.0 and not self.locked and not len(self._held):
+        if self.passive:
             self._next = None
             return first_index - self.removed, samples, Polling.OWN
         if self._next != first_index:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,15 @@ LONGEST_S = 1e12
 
 OTHER_RATE = 0.004
 """A measured rate that differs more from the stated one is another rate, not a crystal's error."""
+
+
+class Block(NamedTuple):
+    """Consecutive samples [n, channels] of one chip; the rest as `ChipStream.push` takes it."""
+
+    first_index: int
+    samples: NDArray[np.float64]
+    time_s: float
+    arrival_s: float
 
 
 class Segment:
@@ -118,6 +130,29 @@ class ChipStream:
             self.clock.stamp(first_index - self._repeats.removed, self._polls.time_s(first_index - self._polls_from))
         self._take_restored(*self._repeats.push(first_index, samples))
         return self._time_of_push(given)
+
+    @property
+    def plain(self) -> bool:
+        """Whether samples are taken as they come: nobody looks for repeats."""
+        return self._repeats is None or (self._polls is None and self._repeats.passive)
+
+    def push_together(self, blocks: Sequence[Block]) -> list[float]:
+        """Add several blocks, joined where they follow on each other and nothing about them needs a closer look: the
+        times of their first samples, by the fit."""
+        if len(blocks) > 1 and self.plain and self._next == blocks[0].first_index and _follow_on(blocks):
+            removed = self._repeats.removed if self._repeats is not None else 0
+            indices = [block.first_index - removed for block in blocks]
+            if self.clock.stamps(indices, [block.time_s for block in blocks]):
+                self._next = blocks[-1].first_index + blocks[-1].samples.shape[0]
+                if self._repeats is not None:
+                    self._look_at_rate()
+                joined = np.concatenate([block.samples for block in blocks])
+                if self._repeats is not None:
+                    self._take_restored(*self._repeats.push(blocks[0].first_index, joined))
+                else:
+                    self._take(blocks[0].first_index, joined)
+                return [self.clock.time_s(index) for index in indices]
+        return [self.push(*block) for block in blocks]
 
     def flush(self) -> None:
         """Take what is held back while it is looked for repeats: no more samples follow."""
@@ -228,3 +263,8 @@ class ChipStream:
     def _close(self) -> None:
         if self.segments:
             self.segments[-1].closed = True
+
+
+def _follow_on(blocks: Sequence[Block]) -> bool:
+    """Whether every block begins where the one before ends."""
+    return all(b.first_index == a.first_index + a.samples.shape[0] for a, b in pairwise(blocks))

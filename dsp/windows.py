@@ -100,7 +100,7 @@ class WindowMaker:
             stream.clear()
         self._cursor: float | None = None
         self._gap_from: float | None = None
-        self._needed_s = -np.inf
+        self.needed_s = -np.inf  # until then samples are known to lack
         self._tick_s = -np.inf
         self._forget_phase()
 
@@ -138,12 +138,12 @@ class WindowMaker:
             result = self._unlocked(end, final) if self._model is None else self._locked((start, end), final)
             if isinstance(result, float):
                 if not self._ended(result):
-                    self._needed_s = result
+                    self.needed_s = result
                     return None
                 self._lose(result)
             elif result is not None:
                 self._cursor = self._start_after(result)
-                self._needed_s = -np.inf
+                self.needed_s = -np.inf
                 return result
         return None
 
@@ -163,7 +163,7 @@ class WindowMaker:
         if self._gap_from is None:
             self._gap_from = self._cursor
         self._cursor = None
-        self._needed_s = self._tick_s = -np.inf
+        self.needed_s = self._tick_s = -np.inf
         self._forget_phase()
 
     def _worth_trying(self) -> bool:
@@ -174,7 +174,7 @@ class WindowMaker:
             segment = stream.segments[0]
             if segment.closed:
                 return True
-            if stream.clock.time_s(segment.end) < self._needed_s:
+            if stream.clock.time_s(segment.end) < self.needed_s:
                 return False
         return True
 
@@ -236,7 +236,7 @@ class WindowMaker:
         if self._gap_from is None:
             self._gap_from = self._cursor
         self._cursor = None
-        self._needed_s = -np.inf
+        self.needed_s = -np.inf
         self._forget_phase()
         for stream in self.streams:
             if stream.segments[0].closed and stream.clock.time_s(stream.segments[0].end) < needed_s:
