@@ -82,7 +82,7 @@ def app_image(
     taken = 24 + 32 + sum(len(data) for _, data in blocks)
     code = _fill(filler, size - taken - 32 - 8, compressible)  # 32: the hash; 8: room for the checksum
     header = _header(memory, 4, flash_size, memory.code + 4, min_revision, max_revision)
-    return _image(header, [*blocks, (memory.code_in_flash, code)])
+    return _image(memory, header, [*blocks, (memory.code_in_flash, code)])
 
 
 def bootloader_image(
@@ -96,7 +96,7 @@ def bootloader_image(
         (memory.data, descriptor + _fill(filler, 512, True)),
         (memory.code, _fill(filler, max(size - 0x400, 0x400) // 16 * 16, True)),
     ]
-    return _image(_header(memory, 2, flash_size, memory.code + 4, 0, 0xFFFF), blocks)
+    return _image(memory, _header(memory, 2, flash_size, memory.code + 4, 0, 0xFFFF), blocks)
 
 
 def partition_table(two_slots: bool = True, size: int = 0x400000, *, moved_calibration: bool = False) -> bytes:
@@ -200,11 +200,11 @@ def _header(memory: _Memory, segments: int, flash_size: int, entry: int, min_rev
     )
 
 
-def _image(header: bytes, blocks: list[tuple[int, bytes]]) -> bytes:
+def _image(memory: _Memory, header: bytes, blocks: list[tuple[int, bytes]]) -> bytes:
     image, checksum = bytearray(header), 0xEF
     for address, data in blocks:
         # What is mapped from flash has the same place in its 64 KiB page in the file as in memory.
-        mapped = any(address in (memory.data_in_flash, memory.code_in_flash) for memory in _MEMORIES.values())
+        mapped = address in (memory.data_in_flash, memory.code_in_flash)
         image += struct.pack("<II", address + (len(image) + 8 & 0xFFFF if mapped else 0), len(data)) + data
         for byte in data:
             checksum ^= byte

@@ -1,7 +1,7 @@
 """Firmware for tests, made on the fly: images (those of `firmware_images.maker`), keys, build folders and bundles.
 
-Bundles are written here from docs/firmware-bundle.md, not by `firmware_images.bundle`, so that a mistake of the one shows
-in the other.
+Bundles are written here from docs/firmware-bundle.md, not by `firmware_images.bundle`, so that a mistake of the one
+shows in the other.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ __all__ = [
     "merged_image",
     "new_key",
     "ota_data",
-    "parts",
     "partition_table",
+    "parts",
     "web_manifest",
     "zip_of",
 ]
@@ -151,7 +151,7 @@ def build_folder(folder: Path, chip: str = "ESP32", content: Mapping[int, bytes]
         "otadata": (OTADATA_OFFSET, "ota_data_initial.bin"),
         "app": (APP_OFFSET, "sensix.bin"),
     }
-    paths = {offset: path for offset, path in where.values()}
+    paths = dict(where.values())
     listed: dict[str, Any] = {
         "write_flash_args": ["--flash_mode", "dio", "--flash_size", "4MB", "--flash_freq", "40m"],
         "flash_settings": {"flash_mode": "dio", "flash_size": "4MB", "flash_freq": "40m"},

@@ -1,0 +1,262 @@
+"""Application and bootloader images of the ESP32 family (ESP-IDF, "App Image Format").
+
+A 24-byte header, up to 16 segments (address, length, data), an XOR checksum at the end of a 16-byte block, a SHA-256 over
+all of it, and, where secure boot is used, a signature. Images without the SHA-256 are not taken: the checksum alone
+lets 1 fault in 256 pass and does not cover the header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+
+from firmware_images.chips import Chip, chip_by_id, sector_up
+from firmware_images.errors import ImageError, Reason
+
+IMAGE_MAGIC = 0xE9
+_HEADER = struct.Struct("<BBBBIB3sHBHH4sB")
+_SEGMENT = struct.Struct("<II")
+_MOST_SEGMENTS = 16
+_DESCRIPTOR_AT = 0x20
+_APP_DESCRIPTOR = struct.Struct("<II8x32s32s16s16s32s32sHHB")
+_APP_MAGIC = 0xABCD5432
+_APP_DESCRIPTOR_SIZE = 256
+_BOOTLOADER_DESCRIPTOR = struct.Struct("<B2xBI32s24s")
+_BOOTLOADER_MAGIC = 0x50
+_SIGNATURE_BLOCK, _MOST_SIGNATURE_BLOCKS = 1216, 3
+_ENCRYPTED_BITS_A_BYTE = 7.9
+_SPI_MODES = {0: "QIO", 1: "QOUT", 2: "DIO", 3: "DOUT", 4: "FAST_READ", 5: "SLOW_READ"}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What the bootloader loads or maps at an address. offset: of the data in the image, in bytes."""
+
+    address: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class AppDescriptor:
+    """What an application says of itself (esp_app_desc_t). Texts are as the build wrote them."""
+
+    version: str
+    project: str
+    time: str
+    date: str
+    idf_version: str
+    elf_sha256: str
+    secure_version: int
+    min_efuse_block_revision: int
+    max_efuse_block_revision: int
+
+
+@dataclass(frozen=True)
+class BootloaderDescriptor:
+    """What a bootloader of ESP-IDF 5.2 or later says of itself."""
+
+    version: int
+    secure_version: int
+    idf_version: str
+    date_time: str
+
+
+@dataclass(frozen=True)
+class AppImage:
+    """An image that is whole. Its checksum and SHA-256 hold, or it would not be here.
+
+    min_revision, max_revision: of the chip, in hundredths (301 = v3.1); max_revision None for any.
+    flash_size: bytes the header says, None where it uses a code that is not known. length: bytes up to the end of the
+    hash; total_length: with padding and signature. secure_boot_signature: "none", "v1" or "v2".
+    """
+
+    chip: Chip
+    segments: tuple[Segment, ...]
+    entry: int
+    spi_mode: str
+    flash_size: int | None
+    min_revision: int
+    max_revision: int | None
+    checksum: int
+    sha256: str
+    length: int
+    total_length: int
+    secure_boot_signature: str
+    app: AppDescriptor | None
+    bootloader: BootloaderDescriptor | None
+
+
+def parse_image(data: bytes) -> AppImage:
+    """Read the image at the start of `data`; what follows it there is not looked at, but for a secure-boot signature.
+
+    :raises ImageError: NOT_AN_IMAGE, ENCRYPTED, TRUNCATED, BAD_HEADER, WRONG_CHIP (one not known here), BAD_CHECKSUM,
+        NO_HASH, BAD_HASH.
+    """
+    if not data or data[0] != IMAGE_MAGIC:
+        raise _not_an_image(data)
+    if len(data) < _HEADER.size:
+        raise ImageError(Reason.TRUNCATED, "The image ends within its header. Get the file again.")
+    fields = _HEADER.unpack_from(data)
+    _, count, mode, size_code, entry, _, _, chip_id, min_major, min_full, max_full, _, hashed = fields
+    if not 1 <= count <= _MOST_SEGMENTS:
+        raise ImageError(Reason.BAD_HEADER, f"The image says it has {count} segments; 1 to 16 are possible.")
+    chip = chip_by_id(chip_id)
+    if chip is None:
+        raise ImageError(Reason.WRONG_CHIP, f"The image is for a chip with id {chip_id}, which is not known here.")
+    segments, end = _read_segments(data, count)
+    checksum_at = end // 16 * 16 + 15
+    if checksum_at >= len(data):
+        raise ImageError(Reason.TRUNCATED, "The image ends before its checksum. Get the file again.")
+    checksum = _checksum(data, segments)
+    if checksum != data[checksum_at]:
+        raise ImageError(Reason.BAD_CHECKSUM, "The image is damaged: its checksum does not match. Get the file again.")
+    sha256 = _check_hash(data, checksum_at + 1, hashed)
+    length = checksum_at + 1 + 32
+    signature, total_length = _find_signature(data, length)
+    return AppImage(
+        chip=chip,
+        segments=segments,
+        entry=entry,
+        spi_mode=_SPI_MODES.get(mode, f"{mode:#x}"),
+        flash_size=1 << 20 + (size_code >> 4) if size_code >> 4 <= 7 else None,
+        # Builds before ESP-IDF 4.4 fill in the major revision alone.
+        min_revision=min_full or min_major * 100,
+        max_revision=max_full if max_full not in (0, 0xFFFF) else None,
+        checksum=checksum,
+        sha256=sha256,
+        length=length,
+        total_length=total_length,
+        secure_boot_signature=signature,
+        app=_app_descriptor(data, segments[0]),
+        bootloader=_bootloader_descriptor(data, segments[0]),
+    )
+
+
+def same_code(first: bytes, second: bytes) -> bool:
+    """True when two images are alike but for flash mode, speed and size, which a flasher may set, and the hash."""
+    try:
+        one, other = parse_image(first), parse_image(second)
+    except ImageError:
+        return False
+    end = one.length - 32
+    return one.length == other.length and first[:2] + first[4:end] == second[:2] + second[4:end]
+
+
+def _read_segments(data: bytes, count: int) -> tuple[tuple[Segment, ...], int]:
+    segments, at = [], _HEADER.size
+    for number in range(count):
+        if at + _SEGMENT.size > len(data):
+            raise ImageError(Reason.TRUNCATED, f"The image ends before segment {number + 1} of {count}.")
+        address, size = _SEGMENT.unpack_from(data, at)
+        at += _SEGMENT.size
+        if at + size > len(data):
+            raise ImageError(
+                Reason.TRUNCATED,
+                f"The image ends within segment {number + 1} of {count}: {at + size - len(data)} bytes are missing. "
+                "Get the file again.",
+            )
+        segments.append(Segment(address, at, size))
+        at += size
+    return tuple(segments), at
+
+
+def _checksum(data: bytes, segments: tuple[Segment, ...]) -> int:
+    checksum = 0xEF
+    for segment in segments:
+        content = data[segment.offset : segment.offset + segment.size]
+        # XOR of all bytes: fold the content, as one number, onto itself.
+        folded, width = int.from_bytes(content, "little"), len(content)
+        while width > 1:
+            width = (width + 1) // 2
+            folded = (folded >> 8 * width) ^ (folded & (1 << 8 * width) - 1)
+        checksum ^= folded
+    return checksum
+
+
+def _check_hash(data: bytes, end: int, hashed: int) -> str:
+    if hashed == 0:
+        raise ImageError(
+            Reason.NO_HASH, "The image carries no SHA-256, so damage could go unseen. Build it with the hash appended."
+        )
+    if hashed != 1:
+        raise ImageError(Reason.BAD_HEADER, "The image's header is damaged: its hash flag is neither 0 nor 1.")
+    if end + 32 > len(data):
+        raise ImageError(Reason.TRUNCATED, "The image ends within its SHA-256. Get the file again.")
+    digest = hashlib.sha256(memoryview(data)[:end]).digest()
+    if digest != data[end : end + 32]:
+        raise ImageError(Reason.BAD_HASH, "The image is damaged: its SHA-256 does not match. Get the file again.")
+    return digest.hex()
+
+
+def _find_signature(data: bytes, length: int) -> tuple[str, int]:
+    """The kind of secure-boot signature behind an image, and the length with it."""
+    sector = sector_up(length)
+    blocks = 0
+    while blocks < _MOST_SIGNATURE_BLOCKS and _is_signature_block(
+        data, sector, sector + blocks * _SIGNATURE_BLOCK, first=blocks == 0
+    ):
+        blocks += 1
+    if blocks:
+        return "v2", min(sector + 0x1000, len(data))
+    # Version 1 follows the image at once: version 0 and 64 bytes that are not all erased or zero.
+    trailer = data[length : length + 68]
+    if len(trailer) == 68 and trailer[:4] == bytes(4) and len(set(trailer[4:])) > 2:
+        return "v1", length + 68
+    return "none", length
+
+
+def _is_signature_block(data: bytes, sector: int, at: int, *, first: bool) -> bool:
+    block = data[at : at + _SIGNATURE_BLOCK]
+    if len(block) < 1200 or block[0] != 0xE7 or block[1] not in (2, 3):
+        return False
+    if zlib.crc32(block[:1196]) != int.from_bytes(block[1196:1200], "little"):
+        return False
+    sha = hashlib.sha384 if block[1] == 3 and block[2] == 1 else hashlib.sha256
+    digest = sha(memoryview(data)[:sector]).digest()
+    return not first or block[4 : 4 + len(digest)] == digest
+
+
+def _app_descriptor(data: bytes, segment: Segment) -> AppDescriptor | None:
+    if segment.size < _APP_DESCRIPTOR_SIZE:
+        return None
+    fields = _APP_DESCRIPTOR.unpack_from(data, _DESCRIPTOR_AT)
+    magic, secure_version, version, project, time, date, idf_version, elf, min_block, max_block, _ = fields
+    if magic != _APP_MAGIC:
+        return None
+    texts = [_text(field) for field in (version, project, time, date, idf_version)]
+    return AppDescriptor(*texts, elf.hex(), secure_version, min_block, max_block)
+
+
+def _bootloader_descriptor(data: bytes, segment: Segment) -> BootloaderDescriptor | None:
+    if segment.size < _BOOTLOADER_DESCRIPTOR.size:
+        return None
+    magic, secure_version, version, idf_version, date_time = _BOOTLOADER_DESCRIPTOR.unpack_from(data, _DESCRIPTOR_AT)
+    # One byte of magic is little: the IDF version beside it must be a text too.
+    if magic != _BOOTLOADER_MAGIC or not _text(idf_version)[:1].isalnum():
+        return None
+    return BootloaderDescriptor(version, secure_version, _text(idf_version), _text(date_time))
+
+
+def _text(field: bytes) -> str:
+    text = field.split(b"\0", 1)[0].decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def _not_an_image(data: bytes) -> ImageError:
+    if not data:
+        return ImageError(Reason.TRUNCATED, "The image is empty. Get the file again.")
+    if bits_a_byte(data) > _ENCRYPTED_BITS_A_BYTE:
+        return ImageError(
+            Reason.ENCRYPTED, "The image looks encrypted. Use the plain image; the module encrypts its flash itself."
+        )
+    return ImageError(Reason.NOT_AN_IMAGE, "This is no ESP32 firmware image: it does not start with the byte E9.")
+
+
+def bits_a_byte(data: bytes) -> float:
+    """Entropy of the byte values of `data`, 0 to 8 bits; encrypted data comes close to 8."""
+    counts = [data.count(value) for value in range(256)]
+    return -sum(count / len(data) * math.log2(count / len(data)) for count in counts if count)
