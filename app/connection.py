@@ -13,8 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
 from device_io.links import open_link
+from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
 from device_io.waveform_store import WaveformStore
 
 if TYPE_CHECKING:  # imported by the analyser thread: samples can be shown before they are measured
@@ -114,14 +114,17 @@ class Connection:
     def on_identity(self, info: ModuleInfo) -> None:
         """Keep or renew the ring buffer, then tell the listener."""
         known = self._info
-        if self._store_seconds > 0 and (known is None or self._store is None or not _same_module(known, info)):
+        if not info.chips:
+            self._store = None
+        elif self._store_seconds > 0 and (known is None or self._store is None or not _same_module(known, info)):
             self._store = WaveformStore(info, self._store_seconds)
         elif self._store is not None and known is not None and known.boot_id != info.boot_id:
             self._store.restart(info, max(0.0, time.monotonic() - self._last_block_s))
         with self._lock:
             self._info = info
             listener = self._listener
-        self._post(info)
+        if _streams(info):
+            self._post(info)
         if listener is not None:
             listener.on_identity(info)
 
@@ -130,10 +133,18 @@ class Connection:
         self._last_block_s = time.monotonic()
         if self._store is not None:
             self._store.append(blocks)
-        self._post(blocks)
+        if self._info is not None and _streams(self._info):
+            self._post(blocks)
 
     def on_readings(self, readings: Readings) -> None:
-        """The module's own readings are not used while its waveform is measured."""
+        """The module's own readings serve where its waveform does not come."""
+        with self._lock:
+            info, listener = self._info, self._listener
+        if info is None or listener is None or _streams(info) or self._ending.is_set():
+            return
+        from app.readings_measurement import measurement_of
+
+        listener.on_measurement(measurement_of(readings, info))
 
     def on_state(self, state: LinkState) -> None:
         """Pass the state on."""
@@ -234,6 +245,11 @@ def push_blocks(analyser: Analyser, info: ModuleInfo, blocks: list[SampleBlock])
 def channel_scales(info: ModuleInfo, chip: int) -> list[float]:
     """Volts or amperes per count of a chip's channels."""
     return [channel.unit_per_count for channel in info.chips[chip].channels]
+
+
+def _streams(info: ModuleInfo) -> bool:
+    """Whether waveforms come without end: else the module's own readings are the measurement."""
+    return "waveform-stream" in info.capabilities
 
 
 def _same_module(one: ModuleInfo, other: ModuleInfo) -> bool:

@@ -21,7 +21,7 @@ class ModuleSession(QObject):
     """At most one connection at a time; its facts arrive as signals on the window's thread."""
 
     identified = Signal(object, object)
-    """ModuleInfo and WaveformStore."""
+    """ModuleInfo and WaveformStore, None where the link gives readings only."""
     measured = Signal(object)
     """Measurement."""
     state_changed = Signal(object)
@@ -105,9 +105,8 @@ class ModuleSession(QObject):
     # A signal that was queued before its connection was closed is no news.
 
     def _on_identity(self, info: ModuleInfo) -> None:
-        store = self._store()
-        if self.sender() is self._bridge and store is not None:
-            self.identified.emit(info, store)
+        if self.sender() is self._bridge:
+            self.identified.emit(info, self._store())
 
     def _on_measurement(self, measurement: Measurement) -> None:
         if self.sender() is self._bridge:
