@@ -52,7 +52,7 @@ class Reason(StrEnum):
 
 
 class ImageError(Exception):
-    """A firmware that can't be taken by anyone. `kind` for programs, `sentence` for people: what is wrong, what to do."""
+    """A firmware that can't be taken by anyone. kind: for programs; sentence: what is wrong, what to do."""
 
     def __init__(self, kind: Reason, sentence: str) -> None:
         super().__init__(sentence)

@@ -1,8 +1,8 @@
 """Application and bootloader images of the ESP32 family (ESP-IDF, "App Image Format").
 
-A 24-byte header, up to 16 segments (address, length, data), an XOR checksum at the end of a 16-byte block, a SHA-256 over
-all of it, and, where secure boot is used, a signature. Images without the SHA-256 are not taken: the checksum alone
-lets 1 fault in 256 pass and does not cover the header.
+A 24-byte header, up to 16 segments (address, length, data), an XOR checksum at the end of a 16-byte block, a SHA-256
+over all of it, and, where secure boot is used, a signature. Images without the SHA-256 are not taken: the checksum
+alone lets 1 fault in 256 pass and does not cover the header.
 """
 
 from __future__ import annotations
@@ -227,8 +227,17 @@ def _app_descriptor(data: bytes, segment: Segment) -> AppDescriptor | None:
     magic, secure_version, version, project, time, date, idf_version, elf, min_block, max_block, _ = fields
     if magic != _APP_MAGIC:
         return None
-    texts = [_text(field) for field in (version, project, time, date, idf_version)]
-    return AppDescriptor(*texts, elf.hex(), secure_version, min_block, max_block)
+    return AppDescriptor(
+        version=_text(version),
+        project=_text(project),
+        time=_text(time),
+        date=_text(date),
+        idf_version=_text(idf_version),
+        elf_sha256=elf.hex(),
+        secure_version=secure_version,
+        min_efuse_block_revision=min_block,
+        max_efuse_block_revision=max_block,
+    )
 
 
 def _bootloader_descriptor(data: bytes, segment: Segment) -> BootloaderDescriptor | None:

@@ -1,4 +1,4 @@
-"""OTA data: which application slot boots. Two sectors, each with one entry; the valid one with the higher number wins."""
+"""OTA data: which application slot boots. Two sectors with an entry each; the valid one with the higher number wins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OtaState(IntEnum):
 
 @dataclass(frozen=True)
 class OtaEntry:
-    """An entry whose CRC holds. sequence: 1, 2, ...; slot (sequence - 1) % slots boots. state: an `OtaState`, as read."""
+    """An entry whose CRC holds. sequence: from 1; slot (sequence - 1) % slots boots. state: an `OtaState`, as read."""
 
     sequence: int
     state: int

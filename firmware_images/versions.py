@@ -38,7 +38,7 @@ class Version:
 
 
 def parse_version(text: str) -> Version | None:
-    """The version that a text gives, e.g. "2.1.0", "v2.1", "2.1.0-rc.1+build7", "v2.1.0-5-gabc1234-dirty"; else None."""
+    """The version that a text gives ("2.1.0", "v2.1", "2.1.0-rc.1+7", "v2.1.0-5-gabc1234-dirty"), or None."""
     found = _PATTERN.fullmatch(text.strip()) if text.isascii() and len(text) <= _LONGEST else None
     if found is None:
         return None
