@@ -1,0 +1,146 @@
+"""One connection to the broker: made new for each day of intervals, without anything that links it to another."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from typing import Any
+
+import paho.mqtt.client as mqtt
+
+from app.community.anonymise import new_client_id
+from app.community.broker import Broker
+
+CONNECT_S = 10.0
+KEEPALIVE_S = 30
+
+
+class UploadError(Exception):
+    """One clear sentence: why nothing is sent and what to do. `permanent`: trying again changes nothing."""
+
+    def __init__(self, text: str, *, permanent: bool = False) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+
+
+class OldProtocol(UploadError):
+    """The broker speaks MQTT 3.1.1 only."""
+
+
+class Session:
+    """An MQTT connection with clean start, without a will, under a client id of its own. All of it runs in the caller's
+    thread, within `loop`."""
+
+    def __init__(self, broker: Broker, password: str | None, *, mqtt5: bool) -> None:
+        self._broker = broker
+        self._mqtt5 = mqtt5
+        self._connected = False
+        self._refused: UploadError | None = None
+        self._acknowledged: list[int] = []
+        client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=new_client_id(),
+            protocol=mqtt.MQTTv5 if mqtt5 else mqtt.MQTTv311,
+            clean_session=None if mqtt5 else True,
+            reconnect_on_failure=False,
+        )
+        client.on_connect = self._on_connect
+        client.on_publish = self._on_publish
+        client.connect_timeout = CONNECT_S
+        if broker.tls:
+            client.tls_set_context(broker.context())
+        if broker.user is not None:
+            client.username_pw_set(broker.user, password)
+        self._client = client
+
+    def open(self) -> None:
+        """Connect; UploadError if that fails within 10 s."""
+        address = self._broker.address
+        clean = {"clean_start": True} if self._mqtt5 else {}
+        try:
+            self._client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S, **clean)
+        except ssl.SSLCertVerificationError as wrong:
+            raise UploadError(
+                f"The certificate of {address} is not to be trusted ({wrong.verify_message}); nothing was sent. Check "
+                "the address, or give the certificate of its authority with --ca.",
+                permanent=True,
+            ) from None
+        except ssl.SSLError as wrong:
+            raise UploadError(
+                f"{address} does not speak TLS as it should ({wrong.reason or wrong}); check address and port, and "
+                "whether it wants a client's certificate."
+            ) from None
+        except socket.gaierror:
+            raise UploadError(f"{self._broker.host} is not known; check the address and the network.") from None
+        except TimeoutError:
+            raise UploadError(f"{address} does not answer; check the address and the network.") from None
+        except (OSError, ValueError) as wrong:
+            reason = getattr(wrong, "strerror", None) or wrong
+            raise UploadError(f"{address} can't be reached ({reason}); check the address and the network.") from None
+        deadline_s = time.monotonic() + CONNECT_S
+        while not self._connected:
+            if time.monotonic() > deadline_s:
+                raise UploadError(f"{address} takes the connection but does not answer; is it an MQTT broker?")
+            self._step(0.1)
+
+    def publish(self, topic: str, payload: bytes) -> int:
+        """Hand a message over, QoS 1, not retained; returns the number that `loop` will name. UploadError if the
+        connection is lost."""
+        info = self._client.publish(topic, payload, qos=1)
+        if info.rc != mqtt.MQTT_ERR_SUCCESS:
+            raise self._lost()
+        return int(info.mid)
+
+    def loop(self, timeout_s: float) -> list[int]:
+        """Send and receive for at most so long; the numbers that the broker has acknowledged. UploadError if the
+        connection is lost or a message refused."""
+        self._step(timeout_s)
+        done, self._acknowledged = self._acknowledged, []
+        return done
+
+    def close(self) -> None:
+        """Say goodbye and let go. May be called at any time, twice too."""
+        self._client.on_connect = self._client.on_publish = None
+        if self._client.socket() is not None:
+            self._client.disconnect()
+
+    def _step(self, timeout_s: float) -> None:
+        if self._client.socket() is None:
+            raise self._refused or self._lost()
+        code = self._client.loop(timeout_s)
+        if self._refused is not None:
+            raise self._refused
+        if code != mqtt.MQTT_ERR_SUCCESS and not self._acknowledged:
+            raise self._lost()
+
+    def _lost(self) -> UploadError:
+        if not self._connected:
+            hint = "; it may want a client's certificate (cert= and key=)" if self._broker.tls else ""
+            text = f"{self._broker.address} ended the connection before it began{hint}."
+            return OldProtocol(text) if self._mqtt5 else UploadError(text)
+        return UploadError(f"The connection to {self._broker.address} is lost; what is not acknowledged waits.")
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if not reason.is_failure:
+            self._connected = True
+            return
+        name = str(reason)
+        if "protocol version" in name:
+            self._refused = OldProtocol(f"{self._broker.address} does not speak this version of MQTT.")
+        elif name in ("Not authorized", "Bad user name or password", "Banned", "Bad authentication method"):
+            self._refused = UploadError(
+                f"{self._broker.address} refuses this user or password; check both.", permanent=True
+            )
+        else:
+            self._refused = UploadError(f"{self._broker.address} refuses the connection: {name}.")
+
+    def _on_publish(self, _client: Any, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
+        if reason is not None and reason.is_failure:
+            self._refused = UploadError(
+                f"{self._broker.address} does not take the messages ({reason}); ask its operator for the right to "
+                "publish to v1/+/devices/+/data.",
+                permanent=str(reason) == "Not authorized",
+            )
+            return
+        self._acknowledged.append(mid)

@@ -1,0 +1,60 @@
+"""Whether the computer's clock may be believed: a wrong one would silence a whole cell of the map."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.community.broker import Broker
+from app.community.outbox import AGREE_S
+from app.community.rest import MapClient, MapError
+from app.community.session import UploadError
+
+VALID_S = 3600.0
+"""A comparison holds so long, as long as the two clocks of this computer agree with each other."""
+_JUMP_S = 5.0
+
+
+class TrustedTime:
+    """The time by the HTTP Date of `source` (the map, or another server that is trusted). Without one, only a broker on
+    this very computer can be sent to: it has the same clock. Not for several threads."""
+
+    def __init__(self, source: MapClient | None, broker: Broker, *, clock: Callable[[], float] = time.time) -> None:
+        self._source = source
+        self._broker = broker
+        self._clock = clock
+        self._offset_s = 0.0
+        self._compared: tuple[float, float] | None = None  # monotonic, clock
+
+    def now(self) -> float:
+        """Epoch seconds: never ahead of the trusted clock, as far as it is known."""
+        return self._clock() + min(self._offset_s, 0.0)
+
+    def confirm(self) -> None:
+        """Compare the clocks unless that was done within the hour. UploadError if they differ by more than 60 s, or
+        there is nothing to compare with."""
+        if self._source is None:
+            if self._broker.is_loopback:
+                return
+            raise UploadError(
+                "Nothing tells whether this computer's clock is right: give the map's address (--map), or that of "
+                "another server whose time you trust (--time-from).",
+                permanent=True,
+            )
+        if self._compared is not None:
+            since_s = time.monotonic() - self._compared[0]
+            if since_s < VALID_S and abs(self._clock() - self._compared[1] - since_s) < _JUMP_S:
+                return
+            self._compared = None
+        try:
+            offset_s = self._source.clock_offset_s()
+        except MapError as wrong:
+            raise UploadError(f"The computer's clock can't be compared: {wrong}") from None
+        if abs(offset_s) > AGREE_S:
+            raise UploadError(
+                f"The computer's clock is {abs(offset_s):.0f} s {'behind' if offset_s > 0 else 'ahead'}; set it right, "
+                "then sending goes on.",
+                permanent=True,
+            )
+        self._offset_s = offset_s - 1.0  # the Date counts whole seconds
+        self._compared = (time.monotonic(), self._clock())
