@@ -2,8 +2,10 @@
 
 Stage 1 doubles the rate with a long linear-phase low-pass, applied in the frequency domain: the zero-stuffed
 spectrum is the old one mirrored, so one forward and one inverse FFT do. Stage 2 interpolates between the doubled
-samples with 16 taps whose values are polynomials of the fractional position (Farrow structure). What both do to a
-tone is a known, real gain, by which the spectrum is divided (`gain`).
+samples with 8 taps of a Kaiser-Bessel kernel, whose values are polynomials of the fractional position (Farrow
+structure). Such a kernel droops, and stops the images of the doubled rate the better for it (the gridding of
+non-uniform FFTs); stage 1 makes up for its droop. What is left of both is a known, real gain, by which the spectrum is
+divided (`gain`).
 """
 
 from __future__ import annotations
@@ -23,10 +25,14 @@ FIR_BETA = 9.0
 CUTOFF = 0.99
 """Cut-off of stage 1 as a part of the Nyquist frequency: where the band ends (0.495 of the rate). The mirror images of
 what lies below fall between the lines of the spectrum and would leak into every one: from here on they are stopped."""
-TAPS = 16
-TAPS_BETA = 11.0
-DEGREE = 9
-MARGIN = FIR_HALF // 2 + TAPS // 4 + 4
+TAPS = 8
+TAPS_BETA = 0.98 * np.pi * 0.75 * TAPS
+"""Puts the edge of the kernel's stop band where the images of the doubled rate begin. What remains of an image is
+1e-7 of a fundamental."""
+DEGREE = 7
+DROOP_TO = 0.3
+"""Cycles per doubled sample to which stage 1 makes up for the kernel's droop; little passes from 0.25 on."""
+MARGIN = FIR_HALF // 2 + 8
 """Samples needed on each side of the outermost instants."""
 
 GRID = 8192
@@ -47,7 +53,7 @@ def _fir() -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def _fir_gain(points: int) -> NDArray[np.float64]:
-    """Real gain of stage 1 at k / points cycles per doubled sample, k = 0..points / 2."""
+    """Real gain of the taps of stage 1 at k / points cycles per doubled sample, k = 0..points / 2."""
     ring = np.zeros(points)
     np.add.at(ring, np.arange(-FIR_HALF, FIR_HALF + 1) % points, _fir())
     return np.ascontiguousarray(np.fft.rfft(ring).real)
@@ -55,29 +61,37 @@ def _fir_gain(points: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _taps() -> NDArray[np.float64]:
-    """[DEGREE + 1, TAPS]: coefficients of u = 2 d - 1 in ascending powers, d in [0, 1) past the doubled sample.
+    """[TAPS, DEGREE + 1]: coefficients of u = 2 d - 1 in ascending powers, d in [0, 1) past the doubled sample.
 
     Tap j weighs the doubled sample at j - TAPS / 2 + 1 relative to the one before the instant.
     """
     u = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
     distance = (u[:, None] + 1.0) / 2.0 - (np.arange(TAPS) - TAPS // 2 + 1)
-    kernel = np.sinc(distance) * _kaiser(distance / (TAPS / 2), TAPS_BETA)
+    kernel = _kaiser(distance / (TAPS / 2), TAPS_BETA)
     chebyshev = np.polynomial.chebyshev.chebfit(u, kernel, DEGREE)
-    return np.asarray(np.stack([np.polynomial.chebyshev.cheb2poly(column) for column in chebyshev.T], axis=1))
+    return np.asarray(np.stack([np.polynomial.chebyshev.cheb2poly(column) for column in chebyshev.T]))
+
+
+def _kernel_gain(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gain of stage 2 for a tone; frequency in cycles per doubled sample."""
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    kernel = np.vander(nodes, DEGREE + 1, increasing=True) @ _taps().T
+    distance = (nodes[:, None] + 1.0) / 2.0 - (np.arange(TAPS) - TAPS // 2 + 1)
+    of_nodes = np.cos(2 * np.pi * frequency[:, None, None] * distance) * (kernel * weights[:, None] / 2.0)
+    return np.asarray(of_nodes.sum(axis=(1, 2)))
+
+
+@lru_cache(maxsize=8)
+def _stage_1(points: int) -> NDArray[np.float64]:
+    """What stage 1 multiplies the lines k / points cycles per doubled sample with, k = 0..points / 2."""
+    return _fir_gain(points) / _kernel_gain(np.minimum(np.arange(points // 2 + 1) / points, DROOP_TO))
 
 
 @lru_cache(maxsize=1)
 def _gain_table() -> NDArray[np.float64]:
-    """Gain of both stages at i / GRID / 2 of the sample rate, i = 0..GRID."""
-    coarse = np.linspace(0.0, 0.25, 513)  # cycles per doubled sample
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    kernel = np.vander(nodes, DEGREE + 1, increasing=True) @ _taps()
-    distance = (nodes[:, None] + 1.0) / 2.0 - (np.arange(TAPS) - TAPS // 2 + 1)
-    stage2 = np.cos(2 * np.pi * coarse[:, None, None] * distance) * (kernel * weights[:, None] / 2.0)
-    fine = np.linspace(0.0, 0.25, GRID + 1)
-    # The taps of stage 1 weigh doubled samples of which every other one is zero: its gain halves.
-    stage1 = _fir_gain(4 * GRID)[: GRID + 1] / 2.0
-    return np.asarray(stage1 * np.interp(fine, coarse, stage2.sum(axis=(1, 2))))
+    """Gain of both stages at i / GRID / 2 of the sample rate, i = 0..GRID: that of the taps of stage 1, which weigh
+    doubled samples of which every other one is zero."""
+    return _fir_gain(4 * GRID)[: GRID + 1] / 2.0
 
 
 def gain(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,8 +133,10 @@ def double_rate(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     or more away from the ends (zeros may follow the signal)."""
     half = samples.shape[1] // 2
     spectrum = np.fft.rfft(samples, axis=1)
-    doubled = np.concatenate([spectrum, spectrum[:, half - 1 :: -1].conj()], axis=1)
-    doubled *= _fir_gain(4 * half)
+    doubled = np.empty((samples.shape[0], 2 * half + 1), dtype=np.complex128)
+    doubled[:, : half + 1] = spectrum
+    np.conjugate(spectrum[:, half - 1 :: -1], out=doubled[:, half + 1 :])
+    doubled *= _stage_1(4 * half)
     return np.fft.irfft(doubled, n=4 * half, axis=1)
 
 
@@ -143,11 +159,10 @@ def interpolate(
         more = min(have, DEGREE - have)
         np.multiply(powers[1 : 1 + more], powers[have], out=powers[1 + have : 1 + have + more])
         have += more
-    weights = (powers.T @ _taps()).reshape(chips, count, TAPS)
-    places = base.astype(np.intp)
-    places -= TAPS // 2 - 1
-    runs = windows_of(doubled, TAPS)
+    weights = (_taps() @ powers).reshape(TAPS, chips, count)
+    places = base.astype(np.intp) + np.arange(1 - TAPS // 2, 1 + TAPS // 2)[:, None, None]
     values = np.empty((doubled.shape[0], count))
-    for part, place, weight in zip(rows, places, weights, strict=True):
-        np.einsum("cmt,mt->cm", runs[part, place], weight, out=values[part])
+    for chip, part in enumerate(rows):
+        around = doubled[part].take(places[:, chip], axis=1)
+        np.einsum("ctm,tm->cm", around, weights[:, chip], out=values[part])
     return values
