@@ -1,4 +1,4 @@
-"""manifest.json: that of ESP Web Tools, and the Sensix bundle's, which says more. docs/firmware-bundle.md describes it."""
+"""manifest.json: that of ESP Web Tools, and that of a Sensix bundle, which says more (docs/firmware-bundle.md)."""
 
 from __future__ import annotations
 
@@ -172,6 +172,8 @@ def _builds(fields: Fields, *, bundle: bool) -> tuple[Build, ...]:
 
 def _part(fields: Fields, bundle: bool) -> ListedPart:
     path = fields.text("path")
+    if not bundle:
+        path = path.removeprefix("./")
     offset = fields.number("offset", last=_LAST_OFFSET)
     check_name(path)
     if not bundle:

@@ -1,0 +1,29 @@
+"""The module that a firmware is meant for: what is known of it before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from firmware_images.partition_table import PartitionTable
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module. None stands for what is not known; a blank module has no partition table.
+
+    chip: name ("ESP32-C3", however written). chip_revision: in hundredths (301 = v3.1). flash_size: bytes.
+    partition_table, ota_data (0x2000 bytes), bootloader (from its offset on, any length): what lies in the flash now.
+    installed_version: of the application that runs. secure_version: the lowest the eFuses let boot.
+    """
+
+    chip: str
+    flash_size: int
+    chip_revision: int | None = None
+    board: str | None = None
+    partition_table: PartitionTable | None = None
+    installed_version: str | None = None
+    secure_version: int | None = None
+    secure_boot: bool = False
+    flash_encryption: bool = False
+    ota_data: bytes | None = field(default=None, repr=False)
+    bootloader: bytes | None = field(default=None, repr=False)
