@@ -1,0 +1,1 @@
+"""Flashing with unmodified esptool, so that there is always a way back."""
