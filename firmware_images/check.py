@@ -34,7 +34,7 @@ def check_package(package: FirmwarePackage, target: Target, *, allow_unsigned: b
         refusals.append(
             Refusal(
                 Reason.WRONG_CHIP,
-                f"The firmware is for the {package.chip or 'chip of an unknown kind'}; the module has an {target.chip}. "
+                f"The firmware is for {package.chip or 'an unknown chip'}; the module has an {target.chip}. "
                 "Use the firmware for this module.",
             )
         )
@@ -56,7 +56,7 @@ def warnings_for(package: FirmwarePackage, target: Target) -> list[str]:
     if target.installed_version is not None:
         if is_newer(target.installed_version, package.version):
             warnings.append(
-                f"The module runs {target.installed_version}, which is newer than {package.version}: this is a downgrade."
+                f"The module runs {target.installed_version}, newer than {package.version}: this is a downgrade."
             )
         elif parse_version(target.installed_version) == parse_version(package.version) is not None:
             warnings.append(f"The module runs {target.installed_version} already.")
@@ -143,13 +143,16 @@ def _check_security(package: FirmwarePackage, target: Target) -> Iterator[Refusa
             "The module encrypts its flash; plain firmware written by wire would stop it for good. "
             "Update it over the air.",
         )
+    for what, unsigned in _images(package):
+        # On a module that boots, secure boot keeps the bootloader that is there.
+        written = what == "application" or target.partition_table is None
+        if target.secure_boot and written and unsigned.secure_boot_signature == "none":
+            yield Refusal(
+                Reason.SECURE_BOOT,
+                f"The module starts only what is signed for secure boot, and this {what} is not. Use its maker's "
+                "signed firmware.",
+            )
     image = package.app_image
-    if target.secure_boot and image is not None and image.secure_boot_signature == "none":
-        yield Refusal(
-            Reason.SECURE_BOOT,
-            "The module starts only applications signed for secure boot, and this one is not. Use its maker's signed "
-            "firmware.",
-        )
     if target.secure_version is not None and image is not None and package.secure_version < target.secure_version:
         yield Refusal(
             Reason.ROLLBACK,
