@@ -28,6 +28,8 @@ class Line(Protocol):
 
     url: str
     baud: int  # the module's
+    autobaud: bool  # set by the module: `read` takes over the program's baud (where there is one)
+    has_control: bool  # whether the program has DTR and RTS
     attached: bool  # whether a program has the port open, as of the last `read`
     framing_errors: bool  # whether the last `read` met bytes at another baud
 
@@ -39,6 +41,9 @@ class Line(Protocol):
 
     def read(self) -> bytes:
         """What has arrived; updates `attached`."""
+
+    def take_control(self) -> list[tuple[bool, bool]]:
+        """The changes of (DTR, RTS) since the last call, in order; as of the last `read`."""
 
     def write(self, data: bytes) -> int:
         """Send; returns how many bytes were taken. Without a program they are lost."""
@@ -54,9 +59,14 @@ class Line(Protocol):
 
 
 def open_line(transport: str = "auto") -> Line:
-    """A line on a "pty" or a "tcp" port; "auto" takes a pty where the system has them. OSError if there is none."""
-    if transport not in ("auto", "pty", "tcp"):
-        raise ValueError(f"There is no transport {transport!r}. Choose auto, pty or tcp.")
+    """A line on a "pty", a "tcp" or an "rfc2217" port (the one with DTR and RTS); "auto" takes a pty where the system
+    has them. OSError if there is none."""
+    if transport not in ("auto", "pty", "tcp", "rfc2217"):
+        raise ValueError(f"There is no transport {transport!r}. Choose auto, pty, tcp or rfc2217.")
+    if transport == "rfc2217":
+        from device_io.virtual_module.rfc2217_line import Rfc2217Line
+
+        return Rfc2217Line()
     if transport == "auto":
         transport = "tcp" if sys.platform == "win32" else "pty"
     return PtyLine() if transport == "pty" else TcpLine()
@@ -104,6 +114,7 @@ class PtyLine:
         self._link = self._folder / "ttyModule"
         self.url = f"usb:{self._link}"
         self.baud = START_BAUD
+        self.autobaud = self.has_control = False
         self.attached = self.framing_errors = False
         self._master: int | None = None
         self._name = ""
@@ -136,8 +147,13 @@ class PtyLine:
             return b""
         self._set_attached(True)
         baud = self._client_baud()
+        if self.autobaud:
+            self.baud = baud
         self.framing_errors = baud != self.baud
         return garbled(data, baud, self.baud, self._rng) if self.framing_errors else data
+
+    def take_control(self) -> list[tuple[bool, bool]]:
+        return []
 
     def write(self, data: bytes) -> int:
         if self._master is None or not self.attached:
@@ -227,6 +243,7 @@ class TcpLine:
 
     def __init__(self) -> None:
         self.baud = START_BAUD
+        self.autobaud = self.has_control = False
         self.attached = self.framing_errors = False
         self._waker = _Waker()
         self._selector = selectors.DefaultSelector()
@@ -257,6 +274,9 @@ class TcpLine:
                 self._hang_up()
         self._accept()
         return data
+
+    def take_control(self) -> list[tuple[bool, bool]]:
+        return []
 
     def write(self, data: bytes) -> int:
         if self._client is None:

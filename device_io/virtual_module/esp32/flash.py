@@ -21,26 +21,17 @@ class FlashError(Exception):
 class Flash:
     """Contents of `size` bytes, blank unless `path` names a file with them. Changes go to that file at once.
 
-    worn: offsets in sectors that do not erase any more (a bit in every 64 bytes stays 0). write_errors: offsets at
-    which writing fails. sectors_erased, bytes_written: counters; erasures: by sector number.
-    Raises ValueError (size), OSError (file).
+    sectors_erased, bytes_written: counters; erasures: by sector number. Raises ValueError (size), OSError (file).
     """
 
-    def __init__(
-        self,
-        size: int = DEFAULT_SIZE,
-        path: Path | None = None,
-        *,
-        worn: Iterable[int] = (),
-        write_errors: Iterable[int] = (),
-    ) -> None:
+    def __init__(self, size: int = DEFAULT_SIZE, path: Path | None = None) -> None:
         if size not in SIZES:
             raise ValueError(f"A flash memory has 1, 2, 4, 8 or 16 MiB, not {size} bytes.")
         self.size = size
         self.sectors_erased = self.bytes_written = 0
         self.erasures: Counter[int] = Counter()
-        self._worn = frozenset(offset // SECTOR for offset in worn)
-        self._write_errors = tuple(write_errors)
+        self._worn: frozenset[int] = frozenset()
+        self._write_errors: tuple[int, ...] = ()
         self._data = bytearray(b"\xff") * size
         self._file = None
         if path is not None:
@@ -56,6 +47,12 @@ class Flash:
     def blank(self) -> bool:
         """Whether nothing was ever written."""
         return self._data.count(0xFF) == self.size
+
+    def wear(self, worn: Iterable[int] = (), write_errors: Iterable[int] = ()) -> None:
+        """From now on: the sectors with the offsets `worn` do not erase any more (a bit in every 64 bytes stays 0), and
+        writing at the offsets `write_errors` fails."""
+        self._worn = frozenset(offset // SECTOR for offset in worn)
+        self._write_errors = tuple(write_errors)
 
     def read(self, offset: int, length: int) -> bytes:
         """Raises FlashError outside of the memory."""

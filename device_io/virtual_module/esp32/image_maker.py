@@ -1,0 +1,105 @@
+"""The default contents of the flash memory: bootloader, partition table, choice of the slot, application, calibration.
+
+The images are valid by every check of the chip and of flashing tools, but their code does nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+
+from device_io.virtual_module.esp32.chip import Chip
+from device_io.virtual_module.esp32.flash import Flash
+from device_io.virtual_module.esp32.image_reader import ROW, SIGNATURE_SECTOR, TABLE_OFFSET, TABLE_SIZE, Partition
+from device_io.virtual_module.esp32.machine import Cipher, checksum
+from device_io.virtual_module.esp32.store import save
+
+PROJECT = "sensix"
+VERSION = "1.0.0"
+IDF_VERSION = "v5.1.4"
+SLOT_SIZE = 0x180000
+PARTITIONS = (  # type, subtype, offset, size, label
+    (1, 0x02, 0x9000, 0x5000, "nvs"),
+    (1, 0x00, 0xE000, 0x2000, "otadata"),
+    (0, 0x10, 0x10000, SLOT_SIZE, "ota_0"),
+    (0, 0x11, 0x190000, SLOT_SIZE, "ota_1"),
+    (1, 0x40, 0x310000, 0x2000, "cal"),
+)
+_ADDRESSES = {0: (0x3F400020, 0x400D0020), 5: (0x3C000020, 0x42000020)}  # of data and code, by chip
+
+
+def make_image(chip: Chip, data: bytes, code: bytes = b"\0" * 1024, *, signed: bool = False) -> bytes:
+    """An image of two segments; `data` holds the descriptor. signed: a block of Secure Boot V2 follows."""
+    data_at, code_at = _ADDRESSES[chip.chip_id]
+    header = struct.pack("<BBBBIB3sHBHH4sB", 0xE9, 2, 2, 0x20, code_at, 0xEE, b"", chip.chip_id, 0, 0, 0xFFFF, b"", 1)
+    segments = b"".join(
+        struct.pack("<2I", address, len(content)) + content for address, content in ((data_at, data), (code_at, code))
+    )
+    image = header + segments
+    image += b"\0" * (15 - len(image) % 16) + bytes([checksum(code, checksum(data))])
+    image += hashlib.sha256(image).digest()
+    if signed:
+        image += b"\xff" * (-len(image) % SIGNATURE_SECTOR)
+        image += (b"\xe7\x02\0\0" + hashlib.sha256(image).digest()).ljust(SIGNATURE_SECTOR, b"\0")
+    return image
+
+
+def make_app(
+    chip: Chip, version: str = VERSION, project: str = PROJECT, size: int = 65_536, *, signed: bool = False
+) -> bytes:
+    """An application of about `size` bytes, half of it hard to compress."""
+    code = b"".join(hashlib.sha256(struct.pack("<I", number)).digest() for number in range(size // 64))
+    descriptor = struct.pack(
+        "<II8s32s32s16s16s32s32s80s",
+        0xABCD5432,
+        0,
+        b"",
+        version.encode(),
+        project.encode(),
+        b"12:00:00",
+        b"Jan  1 2026",
+        IDF_VERSION.encode(),
+        hashlib.sha256(code).digest(),
+        b"",
+    )
+    return make_image(chip, descriptor + b"\0" * (size // 2), code, signed=signed)
+
+
+def make_bootloader(chip: Chip, *, signed: bool = False) -> bytes:
+    """A second-stage bootloader."""
+    descriptor = struct.pack("<B3sI32s24s16s", 0x50, b"", 1, IDF_VERSION.encode(), b"Jan  1 2026 12:00:00", b"")
+    return make_image(chip, descriptor + b"\0" * 4096, signed=signed)
+
+
+def make_table(flash_size: int) -> bytes:
+    """The partition table of a module."""
+    rows = b""
+    for kind, subtype, offset, size, label in PARTITIONS:
+        if offset + size <= flash_size:
+            rows += struct.pack("<2sBBII16sI", b"\xaa\x50", kind, subtype, offset, size, label.encode(), 0)
+    rows += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(rows, usedforsecurity=False).digest()
+    return rows + b"\xff" * (TABLE_SIZE - len(rows) - ROW) + b"\xff" * ROW
+
+
+def make_otadata(slot: int = 0) -> bytes:
+    """Two sectors that choose a slot."""
+    sequence = struct.pack("<I", slot + 1)
+    entry = sequence + b"\xff" * 20 + struct.pack("<II", 2, zlib.crc32(sequence, 0xFFFFFFFF))
+    return entry.ljust(0x1000, b"\xff") + b"\xff" * 0x1000
+
+
+def fill(flash: Flash, chip: Chip, eui: str, *, signed: bool = False, cipher: Cipher | None = None) -> None:
+    """Write the default contents of a module into a blank memory. cipher: all but the data is stored encrypted."""
+    parts = {
+        chip.bootloader_offset: make_bootloader(chip, signed=signed),
+        TABLE_OFFSET: make_table(flash.size),
+        0xE000: make_otadata(),
+        0x10000: make_app(chip, signed=signed),
+    }
+    for offset, data in parts.items():
+        flash.write(offset, cipher.apply(offset, data) if cipher else data)
+    for kind, subtype, offset, size, label in PARTITIONS:
+        if label == "cal" and offset + size <= flash.size:
+            partition = Partition(kind, subtype, offset, size, label, False)
+            save(flash, partition, {"module": eui, "gain_v": 1.0, "gain_a": 1.0, "phase_deg": 0.0})
