@@ -103,16 +103,11 @@ def shared_groups(choices: Iterable[str]) -> frozenset[str]:
     return frozenset(groups)
 
 
-def keys_of_type(device_type: str) -> frozenset[str]:
-    """The map's keys that a device of this type can know: the others are null."""
+@cache
+def bounds_of(device_type: str) -> Mapping[str, tuple[float, float]]:
+    """{each of the map's keys that a device of this type can know: (smallest, largest) value that is a measurement}."""
     system = "1P" if device_type == TYPES[1] else "3P"
-    return frozenset(key for key in map_keys() if system in table()[key].systems)
-
-
-def allowed(key: str, value: float) -> bool:
-    """True for a value within its bounds."""
-    lowest, highest = _LIMITS[group_of(key)]
-    return lowest <= value <= highest
+    return {key: _LIMITS[group_of(key)] for key in map_keys() if system in table()[key].systems}
 
 
 def why_left_out(measurement: Aggregate) -> str | None:
@@ -123,7 +118,7 @@ def why_left_out(measurement: Aggregate) -> str | None:
         return f"Flagged intervals are left out; this one has: {', '.join(measurement.flags)}."
     if measurement.end_ns % INTERVAL_NS or measurement.completeness < 1.0:
         return "The interval is not whole: it does not last from one 10 minutes of the clock to the next."
-    if not any(_rounded(key, measurement.values.get(key)) is not None for key in map_keys() if group_of(key) == "V"):
+    if all(value is None for value in anonymise(measurement).values.values()):
         return "Nothing of the voltage could be measured in this interval."
     return None
 
@@ -133,9 +128,9 @@ def anonymise(measurement: Aggregate, choices: Iterable[str] = ()) -> Interval:
     minutes, also of an interval under way."""
     groups = shared_groups(choices)
     device_type = TYPES[1 if measurement.system.startswith("1P") else 3]
-    known = keys_of_type(device_type)
+    bounds = bounds_of(device_type)
     values = {
-        key: _rounded(key, measurement.values.get(key)) if group_of(key) in groups and key in known else None
+        key: _rounded(key, measurement.values.get(key)) if group_of(key) in groups and key in bounds else None
         for key in map_keys()
     }
     return Interval(-(-measurement.end_ns // INTERVAL_NS) * INTERVAL_S, device_type, values)
@@ -170,7 +165,8 @@ def random_delay_s() -> float:
 
 
 def _rounded(key: str, value: float | None) -> float | int | None:
-    if value is None or not math.isfinite(value) or not allowed(key, value):
+    lowest, highest = _LIMITS[group_of(key)]
+    if value is None or not math.isfinite(value) or not lowest <= value <= highest:
         return None
     decimals = table()[key].decimals
     if decimals == 0:

@@ -45,9 +45,9 @@ class Broker:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 
-    def context(self) -> ssl.SSLContext:
-        """TLS with verification of certificate and name. BrokerError for files that can't be used."""
-        return tls_context(self.ca, self.cert, self.key)
+    def context(self) -> ssl.SSLContext | None:
+        """TLS with verification of certificate and name, None for mqtt://. BrokerError for files that can't be used."""
+        return tls_context(self.ca, self.cert, self.key) if self.tls else None
 
 
 def parse_broker(text: str, *, ca: Sequence[Path] = (), accepts_backdated: bool = False) -> Broker:

@@ -7,12 +7,12 @@ stays silent for a whole cell after one time stamp in the future. So each messag
 from __future__ import annotations
 
 import json
-import math
 import re
+from functools import cache, lru_cache
 from typing import Any, NoReturn
 
 from app.community import geohash
-from app.community.anonymise import INTERVAL_S, TYPES, Alias, Interval, allowed, keys_of_type, map_keys, place_of
+from app.community.anonymise import INTERVAL_S, TYPES, Alias, Interval, bounds_of, map_keys, place_of
 
 EARLIEST_S = 946_684_800
 """2000-01-01: no recording that is shared is older; a time before it is a clock that was never set."""
@@ -58,11 +58,13 @@ def check(payload: bytes, *, now_s: float, topic: str | None = None) -> None:
     _check_data(document["payload"]["data"], document["type"])
     _keys(document["user_data"], ("position",), "user_data")
     _check_place(document["user_data"]["position"])
+    if b"\\" in payload or payload.count(b'"') != _quotes():
+        raise MessageError("A key is there twice, or written in another way than the map's own.")
 
 
 def _parse(payload: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(payload.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
+        document = _DECODER.decode(payload.decode("utf-8"))
     except MessageError:
         raise
     except (ValueError, RecursionError):
@@ -76,11 +78,14 @@ def _refuse(constant: str) -> NoReturn:
     raise MessageError(f"{constant} is no number that JSON has.")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise MessageError("A key is there twice.")
-    return result
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+@cache
+def _quotes() -> int:
+    """Quotation marks of a message in which each key is there once and two values are words."""
+    around = ("eui", "type", "payload", "timestamp", "data", "user_data", "position", "lat", "lon")
+    return 2 * (len(around) + len(map_keys()) + 2)
 
 
 def _keys(value: Any, names: tuple[str, ...], what: str) -> None:
@@ -100,35 +105,37 @@ def _check_time(timestamp: Any, now_s: float) -> None:
 
 
 def _check_data(data: Any, device_type: str) -> None:
-    if not isinstance(data, dict) or set(data) != set(map_keys()):
+    if not isinstance(data, dict) or data.keys() != set(map_keys()):
         raise MessageError(f"The data need exactly the map's {len(map_keys())} keys.")
-    known = keys_of_type(device_type)
-    if all(value is None for value in data.values()):
-        raise MessageError("There is no value in the message.")
+    bounds = bounds_of(device_type)
+    is_empty = True
     for key, value in data.items():
         if value is None:
             continue
-        if type(value) not in (int, float) or not _is_finite(value):
-            raise MessageError(f"The value of {key} is no finite number.")
-        if key not in known:
+        is_empty = False
+        if type(value) is not float and type(value) is not int:
+            raise MessageError(f"The value of {key} is no number.")
+        if key not in bounds:
             raise MessageError(f"A device of type {device_type} can't know {key}.")
-        if not allowed(key, value):
+        lowest, highest = bounds[key]
+        if not lowest <= value <= highest:  # no NaN and no infinity either
             raise MessageError(f"The value of {key} is beyond all bounds.")
+    if is_empty:
+        raise MessageError("There is no value in the message.")
 
 
 def _check_place(position: Any) -> None:
     _keys(position, ("lat", "lon"), "position")
     latitude_deg, longitude_deg = position["lat"], position["lon"]
-    if not all(type(angle) in (int, float) and _is_finite(angle) for angle in (latitude_deg, longitude_deg)):
+    if not all(type(angle) in (int, float) for angle in (latitude_deg, longitude_deg)):
         raise MessageError("The position is no pair of numbers.")
     if not (-90 <= latitude_deg < 90 and -180 <= longitude_deg < 180):
         raise MessageError("The position is not on the globe.")
-    if position != place_of(geohash.encode(latitude_deg, longitude_deg)):
+    if position != _place(latitude_deg, longitude_deg):
         raise MessageError("The position is finer than a cell of the map.")
 
 
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond every float
-        return False
+@lru_cache
+def _place(latitude_deg: float, longitude_deg: float) -> dict[str, float]:
+    """The position of the cell that a place is in."""
+    return place_of(geohash.encode(latitude_deg, longitude_deg))

@@ -107,6 +107,7 @@ class Outbox:
         self._path = folder / FILE
         self._limit_bytes = limit_bytes
         self._now = now
+        self._safety = ""
         self._at_most_bytes: float | None = None  # of what is unsent: others only take from it
         with _explained():
             private_folder(folder)
@@ -187,11 +188,15 @@ class Outbox:
     def acknowledged(self, ids: Sequence[int]) -> None:
         """A broker has these: they are never sent again. They are in the file when this returns, safe from the end of
         the program; `settle` makes them safe from a power cut."""
-        with self._writing(settled=False):
-            sent_s = self._now()
-            self._db.executemany(
-                "UPDATE message SET sent_s = ? WHERE id = ? AND sent_s IS NULL", [(sent_s, i) for i in ids]
-            )
+        sent_s = self._now()
+        mark = "UPDATE message SET sent_s = ? WHERE id = ? AND sent_s IS NULL"
+        with _explained():
+            self._be_safe("NORMAL")
+            if len(ids) == 1:  # a transaction of its own, at a third of the cost
+                self._db.execute(mark, (sent_s, ids[0]))
+                return
+        with self._writing("NORMAL"):
+            self._db.executemany(mark, [(sent_s, number) for number in ids])
 
     def settle(self) -> None:
         """Bring all that is acknowledged onto the disk; forget the pseudonyms of days that are over and sent."""
@@ -261,10 +266,10 @@ class Outbox:
             self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
 
     @contextmanager
-    def _writing(self, *, settled: bool = True) -> Iterator[None]:
-        """A transaction; settled: on the disk at its end, else only out of the program's hands."""
+    def _writing(self, safety: str = "FULL") -> Iterator[None]:
+        """A transaction. FULL: on the disk at its end; NORMAL: out of the program's hands, which survives its end."""
         with _explained():
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if settled else 'NORMAL'}")
+            self._be_safe(safety)
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -272,6 +277,11 @@ class Outbox:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+
+    def _be_safe(self, safety: str) -> None:
+        if safety != self._safety:
+            self._db.execute(f"PRAGMA synchronous = {safety}")
+            self._safety = safety
 
     def _make_room(self, added: int) -> None:
         """Give up the oldest unsent messages until the rest fits. Sums are made only when the limit may be reached."""

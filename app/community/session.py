@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import time
@@ -32,7 +33,7 @@ class Session:
     """An MQTT connection with clean start, without a will, under a client id of its own. All of it runs in the caller's
     thread, within `loop`."""
 
-    def __init__(self, broker: Broker, password: str | None, *, mqtt5: bool) -> None:
+    def __init__(self, broker: Broker, password: str | None, context: ssl.SSLContext | None, *, mqtt5: bool) -> None:
         self._broker = broker
         self._mqtt5 = mqtt5
         self._connected = False
@@ -48,8 +49,8 @@ class Session:
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.connect_timeout = CONNECT_S
-        if broker.tls:
-            client.tls_set_context(broker.context())
+        if context is not None:
+            client.tls_set_context(context)
         if broker.user is not None:
             client.username_pw_set(broker.user, password)
         self._client = client
@@ -106,13 +107,23 @@ class Session:
             self._client.disconnect()
 
     def _step(self, timeout_s: float) -> None:
-        if self._client.socket() is None:
+        sock: Any = self._client.socket()
+        if sock is None:
             raise self._refused or self._lost()
-        code = self._client.loop(timeout_s)
+        codes = [self._wait(sock, timeout_s), self._client.loop_misc()]
         if self._refused is not None:
             raise self._refused
-        if code != mqtt.MQTT_ERR_SUCCESS and not self._acknowledged:
+        if any(code != mqtt.MQTT_ERR_SUCCESS for code in codes) and not self._acknowledged:
             raise self._lost()
+
+    def _wait(self, sock: Any, timeout_s: float) -> int:
+        """Wait for the socket alone: paho's own loop wakes a second time for each message that it has itself sent."""
+        writes = [sock] if self._client.want_write() else []
+        is_pending = self._broker.tls and sock.pending() > 0
+        readable, writable, _ = select.select([sock], writes, [], 0.0 if is_pending else timeout_s)
+        if writable and (code := self._client.loop_write()) != mqtt.MQTT_ERR_SUCCESS:
+            return int(code)
+        return int(self._client.loop_read()) if readable or is_pending else mqtt.MQTT_ERR_SUCCESS
 
     def _lost(self) -> UploadError:
         if not self._connected:

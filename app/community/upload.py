@@ -52,7 +52,8 @@ class BackOff:
 
 
 class Uploader:
-    """Empties an outbox to a broker, in the caller's thread. stopped: asked often; sending ends within 2 s of True."""
+    """Empties an outbox to a broker, in the caller's thread. stopped: asked often; sending ends within 2 s of True.
+    BrokerError for certificates that can't be used."""
 
     def __init__(
         self, outbox: Outbox, broker: Broker, password: str | None, trusted: TrustedTime, stopped: Callable[[], bool]
@@ -62,9 +63,11 @@ class Uploader:
         self._password = password
         self._trusted = trusted
         self._stopped = stopped
+        self._context = broker.context()
         self._mqtt5 = True
         self._under_way: dict[int, tuple[Waiting, float]] = {}
         self._unsure: set[int] = set()
+        self._passed: Waiting | None = None
         self._quickest_s: float | None = None
         self.progress = Progress()
 
@@ -99,7 +102,7 @@ class Uploader:
 
     def _open(self) -> Session:
         while True:
-            session = Session(self._broker, self._password, mqtt5=self._mqtt5)
+            session = Session(self._broker, self._password, self._context, mqtt5=self._mqtt5)
             try:
                 session.open()
             except OldProtocol:
@@ -127,6 +130,8 @@ class Uploader:
                 self._publish(session, ready.popleft())
             if not self._under_way:
                 return
+            if ready:
+                self._pass(ready[0])  # while the broker has the one before
             done = session.loop(_LOOK_EVERY_S)
             now_s = time.monotonic()
             if done:
@@ -144,14 +149,21 @@ class Uploader:
                 )
 
     def _publish(self, session: Session, waiting: Waiting) -> None:
-        try:
-            message.check(waiting.payload, now_s=self._trusted.now(), topic=waiting.topic)
-        except message.MessageError as wrong:
-            raise UploadError(f"A waiting message must not leave: {wrong}", permanent=True) from None
+        self._pass(waiting)
         if waiting.id in self._unsure:
             self.progress.repeated += 1
         number = session.publish(waiting.topic, waiting.payload)
         self._under_way[number] = (waiting, time.monotonic())
+
+    def _pass(self, waiting: Waiting) -> None:
+        """Check a message once."""
+        if waiting is self._passed:
+            return
+        try:
+            message.check(waiting.payload, now_s=self._trusted.now(), topic=waiting.topic)
+        except message.MessageError as wrong:
+            raise UploadError(f"A waiting message must not leave: {wrong}", permanent=True) from None
+        self._passed = waiting
 
     def _acknowledge(self, numbers: list[int], now_s: float) -> None:
         done = [self._under_way.pop(number) for number in numbers if number in self._under_way]
