@@ -50,6 +50,14 @@ def check_package(package: FirmwarePackage, target: Target, *, allow_unsigned: b
     return refusals
 
 
+def check_alone(package: FirmwarePackage) -> list[Refusal]:
+    """What speaks against a package on any module: no signature that is trusted here, or no application in it."""
+    refusals = list(_check_signature(package))
+    if package.app is None:
+        refusals.append(Refusal(Reason.NO_APP, "There is no application in it. Use a complete firmware."))
+    return refusals
+
+
 def warnings_for(package: FirmwarePackage, target: Target) -> list[str]:
     """What a person should know before going on, though nothing forbids it."""
     warnings = []

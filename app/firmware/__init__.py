@@ -1,0 +1,1 @@
+"""Firmware, as the application shows and handles it."""
