@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.clock import SampleClock
-from dsp.resample import windows_of
+from dsp.sidebands import phase_without_tones
 from dsp.stream import Segment
 
 LOWEST_HZ = 42.4
@@ -34,6 +34,13 @@ HISTORY_CYCLES = 2.5
 AHEAD_CYCLES = 0.5
 FEWEST_CYCLES = 4.0
 """Span of the phase points under which no quadratic is fitted."""
+SAME_RATE = 1e-3
+"""Chips whose rates differ by less share a kernel."""
+UNEXPLAINED_RAD = 3e-5
+"""Rms deviation of the phase from the fit above which tones beside the fundamental are looked for: four times what
+noise 80 dB below it leaves."""
+STEADY = 0.7
+"""Smallest phasor over the largest, of inputs that are looked at for tones beside: dips and steps are none."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +135,10 @@ def coarse_frequency(inputs: Sequence[PhaseInput], start_s: float, length_s: flo
 
 
 @lru_cache(maxsize=64)
-def _kernel(sixteenths: int) -> NDArray[np.float64]:
-    """Hann kernel times the conjugate carrier for a cycle of so many sixteenths of a sample: [2 half + 1, (real,
-    imaginary)], gain sqrt(2) for a cosine, so that phasors are rms.
+def _kernel(sixteenths: int, hop: int) -> tuple[NDArray[np.float64], int]:
+    """Hann kernel times the conjugate carrier for a cycle of so many sixteenths of a sample, gain sqrt(2) for a
+    cosine, so that phasors are rms; cut into blocks of `hop` samples: [hop, blocks x (real, imaginary)]. And half its
+    length.
 
     The carrier misses the momentary frequency by 1 in 2500 at most. The kernel is symmetric, so that this turns no
     phase, and moves its zeros off the harmonics by as little.
@@ -141,32 +149,64 @@ def _kernel(sixteenths: int) -> NDArray[np.float64]:
     window = 1.0 + np.cos(np.pi * offsets / (KERNEL_CYCLES * cycle))
     window *= np.sqrt(2.0) / window.sum()
     angle = 2.0 * np.pi * offsets / cycle
-    return np.stack([window * np.cos(angle), -window * np.sin(angle)], axis=1)
+    blocks = -(-offsets.size // hop)
+    kernel = np.zeros((blocks * hop, 2))
+    kernel[: offsets.size] = np.stack([window * np.cos(angle), -window * np.sin(angle)], axis=1)
+    return np.ascontiguousarray(kernel.reshape(blocks, hop, 2).transpose(1, 0, 2).reshape(hop, -1)), half
+
+
+def _hop(cycle_s: float, rate_hz: float) -> int:
+    """Samples between phasors: half a cycle, or the few more that cut a kernel into eight blocks."""
+    half = int(KERNEL_CYCLES * round(KERNEL_STEPS * cycle_s * rate_hz) / KERNEL_STEPS)
+    return max(1, -(-(2 * half + 1) // 8))
 
 
 def demodulate(
     inputs: Sequence[PhaseInput], model: PhaseModel, centres_s: NDArray[np.float64], cycle_s: float
 ) -> NDArray[np.complex128]:
-    """Complex rms phasors [channels, centres] against the model's phase. The kernel must fit inside the segments."""
-    parts = []
+    """Complex rms phasors [channels, centres] against the model's phase. The centres must be evenly spaced; each chip
+    takes the sample next to the first and goes on by whole samples. The kernel must fit inside the segments.
+
+    Every sample is multiplied once for each place it has in a kernel, and the blocks of a kernel are added up
+    afterwards: nothing is copied for kernels that overlap.
+    """
+    count = centres_s.size
+    spacing_s = float(centres_s[-1] - centres_s[0]) / max(count - 1, 1)
+    results = []
+    known_hz = 0.0
     for part in inputs:
         if not part.rows:
             continue
-        kernel = _kernel(round(KERNEL_STEPS * cycle_s * part.clock.rate_hz))
-        length = kernel.shape[0]
-        half = length // 2
-        centres = np.rint(part.clock.indices_at(centres_s)).astype(np.int64)
-        np.maximum(centres, part.segment.first + half, out=centres)
-        np.minimum(centres, part.segment.end - 1 - half, out=centres)
-        start_s = part.clock.time_s(int(centres[0])) - model.reference_s
-        tau = start_s + (centres - centres[0]) / part.clock.rate_hz
+        rate = part.clock.rate_hz
+        if abs(rate - known_hz) > SAME_RATE * rate:
+            hop = max(1, round(spacing_s * rate))
+            kernel, half = _kernel(round(KERNEL_STEPS * cycle_s * rate), hop)
+            known_hz, blocks = rate, kernel.shape[1] // 2
+        latest = part.segment.end - 1 - half - (count - 1) * hop
+        centre = max(min(round(part.clock.index_at(float(centres_s[0]))), latest), part.segment.first + half)
+        stop = min(centre - half + (count + blocks - 1) * hop, part.segment.end)
+        samples = part.segment.view(centre - half, stop)
+        laid = np.zeros((len(part.rows), (count + blocks - 1) * hop))
+        for row, source in enumerate(part.rows):
+            laid[row, : samples.shape[1]] = samples[source]
+        pieces = (laid.reshape(-1, hop) @ kernel).view(np.complex128).reshape(len(part.rows), -1, blocks)
+        down, across = pieces.strides[1], pieces.strides[2]
+        shape = (len(part.rows), count, blocks)
+        diagonal = np.lib.stride_tricks.as_strided(pieces, shape, (pieces.strides[0], down, down + across))
+        tau = part.clock.time_s(centre) - model.reference_s + np.arange(0.0, count * hop, hop) / rate
         turn = np.exp(-1j * (model.c0 + tau * (model.c1 + tau * model.c2)))
-        first, stop = int(centres[0]) - half, int(centres[-1]) + half + 1
-        samples = part.segment.view(first, stop)[list(part.rows)]
-        around = windows_of(samples, length)[:, centres - (half + first)]
-        phasors = (around.reshape(-1, length) @ kernel).view(np.complex128).reshape(samples.shape[0], -1)
-        parts.append(phasors * turn)
-    return np.concatenate(parts)
+        results.append(np.add.reduce(diagonal, axis=2) * turn)
+    return np.concatenate(results)
+
+
+def _late_s(inputs: Sequence[PhaseInput], centre_s: float) -> float:
+    """How much later than a centre the samples next to it are, on the average of all channels (s)."""
+    late = [
+        (len(part.rows), (round(index) - index) / part.clock.rate_hz)
+        for part in inputs
+        for index in [part.clock.index_at(centre_s)]
+    ]
+    return sum(rows * late_s for rows, late_s in late) / sum(rows for rows, _ in late)
 
 
 def _unwrap(phase_rad: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -189,7 +229,10 @@ def fit_phase(
     high = min(end_s + AHEAD_CYCLES * cycle_s, available_s[1] - KERNEL_CYCLES * cycle_s)
     if not high - low >= FEWEST_CYCLES * cycle_s:
         return None
-    centres = np.linspace(low, high, int(2.0 * (high - low) / cycle_s) + 1)
+    spacing_s = max(_hop(cycle_s, part.clock.rate_hz) / part.clock.rate_hz for part in inputs if part.rows)
+    count = int((high - low) / spacing_s * (1.0 + 1e-9)) + 1
+    low = high - (count - 1) * spacing_s
+    centres = np.linspace(low, high, count)
     phasors = demodulate(inputs, model, centres, cycle_s)
     size = np.abs(phasors)
     floors = np.array([floor for part in inputs for floor in part.floors])
@@ -200,14 +243,27 @@ def fit_phase(
     weight = together_size / max(float(together_size.max()), 1e-300)
 
     phase = _unwrap(np.angle(np.concatenate([together[None], phasors])))
-    middle, scale = 0.5 * (low + high), 0.5 * (high - low)
-    x = (centres - middle) / scale
+    # Where the phasors are on the average: each chip's were taken at samples next to the centres.
+    middle, scale = 0.5 * (low + high) + _late_s(inputs, low), 0.5 * (high - low)
+    x = np.linspace(-1.0, 1.0, count)
     basis = np.stack([np.ones_like(x), x, x * x])
     weighted = basis * (weight * weight)
     normal = weighted @ basis.T
     normal[np.diag_indices(3)] += 1e-9
     fits = np.linalg.solve(normal, weighted @ phase.T)  # [3, 1 + channels]
     residual = phase[0] - fits[:, 0] @ basis
+    steady = (size.min(axis=1) >= 0.2 * size.max(axis=1)) & (size.mean(axis=1) >= floors)
+    off = float(np.sqrt((weight * residual) @ (weight * residual) / (weight @ weight))) if weight.any() else np.inf
+    if off > UNEXPLAINED_RAD and weight.min() >= STEADY:
+        sound = steady & (size.min(axis=1) >= STEADY * size.max(axis=1))
+        bend = float(model.c2 * scale * scale + fits[2, 0])
+        cycles = (high - low) / cycle_s
+        apart = phase_without_tones(phasors[sound] * np.exp(-1j * (fits[:, 0] @ basis)), cycles, bend)
+        if apart is not None:
+            change, off = apart
+            share = np.square(size[sound]).sum(axis=1)
+            fits[:, 1:][:, sound] = fits[:, :1] + change
+            fits[:, 0] += change @ (share / share.sum())
 
     # The refined model: the old one, moved to `middle`, plus the fit.
     tau = middle - model.reference_s
@@ -221,10 +277,9 @@ def fit_phase(
     own = fits[1, 1:] / scale + fits[2, 1:] / scale * (x0 + x1)  # mean excess speed, rad/s
     base = 0.5 * (model.frequency_hz(start_s) + model.frequency_hz(end_s))
     frequencies = base + own / (2.0 * np.pi)
-    steady = (size.min(axis=1) >= 0.2 * size.max(axis=1)) & (size.mean(axis=1) >= floors)
     return PhaseFit(
         refined,
-        float(np.sqrt((weight * residual) @ (weight * residual) / (weight @ weight))) if weight.any() else np.inf,
+        off,
         np.where(steady, frequencies, np.nan),
         float(np.mean(weight > 0.1)),
         bool((np.mean(size >= floors[:, None], axis=1) >= 0.5).any()),

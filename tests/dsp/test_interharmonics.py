@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from dsp.analyser import Analyser, ChannelSpec, ChipSpec
+from dsp.sidebands import phase_without_tones
+from tests.benchmarks.accuracy import grouping_error, subgroups
+from tests.fakes.accuracy_case import Case, measured
 from tests.fakes.mains_signal import Chip, Tone, blocks, three_phase
 
 
@@ -40,3 +44,62 @@ def test_groups_with_one_percent_beside(rate_hz: float, frequency_hz: float, rat
                 measured = found.values[f"1{key[0]}IH{h}"]
                 base = math.sqrt(sum(c[cycles + k] ** 2 for k in (-1, 0, 1)))
                 assert measured == pytest.approx(100 * between / base, abs=3e-3)
+
+
+@pytest.mark.parametrize("rate_hz", [4000.0, 4098.0, 8000.0])
+@pytest.mark.parametrize("ratios", [(0.6,), (0.87,), (0.95,), (1.05,), (1.23,), (1.4,), (0.78, 1.31)])
+def test_tones_next_to_the_fundamental_do_not_pull_its_phase(rate_hz: float, ratios: tuple[float, ...]) -> None:
+    nominal_hz = 60.0 if ratios[0] > 1.0 else 50.0
+    case = Case(
+        nominal_hz + 0.37,
+        nominal_hz,
+        rate_hz,
+        ppm=(180.0, -150.0, 20.0),
+        skew_us=(0.0, 130.0, 250.0),
+        seed=round(100 * ratios[0]),
+        interharmonics=ratios,
+        whole_us=False,
+    )
+    windows = measured(case)
+    assert len(windows) >= 3
+    for found in windows:
+        assert grouping_error(case, found.orders, subgroups(case, found.start_s)).size <= 10.0
+        for key in ("Fqai", "Fq1i", "Fq2i", "Fq3i"):
+            assert found.values[key] == pytest.approx(case.frequency_hz, abs=5e-4)
+
+
+def sequence(
+    size: Callable[[np.ndarray], np.ndarray], phase_rad: Callable[[np.ndarray], np.ndarray], tones: tuple = ()
+) -> np.ndarray:
+    """[1, 27] phasors at x from -1 to 1 that cover 13 cycles; tones: (rate in cycles per cycle, size)."""
+    x = np.linspace(-1.0, 1.0, 27)
+    values = size(x) * np.exp(1j * phase_rad(x))
+    for rate, share in tones:
+        values = values + share * np.exp(1j * (np.pi * 13.0 * rate * x + 1.0))
+    return values[None]
+
+
+def test_a_phase_is_found_apart_from_tones() -> None:
+    for tones in [((0.05, 0.01),), ((-0.3, 0.003),), ((-0.2, 0.01), (0.33, 0.005)), ((0.1, 0.02), (0.3, 0.02))]:
+        found = phase_without_tones(
+            sequence(lambda x: 1.0 + 1e-3 * x, lambda x: 2e-3 * x - 1e-3 * x * x, tones), 13.0, 0.0
+        )
+        assert found is not None
+        phase, rest = found
+        assert phase[1, 0] == pytest.approx(2e-3, abs=3e-5)
+        assert phase[2, 0] == pytest.approx(-1e-3, abs=3e-5)
+        assert rest < 3e-5
+
+
+def test_what_is_no_tone_is_left_in_the_phase() -> None:
+    rng = np.random.default_rng(3)
+    swings = [
+        sequence(np.ones_like, lambda x: 0.15 * np.sin(3.5 * x)),
+        sequence(np.ones_like, lambda x: 0.01 * np.sin(11.0 * x + 1.0)),
+        sequence(lambda x: 1.0 + 0.01 * np.cos(11.0 * x), lambda x: 0.01 * np.sin(9.0 * x)),
+        sequence(lambda x: 1.0 - 0.1 * (x > 0.1), lambda x: 0.3 * (x > 0.1)),
+        sequence(np.ones_like, lambda x: np.abs(x) * x),
+        sequence(np.ones_like, np.zeros_like) + 1e-3 * (rng.standard_normal((1, 27)) + 1j * rng.standard_normal(27)),
+    ]
+    for phasors in swings:
+        assert phase_without_tones(phasors, 13.0, 0.0) is None
