@@ -13,14 +13,15 @@ NEEDED = {
     *("overview", "live", "harmonics", "phasors", "trends", "events", "modules", "firmware", "map", "settings"),
     *("status-ok", "status-warn", "status-bad", "status-info", "status-waiting", "status-running"),
     *("usb", "run", "single", "stop", "help", "chevron-down", "logo"),
+    *("search", "lock", "shield", "arrow-right", "rs485", "wifi", "plus", "minus", "house", "street", "copy", "close"),
 }
 
 
 def test_the_set_is_complete() -> None:
-    assert set(icons.names()) == NEEDED
+    assert set(icons.names()) >= NEEDED
 
 
-@pytest.mark.parametrize("name", sorted(NEEDED))
+@pytest.mark.parametrize("name", icons.names())
 def test_every_icon_is_a_20_px_drawing_in_the_callers_colour(name: str) -> None:
     source = icons.svg(name)
     root = ET.fromstring(source)
