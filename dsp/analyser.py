@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,10 @@ from dsp.channels import ChannelSpec, ChipSpec
 from dsp.energy import EnergyMeter
 from dsp.intake import Intake
 from dsp.measurement import Band, Measurement
-from dsp.observers import Observer, WindowData
-from dsp.quantities import Quantities, QuantityTable
+from dsp.observers import Observer, Source, WindowData
+from dsp.quantities import Quantities, table_for
 from dsp.short_record import short_window
-from dsp.spectrum import FrontEnd, spectrum_of
+from dsp.spectrum import FrontEnd, Spectrum, spectrum_of
 from dsp.supply_terms import SupplyTerms
 from dsp.waveform import Waveform, limits_of, points_for, take_waveform
 from dsp.windows import Lost, Window, WindowMaker
@@ -28,6 +29,8 @@ from resources.systems import WiringSystem, phases_of
 __all__ = ["Analyser", "ChannelSpec", "ChipSpec"]
 
 NO_BAND = Band(0, 0, 0)
+MOST_TOGETHER = 16
+"""Windows that are measured in one go: what they need stays in the processor's cache."""
 
 
 class Analyser:
@@ -73,7 +76,7 @@ class Analyser:
         rows = {channel.key: row for row, channel in enumerate(self._channels)}
         self._terms = SupplyTerms(rows, [str(p) for p in phases_of(system)], nominal_voltage_v, signalling_hz)
         frequencies = ("Fqai", *(f"Fq{p}i" for p in phases_of(system)))
-        self._table = QuantityTable(
+        self._table = table_for(
             system,
             self._channels,
             demand_current_a=demand_current_a,
@@ -112,10 +115,7 @@ class Analyser:
 
     def pull(self) -> list[Measurement]:
         """All windows that are complete, oldest first. Call it after every few blocks: a chip keeps 5 s at most."""
-        if not (self._left_over or self._intake.due(self._windows.needed_s)):
-            return []
-        self._intake.join()
-        return self._drain(final=False)
+        return pull_together([self])[0]
 
     def finish(self) -> list[Measurement]:
         """End of a record: the windows that remain.
@@ -126,7 +126,7 @@ class Analyser:
         self._intake.join()
         for stream in self._windows.streams:
             stream.flush()
-        results = self._drain(final=True)
+        results = _drain([self], final=True)[0]
         gap = self._windows.open_gap()
         if gap is not None:
             results.append(self._gap(gap))
@@ -134,7 +134,8 @@ class Analyser:
         if not self._measured and rest is not None:
             with np.errstate(all="ignore"):
                 window = short_window(self._windows.streams, self._channels, rest, self._windows.cycles_for)
-                results.append(self._measure(window, "record", ("short",)))
+                taken = self._take(window, "record", ("short",))
+                results.append(self._give(taken, _quantities([taken]).get(id(taken))))
         return results
 
     def restart(self) -> None:
@@ -149,17 +150,24 @@ class Analyser:
         self._intake.clear()
         self._counted_s = -math.inf
 
-    def _drain(self, *, final: bool) -> list[Measurement]:
-        results, self._left_over = self._left_over, []
+    def _begin_pull(self) -> bool:
+        """Bring blocks that wait into the streams; False where nothing can come of it yet."""
+        if not (self._left_over or self._intake.due(self._windows.needed_s)):
+            return False
+        self._intake.join()
         self._intake.looked()
-        with np.errstate(all="ignore"):
-            while (interval := self._windows.next(final=final)) is not None:
-                if isinstance(interval, Lost):
-                    results.append(self._gap(interval))
-                else:
-                    results.append(self._measure(interval, "10/12-cycle", ()))
-                    self._measured = True
-        return results
+        return True
+
+    def _next_intervals(self, *, final: bool) -> list[_Taken | Lost]:
+        """The next windows, MOST_TOGETHER at most, with their spectra, and gaps; in order."""
+        found: list[_Taken | Lost] = []
+        while len(found) < MOST_TOGETHER and (interval := self._windows.next(final=final)) is not None:
+            if isinstance(interval, Lost):
+                found.append(interval)
+            else:
+                self._measured = True
+                found.append(self._take(interval, "10/12-cycle", ()))
+        return found
 
     def _gap(self, lost: Lost) -> Measurement:
         for observer in self._observers:
@@ -177,31 +185,46 @@ class Analyser:
             samples_lost=lost.samples,
         )
 
-    def _measure(self, window: Window, kind: str, flags: tuple[str, ...]) -> Measurement:
+    def _take(self, window: Window, kind: str, flags: tuple[str, ...]) -> _Taken:
+        """Waveform and spectrum of a window, while its samples are there."""
+        streams = self._windows.streams
+        sources = [(stream.segments[0], stream.segments[0].first, stream.clock) for stream in streams]
+        if window.model is None and "short" in flags:
+            return _Taken(self, window, kind, flags, sources, None, None)
+        parts = np.arange(self._points + 1) / self._points
         duration = window.end_s - window.start_s
-        locked = window.model is not None
+        if window.model is None:
+            instants = window.start_s + duration * parts
+        else:
+            instants = window.model.times_after(window.start_s, window.cycles * parts)
+        mean_hz = max(window.cycles, 1) / duration
+        waveform = take_waveform(streams, self._limits, instants, window.end_s, mean_hz)
+        spectrum = spectrum_of(waveform, self._front_end, duration, window.cycles if window.model is not None else 0)
+        return _Taken(self, window, kind, flags, sources, waveform, spectrum)
+
+    def _give(self, taken: _Taken, found: Quantities | None) -> Measurement:
+        """The measurement of a window; observers are told."""
+        window, flags = taken.window, taken.flags
         values: Mapping[str, float | None] = {}
-        band, found, clipped = NO_BAND, None, 0
-        if locked or "short" not in flags:
-            waveform = self._take(window)
-            spectrum = spectrum_of(waveform, self._front_end, duration, window.cycles if locked else 0)
-            found = self._table.measure(spectrum)
-            band = spectrum.band
+        band, clipped = NO_BAND, 0
+        if taken.waveform is not None and taken.spectrum is not None and found is not None:
+            band = taken.spectrum.band
             self._energy.add(found.powers, window.end_s - max(window.start_s, self._counted_s))
             self._counted_s = window.end_s
-            terms = self._terms.numbers(found.values, spectrum)
+            terms = self._terms.numbers(found.values, taken.spectrum)
             found.further[:] = (*self._frequencies(window), *self._energy.numbers, *terms)
             values = found.values
-            clipped = waveform.clipped
-            flags += self._flags(window, waveform, found)
+            clipped = taken.waveform.clipped
+            flags += self._flags(window, taken.waveform, found)
         else:
             flags += ("no-fundamental",)
+        utc = self._intake.utc
         measurement = Measurement(
-            end_ns=self._intake.utc.utc_ns(window.end_s),
+            end_ns=utc.utc_ns(window.end_s),
             start_s=self._intake.clock_s(window.start_s),
             end_s=self._intake.clock_s(window.end_s),
             system=self.system,
-            window=kind,
+            window=taken.kind,
             flags=flags,
             band=band,
             values=values,
@@ -212,21 +235,10 @@ class Analyser:
             samples_clipped=clipped,
         )
         if self._observers:
-            data = WindowData(
-                window, measurement, self._channels, self._places, self._windows.streams, self._intake.utc
-            )
+            data = WindowData(window, measurement, self._channels, self._places, taken.sources, utc)
             for observer in self._observers:
                 observer.on_window(data)
         return measurement
-
-    def _take(self, window: Window) -> Waveform:
-        parts = np.arange(self._points + 1) / self._points
-        if window.model is None:
-            instants = window.start_s + (window.end_s - window.start_s) * parts
-        else:
-            instants = window.model.times_after(window.start_s, window.cycles * parts)
-        mean_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
-        return take_waveform(self._windows.streams, self._limits, instants, window.end_s, mean_hz)
 
     def _frequencies(self, window: Window) -> list[float]:
         """Fqai and Fqpi of each phase, by its voltage, else its current; NaN where there is none."""
@@ -259,3 +271,62 @@ class Analyser:
         if all(clock.exact for clock in clocks):
             return None
         return clocks[0].ppm, max(clock.uncertainty_ppm for clock in clocks)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A window on its way to a measurement. sources: segment, first index and clock of every chip. waveform, spectrum:
+    None where nothing can be measured."""
+
+    analyser: Analyser
+    window: Window
+    kind: str
+    flags: tuple[str, ...]
+    sources: list[Source]
+    waveform: Waveform | None
+    spectrum: Spectrum | None
+
+
+def pull_together(analysers: Sequence[Analyser]) -> list[list[Measurement]]:
+    """`pull` of several analysers: windows of the same kind of module are measured in one go, which costs less."""
+    ready = [analyser for analyser in analysers if analyser._begin_pull()]
+    results = dict(zip(map(id, ready), _drain(ready, final=False), strict=True))
+    return [results.get(id(analyser), []) for analyser in analysers]
+
+
+def _drain(analysers: Sequence[Analyser], *, final: bool) -> list[list[Measurement]]:
+    """All that is complete, by analyser."""
+    results = []
+    for analyser in analysers:
+        results.append(analyser._left_over)
+        analyser._left_over = []
+    going = list(range(len(analysers)))
+    with np.errstate(all="ignore"):
+        while going:
+            intervals = [analysers[i]._next_intervals(final=final) for i in going]
+            found = _quantities([taken for series in intervals for taken in series if isinstance(taken, _Taken)])
+            for i, series in zip(going, intervals, strict=True):
+                for taken in series:
+                    if isinstance(taken, Lost):
+                        results[i].append(analysers[i]._gap(taken))
+                    else:
+                        results[i].append(analysers[i]._give(taken, found.get(id(taken))))
+            going = [i for i, series in zip(going, intervals, strict=True) if len(series) >= MOST_TOGETHER]
+    return results
+
+
+def _quantities(windows: Sequence[_Taken]) -> dict[int, Quantities]:
+    """{id of a window: what is measured in it}: those of one table, number of lines and band together."""
+    alike: dict[tuple[object, ...], list[_Taken]] = {}
+    for taken in windows:
+        spectrum = taken.spectrum
+        if spectrum is not None:
+            key = (id(taken.analyser._table), spectrum.cycles, spectrum.in_band, spectrum.band)
+            alike.setdefault(key, []).append(taken)
+    found: dict[int, Quantities] = {}
+    for group in alike.values():
+        for start in range(0, len(group), MOST_TOGETHER):
+            part = group[start : start + MOST_TOGETHER]
+            measured = part[0].analyser._table.measure_all([t.spectrum for t in part if t.spectrum is not None])
+            found.update(zip(map(id, part), measured, strict=True))
+    return found

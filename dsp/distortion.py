@@ -47,13 +47,13 @@ def k_factor(harmonics: NDArray[np.float64], last: int) -> NDArray[np.float64]:
 
 
 def crest_factor(lines: NDArray[np.complex128], rms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Peak over rms [channels], from complex rms lines [channels, lines], index 0 direct current; the wave is looked at
-    in more than twice as many points as there are lines."""
-    points = 1 << (2 * lines.shape[1]).bit_length()
-    wave = np.fft.irfft(lines.astype(np.complex64), n=points, axis=1)  # 1e-6 of the peak is plenty, at half the time
+    """Peak over rms [...], from complex rms lines [..., lines], index 0 direct current; the wave is looked at in more
+    than twice as many points as there are lines."""
+    points = 1 << (2 * lines.shape[-1]).bit_length()
+    wave = np.fft.irfft(lines.astype(np.complex64), n=points, axis=-1)  # 1e-6 of the peak is plenty, at half the time
     scale = points / np.sqrt(2.0)
-    direct = lines[:, 0].real * (1.0 - np.sqrt(0.5))  # what scaling by the amplitude of a cosine leaves out
-    peak = np.maximum(scale * wave.max(axis=1) + direct, -(scale * wave.min(axis=1) + direct))
+    direct = lines[..., 0].real * (1.0 - np.sqrt(0.5))  # what scaling by the amplitude of a cosine leaves out
+    peak = np.maximum(scale * wave.max(axis=-1) + direct, -(scale * wave.min(axis=-1) + direct))
     return np.asarray(peak / rms)
 
 

@@ -23,8 +23,8 @@ FEWEST_CYCLES = 10
 
 
 @lru_cache(maxsize=32)
-def _weights(grouping: Grouping, cycles: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights [cycles] of the squares at Nh + k and at N(h - 1) + k, k = 0..N - 1."""
+def _weights(grouping: Grouping, cycles: int) -> NDArray[np.float64]:
+    """Weights [cycles, 2] of the squares at Nh + k and at N(h - 1) + k, k = 0..N - 1."""
     ahead, behind = np.zeros(cycles), np.zeros(cycles)
     if grouping == "interharmonic subgroup":
         ahead[2 : cycles - 1] = 1.0
@@ -38,30 +38,30 @@ def _weights(grouping: Grouping, cycles: int) -> tuple[NDArray[np.float64], NDAr
             k = np.arange(1, cycles)
             ahead[1:] = np.where(2 * k < cycles, 1.0, np.where(2 * k == cycles, 0.5, 0.0))
             behind[1:] = ahead[:0:-1]
-    return ahead, behind
+    return np.stack([ahead, behind], axis=1)
 
 
 def squares_of(lines: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Squares [channels, lines] of complex rms lines."""
+    """Squares [..., lines] of complex rms lines."""
     return np.asarray(lines.real**2 + lines.imag**2)
 
 
 class Orders:
     """Squares of the lines of all channels, in rows of one order each, from which groupings of any kind follow.
 
-    squares: float64 [channels, lines], index = line. count: number of lines within the band; one more line may follow
-    and counts for the subgroup of the last order. last: the last harmonic order in the band.
+    squares: float64 [..., lines], index = line. count: number of lines within the band; one more line may follow and
+    counts for the subgroup of the last order. last: the last harmonic order in the band.
     """
 
     def __init__(self, squares: NDArray[np.float64], cycles: int, count: int, last: int) -> None:
-        self.channels = squares.shape[0]
+        self._shape = squares.shape[:-1]
         self.cycles = cycles
         self.last = min(last, ORDERS) if cycles else 0
         self._count = count
         if cycles:
-            padded = np.zeros((self.channels, (ORDERS + 1) * cycles))
-            used = min(squares.shape[1], padded.shape[1])
-            padded[:, :used] = squares[:, :used]
+            padded = np.zeros((*self._shape, (ORDERS + 1) * cycles))
+            used = min(squares.shape[-1], padded.shape[-1])
+            padded[..., :used] = squares[..., :used]
             self._rows = padded.reshape(-1, cycles)
 
     def last_of(self, grouping: Grouping) -> int:
@@ -77,21 +77,20 @@ class Orders:
         return min(ORDERS, (self._count - 1 - top) // self.cycles)
 
     def squares(self, grouping: Grouping) -> NDArray[np.float64]:
-        """Squares [channels, last_of(grouping) + 1], index = order; order 0 of harmonics is direct current alone."""
+        """Squares [..., last_of(grouping) + 1], index = order; order 0 of harmonics is direct current alone."""
         last = self.last_of(grouping)
         if last < 0:
-            return np.zeros((self.channels, 0))
-        ahead, behind = _weights(grouping, self.cycles)
-        shape = (self.channels, ORDERS + 1)
-        result = (self._rows @ ahead).reshape(shape)
-        if behind.any():
-            result[:, 1:] += (self._rows @ behind).reshape(shape)[:, :-1]
-            result[:, 0] = self._rows[:: ORDERS + 1, 0]
-        return result[:, : last + 1]
+            return np.zeros((*self._shape, 0))
+        sums = (self._rows @ _weights(grouping, self.cycles)).reshape(*self._shape, ORDERS + 1, 2)
+        result = sums[..., 0]
+        if not grouping.startswith("interharmonic"):
+            result[..., 1:] += sums[..., :-1, 1]
+            result[..., 0] = self._rows[:: ORDERS + 1, 0].reshape(self._shape)
+        return result[..., : last + 1]
 
     def rms(self, grouping: Grouping) -> NDArray[np.float64]:
-        """Rms [channels, ORDERS + 1], index = order; NaN beyond the band."""
-        result = np.full((self.channels, ORDERS + 1), np.nan)
+        """Rms [..., ORDERS + 1], index = order; NaN beyond the band."""
+        result = np.full((*self._shape, ORDERS + 1), np.nan)
         found = self.squares(grouping)
-        np.sqrt(found, out=result[:, : found.shape[1]])
+        np.sqrt(found, out=result[..., : found.shape[-1]])
         return result

@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.channels import ChannelSpec
+from dsp.clock import SampleClock
 from dsp.measurement import Measurement
 from dsp.response import transfer
-from dsp.stream import ChipStream
+from dsp.stream import Segment
 from dsp.utc import UtcMap
 from dsp.windows import Window
+
+Source = tuple[Segment, int, SampleClock]
+"""Samples of a chip: an unbroken segment, the first index that counts, and the chip's clock."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,14 @@ class WindowData:
         measurement: Measurement,
         channels: tuple[ChannelSpec, ...],
         places: Mapping[str, tuple[int, int]],
-        streams: Sequence[ChipStream],
+        sources: Sequence[Source],
         utc: UtcMap,
     ) -> None:
         self.window = window
         self.measurement = measurement
         self.channels = channels
         self._places = places
-        self._streams = streams
+        self._sources = sources
         self._utc = utc
 
     def utc_ns_of(self, time_s: float) -> int:
@@ -62,7 +66,8 @@ class WindowData:
 
     def gain_at(self, key: str, frequency_hz: float) -> complex:
         """Response of a front end, samples over terminals. Raises KeyError for a channel that is not there."""
-        response = self.channels[self._number(key)].response
+        place = self._places[key]
+        response = next(c.response for c in self.channels if self._places[c.key] == place)
         return complex(transfer(response, np.array([frequency_hz]))[0]) if response else 1.0 + 0.0j
 
     def samples(self, key: str, start_s: float, end_s: float) -> RawSamples:
@@ -71,15 +76,10 @@ class WindowData:
 
         Raises KeyError for a channel that is not there."""
         chip, row = self._places[key]
-        stream = self._streams[chip]
-        segment, clock = stream.segments[0], stream.clock
-        first = min(max(math.floor(clock.index_at(start_s)), segment.first), segment.end)
+        segment, earliest, clock = self._sources[chip]
+        first = min(max(math.floor(clock.index_at(start_s)), earliest), segment.end)
         stop = max(min(math.ceil(clock.index_at(end_s)) + 1, segment.end), first)
         return RawSamples(segment.view(first, stop)[row], clock.time_s(first), clock.rate_hz, first)
-
-    def _number(self, key: str) -> int:
-        chip, row = self._places[key]
-        return row + sum(stream.channels for stream in self._streams[:chip])
 
 
 class Observer(Protocol):

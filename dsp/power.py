@@ -24,7 +24,7 @@ def _rest(whole: Floats, part: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class PhasePowers:
-    """Powers of single phases (IEEE 1459-2010, 3.1.2), each an array [phases].
+    """Powers of single phases (IEEE 1459-2010, 3.1.2), each an array [..., phases].
 
     v, i: rms, V and A. v1, i1: phasors of the fundamental. p: active power, W.
     """
@@ -127,21 +127,22 @@ def phase_powers(voltages: Phasors, currents: Phasors, order_1: int) -> PhasePow
     )
 
 
-def effective_voltage(phase_v: Floats, line_v: Floats, four_wires: bool, xi: float = 1.0) -> float:
-    """Ve (IEEE 1459-2010, 3.2.2.8), V: of the rms values [3] against neutral and between lines.
+def effective_voltage(phase_v: Floats, line_v: Floats, four_wires: bool, xi: float = 1.0) -> Floats:
+    """Ve (IEEE 1459-2010, 3.2.2.8), V: of the rms values [..., 3] against neutral and between lines.
 
     xi: power of the loads in delta over that of those in star, for four wires. Three wires need line_v only."""
-    squares = float(line_v @ line_v)
+    squares = np.einsum("...p,...p->...", line_v, line_v)
     if not four_wires:
-        return float(np.sqrt(squares / 9.0))
-    return float(np.sqrt((3.0 * float(phase_v @ phase_v) + xi * squares) / (9.0 * (1.0 + xi))))
+        return np.asarray(np.sqrt(squares / 9.0))
+    star = 3.0 * np.einsum("...p,...p->...", phase_v, phase_v)
+    return np.asarray(np.sqrt((star + xi * squares) / (9.0 * (1.0 + xi))))
 
 
-def effective_current(phase_a: Floats, neutral_a: float | None, rho: float = 1.0) -> float:
-    """Ie (IEEE 1459-2010, 3.2.2.8), A: of the rms values [3]; neutral_a None: three wires. rho: resistance of the
-    neutral over that of a line."""
-    neutral = 0.0 if neutral_a is None else rho * neutral_a * neutral_a
-    return float(np.sqrt((float(phase_a @ phase_a) + neutral) / 3.0))
+def effective_current(phase_a: Floats, neutral_a: Floats | float | None, rho: float = 1.0) -> Floats:
+    """Ie (IEEE 1459-2010, 3.2.2.8), A: of the rms values [..., 3]; neutral_a [...], None: three wires. rho: resistance
+    of the neutral over that of a line."""
+    squares = np.einsum("...p,...p->...", phase_a, phase_a)
+    return np.asarray(np.sqrt((squares if neutral_a is None else squares + rho * neutral_a * neutral_a) / 3.0))
 
 
 @dataclass(frozen=True)
@@ -265,10 +266,10 @@ def effective_powers(
     in_rms = None if neutral is None else float(np.linalg.norm(neutral))
     in_1 = None if neutral is None else abs(complex(neutral[order_1]))
     return EffectivePowers(
-        effective_voltage(phases.v, line, four, xi),
-        effective_current(phases.i, in_rms, rho),
-        effective_voltage(np.abs(phases.v1), line_1, four, xi),
-        effective_current(np.abs(phases.i1), in_1, rho),
+        float(effective_voltage(phases.v, line, four, xi)),
+        float(effective_current(phases.i, in_rms, rho)),
+        float(effective_voltage(np.abs(phases.v1), line_1, four, xi)),
+        float(effective_current(np.abs(phases.i1), in_1, rho)),
         phases,
         complex(symmetrical_components(phases.v1)[0]),
         complex(symmetrical_components(phases.i1)[0]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +56,29 @@ def _degrees(phasors: NDArray[np.complex128]) -> Floats:
     return angles
 
 
-def _real_parts(spectrum: Spectrum) -> Floats:
-    """Real and imaginary parts [channels, 2 lines] of the lines in the band, in turn."""
-    return spectrum.lines.view(np.float64)[:, : 2 * spectrum.in_band]
+class _Windows:
+    """Lines of several windows of equal cycles and band, and what many quantities need of them.
+
+    lines, measured: [windows, channels, lines]; squares: of the lines; lit, rms: [windows, channels]; fundamental:
+    its phasors [windows, channels], NaN without one.
+    """
+
+    def __init__(self, spectra: Sequence[Spectrum], floors: Floats) -> None:
+        one = spectra[0]
+        self.cycles, self.in_band, self.band = one.cycles, one.in_band, one.band
+        self.lines = np.stack([spectrum.lines for spectrum in spectra])
+        self.measured = np.stack([spectrum.measured for spectrum in spectra])
+        self.squares = squares_of(self.lines)
+        self.lit = lit_channels(self.squares, self.measured, self.cycles, floors)
+        self.rms: Floats = np.sqrt(self.squares[..., : self.in_band].sum(axis=-1))
+        if self.cycles and self.band.indicative_to:
+            self.fundamental = self.lines[..., self.cycles]
+        else:
+            self.fundamental = np.full(self.rms.shape, complex(math.nan, math.nan))
+
+    def real_parts(self, rows: NDArray[np.intp]) -> Floats:
+        """Real and imaginary parts [windows, rows, 2 lines] of the lines in the band, in turn."""
+        return self.lines.view(np.float64)[:, rows, : 2 * self.in_band]
 
 
 class QuantityTable:
@@ -148,129 +169,118 @@ class QuantityTable:
 
     def measure(self, spectrum: Spectrum) -> Quantities:
         """Everything that one window gives, but the further keys."""
-        numbers = self._layout.empty()
+        return self.measure_all([spectrum])[0]
+
+    def measure_all(self, spectra: Sequence[Spectrum]) -> list[Quantities]:
+        """The same of several windows, which must have the same cycles, lines and band; at a fraction of the cost."""
+        numbers = np.full((len(spectra), len(self._layout.place)), np.nan)
         with np.errstate(all="ignore"):
-            squares = squares_of(spectrum.lines)
-            lit = lit_channels(spectrum, squares, self._floors)
-            rms = np.sqrt(squares[:, : spectrum.in_band].sum(axis=1))
-            orders = Orders(squares, spectrum.cycles, spectrum.in_band, spectrum.band.indicative_to)
+            taken = _Windows(spectra, self._floors)
+            orders = Orders(taken.squares, taken.cycles, taken.in_band, taken.band.indicative_to)
             subgroups = orders.rms("subgroup")
-            passed = spectrum.measured[:, : orders.last * spectrum.cycles + 1 : spectrum.cycles or 1]
-            subgroups[:, : passed.shape[1]][~passed] = np.nan
-            numbers[self._rms_at] = rms[self._all_rows]
-            self._distortion(numbers, spectrum, rms, lit, subgroups)
-            turn = self._reference_turn(spectrum, lit)
-            self._orders(numbers, spectrum, orders, subgroups, lit, turn)
-            powers = self._powers(numbers, spectrum, rms, lit)
-            self._three_phases(numbers, spectrum, rms, lit)
-        numbers[np.isinf(numbers)] = np.nan  # a ratio to nothing
-        fundamental = (self._fundamental(spectrum) * turn).tolist()
-        known = lit.tolist() if np.isfinite(turn) else [False] * lit.size
-        return Quantities(
-            Values(self._layout.place, numbers),
-            {key: subgroups[i] for key, i in self.row.items()},
-            {key: fundamental[i] for key, i in self.row.items() if known[i]},
-            lit,
-            powers,
-            numbers[self._further],
-        )
+            passed = taken.measured[..., : orders.last * taken.cycles + 1 : taken.cycles or 1]
+            subgroups[..., : passed.shape[-1]][~passed] = np.nan
+            numbers[:, self._rms_at] = taken.rms[:, self._all_rows]
+            self._distortion(numbers, taken, subgroups)
+            turn = self._reference_turn(taken)
+            self._orders(numbers, taken, orders, subgroups, turn)
+            powers = self._powers(numbers, taken)
+            self._three_phases(numbers, taken)
+            numbers[np.isinf(numbers)] = np.nan  # a ratio to nothing
+            known = taken.lit & np.isfinite(turn)[:, None]
+            fundamental = (taken.fundamental * turn[:, None]).tolist()
+        return [
+            Quantities(
+                Values(self._layout.place, own),
+                {key: subgroups[number, i] for key, i in self.row.items()},
+                {key: fundamental[number][i] for key, i in self.row.items() if known[number, i]},
+                taken.lit[number],
+                powers[number],
+                own[self._further],
+            )
+            for number, own in enumerate(numbers)
+        ]
 
-    def _fundamental(self, spectrum: Spectrum) -> NDArray[np.complex128]:
-        """Phasors [channels] of the fundamental; NaN without one."""
-        if spectrum.cycles and spectrum.band.indicative_to:
-            return spectrum.lines[:, spectrum.cycles]
-        return np.full(spectrum.lines.shape[0], complex(math.nan, math.nan))
+    def _reference_turn(self, taken: _Windows) -> NDArray[np.complex128]:
+        """Unit factors [windows] that bring V1 (else the first channel with a fundamental) to angle 0; NaN without."""
+        lit = taken.lit[:, self._all_rows]
+        number = np.arange(lit.shape[0])
+        reference = lit.argmax(axis=1)
+        phasors = taken.fundamental[number, self._all_rows[reference]]
+        turn = phasors.conj() / np.abs(phasors)
+        turn[~lit[number, reference]] = complex(math.nan, math.nan)
+        return np.asarray(turn)
 
-    def _reference_turn(self, spectrum: Spectrum, lit: NDArray[np.bool_]) -> complex:
-        """Unit factor that brings V1 (else the first channel with a fundamental) to angle 0; NaN without one."""
-        for i in self.row.values():
-            if lit[i]:
-                phasor = complex(spectrum.lines[i, spectrum.cycles])
-                return phasor.conjugate() / abs(phasor)
-        return complex(math.nan, math.nan)
-
-    def _distortion(
-        self, numbers: Floats, spectrum: Spectrum, rms: Floats, lit: NDArray[np.bool_], subgroups: Floats
-    ) -> None:
+    def _distortion(self, numbers: Floats, taken: _Windows, subgroups: Floats) -> None:
         """By subgroups, to the order band.thd_to; the direct current where the front end passes it."""
-        last, lines = spectrum.band.thd_to, self._line_rows
-        dark = np.where(lit, 0.0, np.nan)
-        numbers[self._thd_at] = (thd_pct(subgroups, last) + dark)[self._all_rows]
-        numbers[self._crest_at] = (crest_factor(spectrum.lines[:, : spectrum.in_band], rms) + dark)[lines]
-        numbers[self._pwhd_at] = (pwhd_pct(subgroups, last) + dark)[lines]
-        numbers[self._direct_at] = np.where(spectrum.measured[lines, 0], spectrum.lines[lines, 0].real, np.nan)
-        currents = self._current_rows
-        numbers[self._k_at] = (k_factor(subgroups, last) + dark)[currents]
+        last, lines, currents = taken.band.thd_to, self._line_rows, self._current_rows
+        dark = np.where(taken.lit, 0.0, np.nan)
+        numbers[:, self._thd_at] = (thd_pct(subgroups, last) + dark)[:, self._all_rows]
+        crest = crest_factor(taken.lines[:, lines, : taken.in_band], taken.rms[:, lines])
+        numbers[:, self._crest_at] = crest + dark[:, lines]
+        numbers[:, self._pwhd_at] = (pwhd_pct(subgroups, last) + dark)[:, lines]
+        direct = np.where(taken.measured[..., 0], taken.lines[..., 0].real, np.nan)
+        numbers[:, self._direct_at] = direct[:, lines]
+        numbers[:, self._k_at] = (k_factor(subgroups, last) + dark)[:, currents]
         if self._demand_a is not None:
-            numbers[self._tdd_at] = (tdd_pct(subgroups, self._demand_a, last) + dark)[currents]
+            numbers[:, self._tdd_at] = (tdd_pct(subgroups, self._demand_a, last) + dark)[:, currents]
 
     def _orders(
-        self,
-        numbers: Floats,
-        spectrum: Spectrum,
-        orders: Orders,
-        subgroups: Floats,
-        lit: NDArray[np.bool_],
-        turn: complex,
+        self, numbers: Floats, taken: _Windows, orders: Orders, subgroups: Floats, turn: NDArray[np.complex128]
     ) -> None:
         """Harmonic and interharmonic subgroups in % of the channel's fundamental subgroup; angles as angle(X_h)
         - h angle(V1_1), so that they do not depend on where the window starts; active power of each harmonic (W)."""
-        last, lines = orders.last, self._line_rows
+        last, lines, windows = orders.last, self._line_rows, numbers.shape[0]
         if not last:
             return
-        scale = np.where(lit, 100.0 / subgroups[:, 1], np.nan)[:, None]
-        percent = subgroups * scale
-        numbers[self._order_at].reshape(-1, ORDERS)[:] = percent[self._all_rows, 1:]
+        scale = np.where(taken.lit, 100.0 / subgroups[..., 1], np.nan)[..., None]
+        numbers[:, self._order_at] = (subgroups * scale)[:, self._all_rows, 1:].reshape(windows, -1)
         between = orders.rms("interharmonic subgroup") * scale
-        numbers[self._between_at].reshape(-1, ORDERS)[:] = between[lines, 1:]
+        numbers[:, self._between_at] = between[:, lines, 1:].reshape(windows, -1)
 
-        at = slice(spectrum.cycles, last * spectrum.cycles + 1, spectrum.cycles)
-        harmonics = np.where(spectrum.measured[:, at], spectrum.lines[:, at], np.nan)
-        own = harmonics[lines]
+        at = slice(taken.cycles, last * taken.cycles + 1, taken.cycles)
+        harmonics = np.where(taken.measured[..., at], taken.lines[..., at], np.nan)
+        own = harmonics[:, lines]
         size = np.abs(own)
-        floors = np.where(np.isnan(self._angle_floors), ANGLE_SHARE * size[:, 0], self._angle_floors)
-        angles = _degrees(own * turn ** _H[:last])
-        angles[~((size >= floors[:, None]) & lit[lines, None])] = np.nan
-        numbers[self._angle_at].reshape(-1, ORDERS)[:, :last] = angles
+        floors = np.where(np.isnan(self._angle_floors), ANGLE_SHARE * size[..., 0], self._angle_floors)
+        angles = _degrees(own * (turn[:, None] ** _H[:last])[:, None])
+        angles[~((size >= floors[..., None]) & taken.lit[:, lines, None])] = np.nan
+        _by_order(numbers, self._angle_at)[..., :last] = angles
 
         voltages = self._voltages
-        active = (harmonics[voltages] * harmonics[self._currents].conj()).real
-        active[~lit[voltages]] = np.nan
-        numbers[self._active_at].reshape(-1, ORDERS)[:, :last] = active
+        active = (harmonics[:, voltages] * harmonics[:, self._currents].conj()).real
+        active[~taken.lit[:, voltages]] = np.nan
+        _by_order(numbers, self._active_at)[..., :last] = active
 
-    def _powers(self, numbers: Floats, spectrum: Spectrum, rms: Floats, lit: NDArray[np.bool_]) -> Floats:
+    def _powers(self, numbers: Floats, taken: _Windows) -> Floats:
         """SPp = V I; SPc = Sa is the arithmetic sum; fSPp = Q1p, fSPc = Q1c their sum. PFpi and PFc are P / S with the
         sign of P; dPFp = P1 / S1 and dPFc = P1 / |P1 + j Q1| of the sums. A sum needs all phases."""
         v, i = self._voltages, self._currents
-        parts = _real_parts(spectrum)
-        fundamental = self._fundamental(spectrum)
-        p = np.einsum("pk,pk->p", parts[v], parts[i])  # sum of the real parts of V conj(I)
-        phases = PhasePowers(rms[v], rms[i], fundamental[v], fundamental[i], p)
+        # The sum of the real parts of V conj(I).
+        p = np.einsum("wpk,wpk->wp", taken.real_parts(v), taken.real_parts(i))
+        phases = PhasePowers(taken.rms[:, v], taken.rms[:, i], taken.fundamental[:, v], taken.fundamental[:, i], p)
         s, first = phases.s, phases.complex_1
-        numbers[self._power_at] = np.concatenate([p, s, first.imag, first.imag])
-        both = lit[v] & lit[i]
-        factors = np.empty((3, p.size))
-        np.divide(p, s, out=factors[0])
-        np.divide(first.real, np.abs(first), out=factors[1])
-        factors[2] = _degrees(first)
-        factors[:, ~both] = np.nan
-        numbers[self._factor_at] = factors.ravel()
-        powers = np.full((3, len(self.phases) + 1), np.nan)
+        numbers[:, self._power_at] = np.concatenate([p, s, first.imag, first.imag], axis=1)
+        both = taken.lit[:, v] & taken.lit[:, i]
+        factors = np.stack([p / s, first.real / np.abs(first), _degrees(first)], axis=1)
+        factors.transpose(0, 2, 1)[~both] = np.nan
+        numbers[:, self._factor_at] = factors.reshape(p.shape[0], -1)
+        powers = np.full((p.shape[0], 3, len(self.phases) + 1), np.nan)
         if not self._complete:
-            powers[:, [self.phases.index(p) for p in self._loaded]] = p, s, first.imag
+            powers[..., [self.phases.index(phase) for phase in self._loaded]] = np.stack([p, s, first.imag], axis=1)
             return powers
-        powers[:, :-1] = p, s, first.imag
-        powers[:, -1] = p_c, s_c, q_c = powers[:, :-1].sum(axis=1).tolist()
-        p1_c = float(first.real.sum())
-        s1_c = math.hypot(p1_c, q_c)
-        factor = p_c / s_c if both.any() and s_c > 0.0 else math.nan
-        displacement = p1_c / s1_c if both.any() and s1_c > 0.0 else math.nan
-        numbers[self._totals_at] = p_c, s_c, q_c, q_c, factor, displacement
+        powers[..., :-1] = np.stack([p, s, first.imag], axis=1)
+        powers[..., -1] = powers[..., :-1].sum(axis=2)
+        p_c, s_c, q_c = powers[..., -1].T
+        p1_c = first.real.sum(axis=1)
+        dark = np.where(both.any(axis=1), 0.0, np.nan)
+        factor, displacement = p_c / s_c + dark, p1_c / np.hypot(p1_c, q_c) + dark
+        numbers[:, self._totals_at] = np.stack([p_c, s_c, q_c, q_c, factor, displacement], axis=1)
         if len(self.phases) == 3:
-            numbers[self._arithmetic_at] = s_c
+            numbers[:, self._arithmetic_at] = s_c[:, None]
         return powers
 
-    def _three_phases(self, numbers: Floats, spectrum: Spectrum, rms: Floats, lit: NDArray[np.bool_]) -> None:
+    def _three_phases(self, numbers: Floats, taken: _Windows) -> None:
         """Voltages between lines, angles between the voltages, phase sequence, unbalance; effective apparent power.
 
         Unbalance (% of the positive sequence) is not measurable while the phases run backwards; without a neutral u0
@@ -278,39 +288,56 @@ class QuantityTable:
         """
         if not self._has_lines:
             return
-        fundamental = self._fundamental(spectrum)
+        fundamental, lit, rms = taken.fundamental, taken.lit, taken.rms
         if self._from.size:
-            parts = _real_parts(spectrum)
-            apart = parts[self._from] - parts[self._to]
-            line = np.sqrt(np.einsum("pk,pk->p", apart, apart))
-            angles = _degrees(fundamental[self._from] * fundamental[self._to].conj())
-            angles[~(lit[self._from] & lit[self._to])] = np.nan
-            numbers[self._pair_angles_at] = angles
+            apart = taken.real_parts(self._from) - taken.real_parts(self._to)
+            line = np.sqrt(np.einsum("wpk,wpk->wp", apart, apart))
+            angles = _degrees(fundamental[:, self._from] * fundamental[:, self._to].conj())
+            angles[~(lit[:, self._from] & lit[:, self._to])] = np.nan
+            numbers[:, self._pair_angles_at] = angles
         else:
-            line = rms[self._line_inputs]
-            if lit[self._line_inputs].all():
-                magnitudes = np.abs(fundamental[self._line_inputs]).tolist()
-                numbers[self._u2_at] = unbalance_of_line_voltages_pct(*magnitudes)
-        if self._has_star and lit[self._star].any():
-            self._sequences(numbers, fundamental[self._star], bool(lit[self._star].all()))
-        numbers[self._pairs_at] = line
+            line = rms[:, self._line_inputs]
+            for number in np.flatnonzero(lit[:, self._line_inputs].all(axis=1)).tolist():
+                magnitudes = np.abs(fundamental[number, self._line_inputs]).tolist()
+                numbers[number, self._u2_at] = unbalance_of_line_voltages_pct(*magnitudes)
+        numbers[:, self._pairs_at] = line
+        if self._has_star:
+            self._sequences(numbers, fundamental[:, self._star], lit[:, self._star])
         if self._effective_at.start == self._effective_at.stop:
             return
-        neutral = None if self.system == "3P" else float(rms[self.row["IN"]])
-        ve = effective_voltage(rms[self._star], line, neutral is not None)
-        se = 3.0 * ve * effective_current(rms[self._currents], neutral)
-        lit_phase = bool((lit[self._voltages] & lit[self._currents]).any())
-        total = float(numbers[self._totals_at.start])
-        numbers[self._effective_at] = se, total / se if lit_phase and se > 0.0 else math.nan
+        neutral = None if self.system == "3P" else rms[:, self.row["IN"]]
+        ve = effective_voltage(rms[:, self._star], line, neutral is not None)
+        se = 3.0 * ve * effective_current(rms[:, self._currents], neutral)
+        lit_phase = (lit[:, self._voltages] & lit[:, self._currents]).any(axis=1)
+        factor = np.where(lit_phase, numbers[:, self._totals_at.start] / se, np.nan)
+        numbers[:, self._effective_at] = np.stack([se, factor], axis=1)
 
-    def _sequences(self, numbers: Floats, phasors: NDArray[np.complex128], complete: bool) -> None:
-        """complete: all three voltages carry a fundamental."""
-        positive, negative, zero = np.abs(symmetrical_components(phasors)).tolist()
-        if complete:
-            if positive > DECIDED * negative:
-                numbers[self._sequence_at] = 1.0
-            elif negative > DECIDED * positive:
-                numbers[self._sequence_at] = 0.0
-        if positive > negative:
-            numbers[self._u2_at] = 100.0 * negative / positive
-            numbers[self._u0_at] = 100.0 * zero / positive
+    def _sequences(self, numbers: Floats, phasors: NDArray[np.complex128], lit: NDArray[np.bool_]) -> None:
+        """lit [windows, 3]: which voltages carry a fundamental; the sequence of the phases needs all, unbalance one."""
+        positive, negative, zero = np.abs(symmetrical_components(phasors)).T
+        complete = lit.all(axis=1)
+        forward, backward = positive > DECIDED * negative, negative > DECIDED * positive
+        sequence = np.where(forward, 1.0, np.where(backward, 0.0, np.nan))
+        numbers[:, self._sequence_at] = np.where(complete, sequence, np.nan)[:, None]
+        share = np.where(lit.any(axis=1) & (positive > negative), 100.0 / positive, np.nan)
+        numbers[:, self._u2_at] = (share * negative)[:, None]
+        numbers[:, self._u0_at] = (share * zero)[:, None]
+
+
+def _by_order(numbers: Floats, at: slice) -> Floats:
+    """A part of the numbers [windows, keys] as [windows, channels, ORDERS]; writes through."""
+    return numbers[:, at].reshape(numbers.shape[0], -1, ORDERS)
+
+
+@lru_cache(maxsize=32)
+def _shared_table(
+    system: WiringSystem, channels: tuple[ChannelSpec, ...], demand_current_a: float | None, further: tuple[str, ...]
+) -> QuantityTable:
+    return QuantityTable(system, channels, demand_current_a=demand_current_a, further=further)
+
+
+def table_for(
+    system: WiringSystem, channels: Sequence[ChannelSpec], *, demand_current_a: float | None, further: tuple[str, ...]
+) -> QuantityTable:
+    """The table of a kind of module, the same object for all modules of that kind."""
+    return _shared_table(system, tuple(replace(c, response=()) for c in channels), demand_current_a, further)

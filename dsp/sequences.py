@@ -12,8 +12,8 @@ _FORTESCUE = np.array([[1.0, _A, _A * _A], [1.0, _A * _A, _A], [1.0, 1.0, 1.0]])
 
 
 def symmetrical_components(phasors: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Positive, negative and zero sequence [3] of the phasors [3] of L1, L2, L3."""
-    return np.asarray(_FORTESCUE @ phasors)
+    """Positive, negative and zero sequence [..., 3] of the phasors [..., 3] of L1, L2, L3."""
+    return np.asarray(phasors @ _FORTESCUE.T)
 
 
 def unbalance_of_line_voltages_pct(u12: float, u23: float, u31: float) -> float:

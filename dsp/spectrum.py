@@ -146,17 +146,20 @@ def spectrum_of(waveform: Waveform, front_end: FrontEnd, duration_s: float, cycl
     return Spectrum(lines, measured, duration_s, cycles, in_band, band)
 
 
-def lit_channels(spectrum: Spectrum, squares: NDArray[np.float64], floors: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which channels [channels] carry a fundamental: above their noise floor and standing out of the lines around.
+def lit_channels(
+    squares: NDArray[np.float64], measured: NDArray[np.bool_], cycles: int, floors: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which channels [..., channels] carry a fundamental: above their noise floor [channels] and standing out of the
+    lines around.
 
-    squares: those of the lines [channels, lines]."""
-    n = spectrum.cycles
-    if n == 0 or 2 * n >= squares.shape[1]:
-        return np.zeros(squares.shape[0], dtype=bool)
-    fundamental = squares[:, n]
-    lit = (fundamental >= floors * floors) & spectrum.measured[:, n]
+    squares: those of the lines [..., channels, lines], measured: whether they are. cycles: of the fundamental."""
+    n = cycles
+    if n == 0 or 2 * n >= squares.shape[-1]:
+        return np.zeros(squares.shape[:-1], dtype=bool)
+    fundamental = squares[..., n]
+    lit = (fundamental >= floors * floors) & measured[..., n]
     if n >= 4:
         first, stop = n // 2, n + n // 2 + 1
-        background = squares[:, first:stop].sum(axis=1) - squares[:, n - 1 : n + 2].sum(axis=1)
+        background = squares[..., first:stop].sum(axis=-1) - squares[..., n - 1 : n + 2].sum(axis=-1)
         lit &= fundamental * (stop - first - 3) >= PROMINENCE * background
-    return lit
+    return np.asarray(lit)
