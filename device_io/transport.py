@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import serial
 from serial.tools import list_ports
 
+from device_io.port_lease import Lease, check_free
 from device_io.source import LinkError, LinkErrorKind
 
 GATHER_S = 0.01
@@ -52,11 +53,12 @@ class Transport(Protocol):
         """Release the port. Never raises; may be called twice."""
 
 
-def open_transport(port: str, baud: int) -> Transport:
-    """Open a device name or pyserial URL for this program alone.
+def open_transport(port: str, baud: int, lease: Lease | None = None) -> Transport:
+    """Open a device name or pyserial URL for this program alone. lease: of the port, where somebody has it.
 
     :raises LinkError: NO_SUCH_PORT, PORT_BUSY, NO_PERMISSION, REFUSED or BAD_URL.
     """
+    check_free(port, lease)
     if port.lower().startswith("socket://"):
         return _SocketTransport(port)
     return _SerialTransport(port, baud)

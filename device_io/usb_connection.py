@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from device_io.link_session import LinkSession, SessionEnded, Stopped
+from device_io.port_lease import Lease
 from device_io.sensix_link import rules
 from device_io.sensix_link.identity import LinkOptions, identity_from_json, link_options_from_json
 from device_io.sensix_link.messages import (
@@ -59,8 +60,10 @@ class UsbConnection:
         stopping: threading.Event,
         readings_period_ms: int,
         do_jobs: Callable[[LinkSession], None],
+        lease: Lease | None = None,
     ) -> None:
         self._url = url
+        self._lease = lease
         self._sink = sink
         self._stopping = stopping
         self._readings_period_ms = readings_period_ms
@@ -102,7 +105,7 @@ class UsbConnection:
 
         :raises LinkError: why it ended. :raises Stopped: when the owner stops.
         """
-        transport = open_transport(self._url.port, rules.START_BAUD)
+        transport = open_transport(self._url.port, rules.START_BAUD, self._lease)
         try:
             session = self._session = LinkSession(transport, self._url.port, self, self._stopping)
             try:

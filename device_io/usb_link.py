@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from device_io.link_session import LinkSession, SessionEnded, Stopped
+from device_io.port_lease import Lease
 from device_io.sensix_link.messages import (
     MessageError,
     ReadingsMessage,
@@ -35,7 +36,8 @@ class UsbLink:
 
     url: `usb:PORT[?baud=N]`. reconnect: after any failure keep trying every 0.5 s until stopped (phase LOST), else
     end with phase FAILED. hello_timeout_s: how long a module may take to answer after the port was opened (it may be
-    booting). readings_period_s: how often the module sends its own readings, 0 for never.
+    booting). readings_period_s: how often the module sends its own readings, 0 for never. lease: of the port, where
+    it is kept for this program's own work.
 
     Jobs (settings, readings) are done by the thread of the port, in order, also while it streams. They wait while the
     link is opening and fail with its LinkError when it fails. At most 16 wait; further ones fail at once (REFUSED).
@@ -48,8 +50,10 @@ class UsbLink:
         reconnect: bool = True,
         hello_timeout_s: float = 8.0,
         readings_period_s: float = 0.0,
+        lease: Lease | None = None,
     ) -> None:
         """:raises LinkError: (BAD_URL) for what is not the URL of a USB port."""
+        self._lease = lease
         self._url = parse_serial_url(url) if isinstance(url, str) else url
         self._reconnect = reconnect
         self._hello_timeout_s = hello_timeout_s
@@ -65,7 +69,9 @@ class UsbLink:
         if self._thread is not None:
             raise RuntimeError("the link was started before")
         self._closed = None
-        connection = UsbConnection(self._url, sink, self._stopping, self._readings_period_ms, self._do_jobs)
+        connection = UsbConnection(
+            self._url, sink, self._stopping, self._readings_period_ms, self._do_jobs, self._lease
+        )
         self._thread = threading.Thread(
             target=self._run, args=(connection,), name=f"usb link {self._url.port}", daemon=True
         )

@@ -80,6 +80,10 @@ class EsptoolProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process and let the port go, within 3 s. May be called twice."""
         process = self._process
         assert process is not None
         with contextlib.suppress(OSError):

@@ -1,0 +1,109 @@
+"""What a module tells of itself over its link before it is flashed, and what is put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from device_io.port_lease import Lease
+from device_io.sensix_link.identity import identity_to_json
+from device_io.source import LinkError, LinkPhase, LinkState, ModuleInfo, Readings, SampleBlock, Setting
+from device_io.urls import LinkUrl
+from device_io.usb_link import UsbLink
+from resources.settings import settings_table
+
+_JOB_S = 4.0
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.changed = threading.Event()
+        self.info: ModuleInfo | None = None
+        self.failed: LinkError | None = None
+        self.lines: list[str] = []
+
+    def on_identity(self, info: ModuleInfo) -> None:
+        self.info = info
+        self.changed.set()
+
+    def on_blocks(self, blocks: list[SampleBlock]) -> None:
+        del blocks
+
+    def on_readings(self, readings: Readings) -> None:
+        del readings
+
+    def on_state(self, state: LinkState) -> None:
+        if state.phase is LinkPhase.FAILED:
+            self.failed = state.error
+            self.changed.set()
+
+    def on_text(self, line: str) -> None:
+        self.lines = [*self.lines[-199:], line]
+
+
+class Told:
+    """info: None where the module did not answer; then `silence` says why. settings, readings: None where not told.
+    lines: what the module printed meanwhile."""
+
+    def __init__(self) -> None:
+        self.info: ModuleInfo | None = None
+        self.silence: LinkError | None = None
+        self.settings: Mapping[str, Setting] | None = None
+        self.readings: Mapping[str, float | None] | None = None
+        self.lines: list[str] = []
+
+    def as_json(self) -> dict[str, Any]:
+        """For a backup."""
+        return {
+            "identity": identity_to_json(self.info).decode() if self.info is not None else None,
+            "settings": dict(self.settings) if self.settings is not None else None,
+            "readings": dict(self.readings) if self.readings is not None else None,
+        }
+
+
+def ask_module(
+    url: LinkUrl,
+    timeout_s: float,
+    lease: Lease,
+    *,
+    everything: bool = True,
+    restore: Mapping[str, Setting] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Told:
+    """Open the link, take identity, settings and readings (the identity alone without `everything`), close it.
+
+    restore: settings that are written where the module's differ (what can't be read is not written)."""
+    told, listener = Told(), _Listener()
+    link = UsbLink(url, reconnect=False, hello_timeout_s=timeout_s, lease=lease)
+    link.start(listener)
+    try:
+        left_s = timeout_s + 1.0
+        while left_s > 0.0 and not (cancelled is not None and cancelled.is_set()):
+            if listener.changed.wait(0.1):
+                break
+            left_s -= 0.1
+        told.info = listener.info
+        if told.info is not None and everything:
+            with contextlib.suppress(LinkError, FutureTimeoutError):
+                told.settings = link.read_settings().result(_JOB_S)
+                wanted = _differing(told.settings, restore or {})
+                if wanted:
+                    told.settings = link.write_settings({**wanted, "confirm": True}).result(_JOB_S)
+            with contextlib.suppress(LinkError, FutureTimeoutError):
+                told.readings = link.read_readings().result(_JOB_S).values
+    finally:
+        link.stop()
+    told.silence, told.lines = listener.failed, listener.lines
+    return told
+
+
+def _differing(now: Mapping[str, Setting], wanted: Mapping[str, Setting]) -> dict[str, Setting]:
+    table = settings_table()
+    return {
+        key: value
+        for key, value in wanted.items()
+        if key in now and key in table and table[key].access == "rw" and now[key] != value
+    }

@@ -1,0 +1,124 @@
+"""Backups and the journal: files that must be whole, or not there."""
+
+from __future__ import annotations
+
+import random
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from device_io.flashing.backups import BackupError, BackupStore, flash_of, read_backup, write_backup
+from device_io.flashing.esptool_process import FlashIdentity
+from device_io.flashing.journal import Journal, Unfinished
+from device_io.port_lease import check_free, leased
+from device_io.source import LinkError, LinkErrorKind
+from firmware_images.plan import Write
+
+MAC = "02:53:45:4E:00:01"
+CHIP = FlashIdentity("ESP32", MAC, 300, 4096, False, False, False)
+
+
+def flash_file(folder: Path, seed: int = 0) -> Path:
+    path = folder / "flash.bin"
+    path.write_bytes(random.Random(seed).randbytes(8192))
+    return path
+
+
+def test_a_backup_comes_back_as_it_went_in(tmp_path):
+    flash = flash_file(tmp_path)
+    made = write_backup(tmp_path / "b" / "x.zip", flash, CHIP, "virtual 1.0.0", {"settings": {"name": "Cellar"}}, 17)
+    assert made == read_backup(tmp_path / "b" / "x.zip")
+    assert flash_of(made.path) == flash.read_bytes()
+    assert (made.mac, made.firmware, made.made_ns, made.told) == (
+        MAC,
+        "virtual 1.0.0",
+        17,
+        {"settings": {"name": "Cellar"}},
+    )
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600  # it holds the WiFi password
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "no zip", "missing", "other flash"])
+def test_a_damaged_backup_is_refused_with_one_sentence(tmp_path, damage):
+    path = tmp_path / "x.zip"
+    write_backup(path, flash_file(tmp_path), CHIP, "1.0.0", {})
+    data = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "flipped":
+        middle = len(data) // 2
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 0x40]) + data[middle + 1 :])
+    elif damage == "no zip":
+        path.write_bytes(b"not a backup")
+    elif damage == "missing":
+        path.unlink()
+    else:
+        facts = zipfile.ZipFile(path).read("module.json")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("module.json", facts)
+            archive.writestr("flash.bin", random.Random(9).randbytes(8192))
+    with pytest.raises(BackupError) as caught:
+        flash_of(path)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_the_store_keeps_the_last_of_each_module(tmp_path):
+    store = BackupStore(tmp_path / "store", keep=3)
+    flash = flash_file(tmp_path)
+    for number in range(5):
+        made_ns = 1_700_000_000_000_000_000 + number * 1_000_000_000
+        write_backup(store.path_for(MAC, f"1.0.{number}", made_ns), flash, CHIP, f"1.0.{number}", {}, made_ns)
+        store.prune(MAC)
+    other = CHIP._replace(mac="02:53:45:4E:00:02")
+    write_backup(store.path_for(other.mac, "9", 1), flash, other, "9", {}, 1)
+    assert [backup.firmware for backup in store.list(MAC)] == ["1.0.4", "1.0.3", "1.0.2"]
+    assert [backup.firmware for backup in store.list()] == ["1.0.4", "1.0.3", "1.0.2", "9"]
+
+
+def test_two_backups_of_one_second_do_not_meet(tmp_path):
+    store = BackupStore(tmp_path)
+    first = store.path_for(MAC, "../..\\evil", 5)
+    first.parent.mkdir(parents=True)
+    first.touch()
+    assert first.parent.parent == tmp_path
+    assert store.path_for(MAC, "../..\\evil", 5) != first
+
+
+def unfinished(mac: str = MAC, begun_ns: int = 1) -> Unfinished:
+    writes = (Write(0x10000, b"a" * 4096, "ota_0"), Write(0xD000, b"b" * 4096, "otadata"))
+    return Unfinished(mac, "ESP32", "usb:COM5", "flash", "2.0.0", "1.0.0", Path("x.zip"), begun_ns, writes)
+
+
+def test_what_was_begun_is_on_record_until_it_ends(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    assert journal.pending() == []
+    journal.begin(unfinished())
+    journal.begin(unfinished("02:53:45:4E:00:02", 2))
+    assert [one.mac[-1] for one in Journal(tmp_path / "journal").pending()] == ["2", "1"]
+    assert journal.pending(MAC) == [unfinished()]
+    journal.end(MAC)
+    assert journal.pending(MAC) == []
+    journal.end(MAC)
+
+
+def test_a_record_that_was_not_completed_is_none(tmp_path):
+    journal = Journal(tmp_path)
+    journal.begin(unfinished())
+    (part,) = tmp_path.glob("*/part-1.bin")
+    part.write_bytes(b"c" * 4096)
+    assert journal.pending() == []
+
+
+def test_a_leased_port_opens_for_its_holder_alone():
+    with leased("/dev/ttyX?") as lease:
+        check_free("/dev/ttyX", lease)
+        check_free("/dev/ttyY")
+        with pytest.raises(LinkError) as caught:
+            check_free("/dev/ttyX")
+        assert caught.value.kind is LinkErrorKind.PORT_BUSY
+        with pytest.raises(LinkError), leased("/dev/ttyX"):
+            pass
+    check_free("/dev/ttyX")
