@@ -62,7 +62,7 @@ def open_line(transport: str = "auto") -> Line:
     """A line on a "pty", a "tcp" or an "rfc2217" port (the one with DTR and RTS); "auto" takes a pty where the system
     has them. OSError if there is none."""
     if transport not in ("auto", "pty", "tcp", "rfc2217"):
-        raise ValueError(f"There is no transport {transport!r}. Choose auto, pty, tcp or rfc2217.")
+        raise ValueError(f"There is no transport {transport!r}. Choose auto, pty or tcp, or rfc2217.")
     if transport == "rfc2217":
         from device_io.virtual_module.rfc2217_line import Rfc2217Line
 

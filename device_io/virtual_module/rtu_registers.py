@@ -75,6 +75,8 @@ class ModuleRegisters:
             self._refresh()
             return self._live[address:end]
         block, offset = divmod(address - rm.BLOCKS_AT, rm.BLOCK_STEP)
+        if block == rm.SNAPSHOT_BLOCK and self._snapshot_state() == rm.SNAPSHOT_BUSY:
+            self._take_snapshot(self._snapshot_mark)
         registers = self._copy.get(block) or self._snapshot.get(block)
         if address < rm.BLOCKS_AT or registers is None or offset + count > len(registers):
             raise RegisterFault(ILLEGAL_ADDRESS)
@@ -83,9 +85,8 @@ class ModuleRegisters:
     def read_holding(self, address: int, count: int) -> list[int]:
         """Holding registers; gaps between settings read as zeros."""
         end = address + count
-        if rm.LATCH <= address and end <= rm.STAGE + 1:
-            state = self._snapshot[rm.SNAPSHOT_BLOCK][rm.HEADER_REGISTERS]
-            commands = [self._mark, state, int(self._staged is not None)]
+        if address >= rm.LATCH and end <= rm.STAGE + 1:
+            commands = [self._mark, self._snapshot_state(), int(self._staged is not None)]
             return commands[address - rm.LATCH : end - rm.LATCH]
         registers = self._settings_registers()
         if end > len(registers):
@@ -173,7 +174,7 @@ class ModuleRegisters:
         self._mark = mark
 
     def _take_snapshot(self, mark: int) -> None:
-        """Keep the last 10 (12) cycles of every channel under this mark."""
+        """Keep the last 10 (12) cycles of every channel under this mark; busy until there are so many."""
         module = self._module
         nominal_hz = float(str(module.settings["nominal_frequency_hz"]))
         seconds = round(nominal_hz / 5.0) / (LOWEST_SHARE * nominal_hz)
@@ -192,6 +193,9 @@ class ModuleRegisters:
         for n, run in enumerate(pieces(len(samples))):
             block = rm.SAMPLES_BLOCK + n
             self._snapshot[block] = codec.header(block, mark, time_us) + samples[run.start : run.stop]
+
+    def _snapshot_state(self) -> int:
+        return self._snapshot[rm.SNAPSHOT_BLOCK][rm.HEADER_REGISTERS]
 
     def _snapshot_info(self, state: int, rest: Sequence[int] = (0,)) -> None:
         time_us = self._module.device_time_us(self._module.now_s())

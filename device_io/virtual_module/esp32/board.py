@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from device_io.virtual_module.esp32 import store
 from device_io.virtual_module.esp32.boot import POWER_ON, SOFTWARE, Boot, FlashCipher, boot, reset_line
 from device_io.virtual_module.esp32.chip import mac_of
-from device_io.virtual_module.esp32.faults import NO_BOARD_FAULTS, UNPLUGGED_S, BoardFaults
+from device_io.virtual_module.esp32.faults import NO_BOARD_FAULTS, BoardFaults
 from device_io.virtual_module.esp32.flash import DEFAULT_SIZE, Flash
 from device_io.virtual_module.esp32.image_maker import fill
 from device_io.virtual_module.esp32.loader import Esp32Loader
@@ -146,7 +146,7 @@ class Esp32Board:
         """Whether a fault keeps the port away."""
         if self.loader.unplugged:
             self.loader.unplugged = False
-            self._unplugged_until = now + UNPLUGGED_S
+            self._unplugged_until = now + self._faults.unplug_s
         return now < self._unplugged_until
 
     def take_baud(self) -> int | None:

@@ -6,21 +6,20 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from device_io.virtual_module.faults import NO_FAULTS, FaultError, Faults, parse_faults
+from device_io.virtual_module.faults import DEFAULT_DURATION_S, NO_FAULTS, FaultError, Faults, parse_faults
 
-UNPLUGGED_S = 3.0
 _FORM = (
-    "Write faults of the board as flash-unplug@BYTE, flash-stall@BYTE, flash-drop@BYTE, flash-write-error@OFFSET, "
+    "Write faults of the board as flash-unplug@BYTE[:S], flash-stall@BYTE, flash-drop@BYTE, flash-write-error@OFFSET, "
     "worn@OFFSET, flash-wrong-digest, secure-boot, secure-boot-v1, flash-encryption or esp32-c3"
 )
-_AT = re.compile(r"(flash-unplug|flash-stall|flash-drop|flash-write-error|worn)@(.*)")
+_AT = re.compile(r"(flash-unplug|flash-stall|flash-drop|flash-write-error|worn)@([^:]*)(?::(.*))?")
 _OURS = re.compile(r"(flash-|worn\b|secure-boot|esp32).*")
 
 
 @dataclass(frozen=True)
 class BoardFaults:
-    """unplug, stall, drop: count of bytes that the loader has received when the port vanishes for 3 s, the chip falls
-    silent until it is reset, or one byte is lost; each happens once. write_error, worn: offsets in the flash memory.
+    """unplug, stall, drop: count of bytes that the loader has received when the port vanishes (for unplug_s seconds),
+    the chip falls silent until it is reset, or one byte is lost; each happens once. write_error, worn: flash offsets.
     wrong_digest: MD5 answers have a wrong byte. secure_boot: 0, 1 (V1) or 2 (V2). flash_encryption, c3: what the chip
     is."""
 
@@ -33,6 +32,7 @@ class BoardFaults:
     secure_boot: int = 0
     flash_encryption: bool = False
     c3: bool = False
+    unplug_s: float = DEFAULT_DURATION_S
 
 
 NO_BOARD_FAULTS = BoardFaults()
@@ -75,9 +75,12 @@ def parse_board_faults(text: str) -> BoardFaults:
 def _with(faults: BoardFaults, part: str) -> BoardFaults:
     if flags := _FLAGS.get(part):
         return replace(faults, **flags)
-    if match := _AT.fullmatch(part):
+    match = _AT.fullmatch(part)
+    if match and (match[3] is None or match[1] == "flash-unplug"):
         field = _FIELDS[match[1]]
         changes: dict[str, Any] = {field: (*getattr(faults, field), _number(match[2], part))}
+        if match[3] is not None:
+            changes["unplug_s"] = _seconds(match[3], part)
         return replace(faults, **changes)
     raise FaultError(f"{part!r} is not a fault. {_FORM}.")
 
@@ -89,4 +92,14 @@ def _number(text: str, part: str) -> int:
         value = -1
     if value < 0:
         raise FaultError(f"{text!r} in fault {part!r} is not a number of bytes (decimal or 0x...). {_FORM}.")
+    return value
+
+
+def _seconds(text: str, part: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1e6:
+        raise FaultError(f"{text!r} in fault {part!r} is not a number of seconds. {_FORM}.")
     return value
