@@ -7,6 +7,7 @@ of four cycles, which puts its zeros on the harmonics and on the mirror image; t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -172,31 +173,57 @@ def demodulate(
     """
     count = centres_s.size
     spacing_s = float(centres_s[-1] - centres_s[0]) / max(count - 1, 1)
+    used = [part for part in inputs if part.rows]
     results = []
-    known_hz = 0.0
-    for part in inputs:
-        if not part.rows:
-            continue
-        rate = part.clock.rate_hz
-        if abs(rate - known_hz) > SAME_RATE * rate:
-            hop = max(1, round(spacing_s * rate))
-            kernel, half = _kernel(round(KERNEL_STEPS * cycle_s * rate), hop)
-            known_hz, blocks = rate, kernel.shape[1] // 2
-        latest = part.segment.end - 1 - half - (count - 1) * hop
-        centre = max(min(round(part.clock.index_at(float(centres_s[0]))), latest), part.segment.first + half)
-        stop = min(centre - half + (count + blocks - 1) * hop, part.segment.end)
-        samples = part.segment.view(centre - half, stop)
-        laid = np.zeros((len(part.rows), (count + blocks - 1) * hop))
-        for row, source in enumerate(part.rows):
+    while used:
+        rate = used[0].clock.rate_hz
+        others = (i for i, part in enumerate(used) if abs(part.clock.rate_hz - rate) > SAME_RATE * rate)
+        alike = next(others, len(used))
+        hop = max(1, round(spacing_s * rate))
+        kernel, half = _kernel(round(KERNEL_STEPS * cycle_s * rate), hop)
+        results.append(_demodulate(used[:alike], model, float(centres_s[0]), count, hop, kernel, half))
+        used = used[alike:]
+    return results[0] if len(results) == 1 else np.concatenate(results)
+
+
+def _demodulate(
+    inputs: Sequence[PhaseInput],
+    model: PhaseModel,
+    centre_s: float,
+    count: int,
+    hop: int,
+    kernel: NDArray[np.float64],
+    half: int,
+) -> NDArray[np.complex128]:
+    """Phasors of inputs that share a kernel."""
+    blocks = kernel.shape[1] // 2
+    length = (count + blocks - 1) * hop
+    laid = np.zeros((sum(len(part.rows) for part in inputs), length))
+    begins, rates, places, row = [], [], [], 0
+    for number, part in enumerate(inputs):
+        segment, clock = part.segment, part.clock
+        latest = segment.end - 1 - half - (count - 1) * hop
+        centre = max(min(round(clock.index_at(centre_s)), latest), segment.first + half)
+        samples = segment.view(centre - half, min(centre - half + length, segment.end))
+        for source in part.rows:
             laid[row, : samples.shape[1]] = samples[source]
-        pieces = (laid.reshape(-1, hop) @ kernel).view(np.complex128).reshape(len(part.rows), -1, blocks)
-        down, across = pieces.strides[1], pieces.strides[2]
-        shape = (len(part.rows), count, blocks)
-        diagonal = np.lib.stride_tricks.as_strided(pieces, shape, (pieces.strides[0], down, down + across))
-        tau = part.clock.time_s(centre) - model.reference_s + np.arange(0.0, count * hop, hop) / rate
-        turn = np.exp(-1j * (model.c0 + tau * (model.c1 + tau * model.c2)))
-        results.append(np.add.reduce(diagonal, axis=2) * turn)
-    return np.concatenate(results)
+            row += 1
+        begins.append(clock.time_s(centre) - model.reference_s)
+        rates.append(clock.rate_hz)
+        places += [number] * len(part.rows)
+    pieces = (laid.reshape(-1, hop) @ kernel).view(np.complex128).reshape(row, -1, blocks)
+    across, down, along = pieces.strides
+    diagonal = np.lib.stride_tricks.as_strided(pieces, (row, count, blocks), (across, down, down + along))
+    tau = np.array(begins)[:, None] + np.arange(0.0, count * hop, hop) / np.array(rates)[:, None]
+    turn = np.exp(-1j * (model.c0 + tau * (model.c1 + tau * model.c2)))
+    return np.asarray(np.add.reduce(diagonal, axis=2) * (turn if row == len(inputs) else turn[places]))
+
+
+@lru_cache(maxsize=32)
+def _basis(count: int) -> NDArray[np.float64]:
+    """[3, count]: 1, x, x^2 for x from -1 to 1."""
+    x = np.linspace(-1.0, 1.0, count)
+    return np.stack([np.ones(count), x, x * x])
 
 
 def _late_s(inputs: Sequence[PhaseInput], centre_s: float) -> float:
@@ -232,36 +259,37 @@ def fit_phase(
     spacing_s = max(_hop(cycle_s, part.clock.rate_hz) / part.clock.rate_hz for part in inputs if part.rows)
     count = int((high - low) / spacing_s * (1.0 + 1e-9)) + 1
     low = high - (count - 1) * spacing_s
-    centres = np.linspace(low, high, count)
-    phasors = demodulate(inputs, model, centres, cycle_s)
+    phasors = demodulate(inputs, model, low + spacing_s * np.arange(0.0, count), cycle_s)
     size = np.abs(phasors)
+    least, most = np.minimum.reduce(size, axis=1), np.maximum.reduce(size, axis=1)
+    total = np.add.reduce(size, axis=1)
     floors = np.array([floor for part in inputs for floor in part.floors])
-    strongest = int(size.sum(axis=1).argmax())
-    turn = phasors @ phasors[strongest].conj()
+    steady = (least >= 0.2 * most) & (total >= floors * count)
+    turn = phasors @ phasors[int(total.argmax())].conj()
     together = (turn.conj() / max(float(np.abs(turn).sum()), 1e-300)) @ phasors
-    together_size = np.abs(together)
-    weight = together_size / max(float(together_size.max()), 1e-300)
+    weight = np.abs(together)
+    largest = float(weight.max())
+    weight /= max(largest, 1e-300)
 
     phase = _unwrap(np.angle(np.concatenate([together[None], phasors])))
     # Where the phasors are on the average: each chip's were taken at samples next to the centres.
     middle, scale = 0.5 * (low + high) + _late_s(inputs, low), 0.5 * (high - low)
-    x = np.linspace(-1.0, 1.0, count)
-    basis = np.stack([np.ones_like(x), x, x * x])
-    weighted = basis * (weight * weight)
+    basis = _basis(count)
+    squares = weight * weight
+    weighted = basis * squares
     normal = weighted @ basis.T
     normal[np.diag_indices(3)] += 1e-9
     fits = np.linalg.solve(normal, weighted @ phase.T)  # [3, 1 + channels]
     residual = phase[0] - fits[:, 0] @ basis
-    steady = (size.min(axis=1) >= 0.2 * size.max(axis=1)) & (size.mean(axis=1) >= floors)
-    off = float(np.sqrt((weight * residual) @ (weight * residual) / (weight @ weight))) if weight.any() else np.inf
+    off = math.sqrt(float(squares @ (residual * residual)) / float(squares.sum())) if largest > 0.0 else math.inf
     if off > UNEXPLAINED_RAD and weight.min() >= STEADY:
-        sound = steady & (size.min(axis=1) >= STEADY * size.max(axis=1))
+        sound = steady & (least >= STEADY * most)
         bend = float(model.c2 * scale * scale + fits[2, 0])
-        cycles = (high - low) / cycle_s
-        apart = phase_without_tones(phasors[sound] * np.exp(-1j * (fits[:, 0] @ basis)), cycles, bend)
+        rest = phasors[sound] * np.exp(-1j * (fits[:, 0] @ basis))
+        apart = phase_without_tones(rest, (high - low) / cycle_s, bend) if sound.any() else None
         if apart is not None:
             change, off = apart
-            share = np.square(size[sound]).sum(axis=1)
+            share = total[sound] ** 2
             fits[:, 1:][:, sound] = fits[:, :1] + change
             fits[:, 0] += change @ (share / share.sum())
 
@@ -281,6 +309,6 @@ def fit_phase(
         refined,
         off,
         np.where(steady, frequencies, np.nan),
-        float(np.mean(weight > 0.1)),
-        bool((np.mean(size >= floors[:, None], axis=1) >= 0.5).any()),
+        np.count_nonzero(weight > 0.1) / count,
+        bool((np.count_nonzero(size >= floors[:, None], axis=1) >= 0.5 * count).any()),
     )
