@@ -11,21 +11,16 @@ import zlib
 
 from device_io.virtual_module.esp32.chip import Chip
 from device_io.virtual_module.esp32.flash import Flash
-from device_io.virtual_module.esp32.image_reader import ROW, SIGNATURE_SECTOR, TABLE_OFFSET, TABLE_SIZE, Partition
+from device_io.virtual_module.esp32.image_reader import SIGNATURE_SECTOR, TABLE_OFFSET, TABLE_SIZE, Partition
 from device_io.virtual_module.esp32.machine import Cipher, checksum
 from device_io.virtual_module.esp32.store import save
 
 PROJECT = "sensix"
 VERSION = "1.0.0"
 IDF_VERSION = "v5.1.4"
-SLOT_SIZE = 0x180000
-PARTITIONS = (  # type, subtype, offset, size, label
-    (1, 0x02, 0x9000, 0x5000, "nvs"),
-    (1, 0x00, 0xE000, 0x2000, "otadata"),
-    (0, 0x10, 0x10000, SLOT_SIZE, "ota_0"),
-    (0, 0x11, 0x190000, SLOT_SIZE, "ota_1"),
-    (1, 0x40, 0x310000, 0x2000, "cal"),
-)
+APP_OFFSET = 0x10000
+OTADATA_OFFSET = 0xD000
+_CAL_SIZE = 0x10000
 _ADDRESSES = {0: (0x3F400020, 0x400D0020), 5: (0x3C000020, 0x42000020)}  # of data and code, by chip
 
 
@@ -72,14 +67,27 @@ def make_bootloader(chip: Chip, *, signed: bool = False) -> bytes:
     return make_image(chip, descriptor + b"\0" * 4096, signed=signed)
 
 
+def layout(flash_size: int) -> list[Partition]:
+    """The partitions of a module: settings, choice of the slot, radio data, two equal slots, calibration at the end."""
+    slot = (flash_size - APP_OFFSET - _CAL_SIZE) // 2 // 0x10000 * 0x10000
+    return [
+        Partition(1, 0x02, 0x9000, 0x4000, "nvs", False),
+        Partition(1, 0x00, OTADATA_OFFSET, 0x2000, "otadata", False),
+        Partition(1, 0x01, 0xF000, 0x1000, "phy_init", False),
+        Partition(0, 0x10, APP_OFFSET, slot, "ota_0", False),
+        Partition(0, 0x11, APP_OFFSET + slot, slot, "ota_1", False),
+        Partition(1, 0x02, flash_size - _CAL_SIZE, _CAL_SIZE, "cal", False),
+    ]
+
+
 def make_table(flash_size: int) -> bytes:
     """The partition table of a module."""
-    rows = b""
-    for kind, subtype, offset, size, label in PARTITIONS:
-        if offset + size <= flash_size:
-            rows += struct.pack("<2sBBII16sI", b"\xaa\x50", kind, subtype, offset, size, label.encode(), 0)
+    rows = b"".join(
+        struct.pack("<2sBBII16sI", b"\xaa\x50", p.type, p.subtype, p.offset, p.size, p.label.encode(), p.encrypted)
+        for p in layout(flash_size)
+    )
     rows += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(rows, usedforsecurity=False).digest()
-    return rows + b"\xff" * (TABLE_SIZE - len(rows) - ROW) + b"\xff" * ROW
+    return rows.ljust(TABLE_SIZE, b"\xff")
 
 
 def make_otadata(slot: int = 0) -> bytes:
@@ -94,12 +102,10 @@ def fill(flash: Flash, chip: Chip, eui: str, *, signed: bool = False, cipher: Ci
     parts = {
         chip.bootloader_offset: make_bootloader(chip, signed=signed),
         TABLE_OFFSET: make_table(flash.size),
-        0xE000: make_otadata(),
-        0x10000: make_app(chip, signed=signed),
+        OTADATA_OFFSET: make_otadata(),
+        APP_OFFSET: make_app(chip, signed=signed),
     }
     for offset, data in parts.items():
         flash.write(offset, cipher.apply(offset, data) if cipher else data)
-    for kind, subtype, offset, size, label in PARTITIONS:
-        if label == "cal" and offset + size <= flash.size:
-            partition = Partition(kind, subtype, offset, size, label, False)
-            save(flash, partition, {"module": eui, "gain_v": 1.0, "gain_a": 1.0, "phase_deg": 0.0})
+    calibration = next(partition for partition in layout(flash.size) if partition.label == "cal")
+    save(flash, calibration, {"module": eui, "gain_v": 1.0, "gain_a": 1.0, "phase_deg": 0.0})
