@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import http.client
-import json
 import math
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from app.community.broker import BrokerError, is_loopback, tls_context
 from app.community.geohash import PositionError, bounds
+from app.community.map_answers import (
+    MapCell,
+    MapCells,
+    MapDetail,
+    MapError,
+    MapErrorKind,
+    cell_from,
+    detail_from,
+    field_of,
+    nonsense,
+    parse,
+    said,
+)
 
 RANGES = {3: "r3", 8: "r8", 24: "r24", 48: "r48"}
 """Hours that are shown, and the map's name for them; their windows last 600, 1600, 4800 and 9600 s."""
@@ -27,83 +37,6 @@ PAGE_CELLS = 10_000
 LONGEST_BYTES = 32 * 2**20
 
 _CACHED_ANSWERS = 32
-_STATUSES = ("critical", "warning", "normal")
-
-
-class MapErrorKind(StrEnum):
-    """Why the map gave nothing."""
-
-    ADDRESS = "address"
-    UNREACHABLE = "unreachable"
-    SLOW = "slow"
-    LIMIT = "limit"
-    REFUSED = "refused"
-    NONSENSE = "nonsense"
-
-
-class MapError(Exception):
-    """One clear sentence. retry_after_s: when it makes sense to ask again; None where that is not known."""
-
-    def __init__(self, kind: MapErrorKind, text: str, retry_after_s: float | None = None) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.retry_after_s = retry_after_s
-
-
-class MapCell(NamedTuple):
-    """A cell. status: "critical", "warning", "normal" or None where nothing is known."""
-
-    geohash: str
-    status: str | None
-
-
-@dataclass(frozen=True)
-class MapCells:
-    """The cells of the map. complete: False where the map has more than could be asked for."""
-
-    cells: tuple[MapCell, ...]
-    complete: bool
-
-
-class MapPoint(NamedTuple):
-    """One window of a trend: epoch seconds as the map gives them, mean, smallest, largest, and how many messages."""
-
-    time_s: float
-    value: float | None
-    lowest: float | None
-    highest: float | None
-    count: int | None
-
-
-@dataclass(frozen=True)
-class MapMetric:
-    """THV or THI of a cell: its name and unit for people, present value, status and trend (may be empty)."""
-
-    key: str
-    name: str
-    unit: str
-    status: str | None
-    value: float | None
-    trend: tuple[MapPoint, ...]
-
-
-class MapHarmonic(NamedTuple):
-    """An order and its mean in the cell, in % of the fundamental, for voltage and current; None where unknown."""
-
-    order: int
-    voltage_pct: float | None
-    current_pct: float | None
-
-
-@dataclass(frozen=True)
-class MapDetail:
-    """All that the map tells of a cell. `text`: the map's own words, may be empty."""
-
-    geohash: str
-    status: str | None
-    metrics: tuple[MapMetric, ...]
-    harmonics: tuple[MapHarmonic, ...]
-    text: str
 
 
 class MapClient:
@@ -148,11 +81,11 @@ class MapClient:
         while True:
             query = {**self._range(hours), "category_id": "c0", "limit": str(PAGE_CELLS), "offset": str(offset)}
             page = self._ask("/api/v1/geohash-area/", query)
-            count, results = _field(page, "count"), _field(page, "results")
+            count, results = field_of(page, "count"), field_of(page, "results")
             if type(count) is not int or not isinstance(results, list):
-                raise _nonsense()
+                raise nonsense()
             for entry in results:
-                cell = _cell(entry)
+                cell = cell_from(entry)
                 if cell is not None:
                     found[cell.geohash] = cell
             offset += len(results)
@@ -168,22 +101,7 @@ class MapClient:
         except PositionError as wrong:
             raise MapError(MapErrorKind.REFUSED, str(wrong)) from None
         document = self._ask(f"/api/v1/geohash-area/{quote(geohash.lower())}/", self._range(hours))
-        data = _field(document, "data")
-        data = data if isinstance(data, dict) else {}
-        metadata = document.get("metadata")
-        names: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
-        known = data.get("metrics")
-        metrics: dict[str, Any] = known if isinstance(known, dict) else {}
-        listed = data.get("order")
-        order = [key for key in listed if key in metrics] if isinstance(listed, list) else list(metrics)
-        text = document.get("text")
-        return MapDetail(
-            geohash.lower(),
-            _status(document.get("sid")),
-            tuple(_metric(key, metrics[key], names.get(key)) for key in order),
-            tuple(h for entry in _list(data.get("HDs")) if (h := _harmonic(entry)) is not None),
-            text if isinstance(text, str) else "",
-        )
+        return detail_from(document, geohash.lower())
 
     def clock_offset_s(self) -> float:
         """How far the map's clock (its HTTP Date) is ahead of this computer's, in s, good to about a second."""
@@ -214,7 +132,7 @@ class MapClient:
         status, headers, body = self._request("GET", target, deadline_s=now_s + self._timeout_s)
         if status != 200:
             raise self._refusal(status, headers, body)
-        document = _parse(body)
+        document = parse(body)
         with self._lock:
             self._answers[target] = (self._clock(), document)
             self._answers.move_to_end(target)
@@ -254,7 +172,7 @@ class MapClient:
                     break
                 body += piece
                 if len(body) > LONGEST_BYTES:
-                    raise _nonsense()
+                    raise nonsense()
             if answer.length:
                 raise http.client.IncompleteRead(bytes(body), answer.length)
             return answer.status, answer.headers, bytes(body)
@@ -265,7 +183,7 @@ class MapClient:
         except http.client.IncompleteRead:
             raise MapError(MapErrorKind.NONSENSE, f"The answer of {self._host} was cut off; try again.") from None
         except http.client.HTTPException:
-            raise _nonsense() from None
+            raise nonsense() from None
         except (OSError, UnicodeError) as wrong:
             reason = getattr(wrong, "verify_message", None) or getattr(wrong, "strerror", None) or wrong
             raise MapError(
@@ -293,14 +211,14 @@ class MapClient:
             return _limit(wait_s)
         if 300 <= status < 400:
             return MapError(MapErrorKind.ADDRESS, "The map has moved; ask its operator for the new address.")
-        said = _said(body)
+        words = said(body)
         if status == 500:
             return MapError(
                 MapErrorKind.REFUSED,
-                f"The map has no answer to this{said}; it answers so for a cell where nobody shares. Check the cell, "
+                f"The map has no answer to this{words}; it answers so for a cell where nobody shares. Check the cell, "
                 "or try again later.",
             )
-        return MapError(MapErrorKind.REFUSED, f"The map refuses this with code {status}{said}; check its address.")
+        return MapError(MapErrorKind.REFUSED, f"The map refuses this with code {status}{words}; check its address.")
 
 
 def _limit(wait_s: float) -> MapError:
@@ -310,96 +228,3 @@ def _limit(wait_s: float) -> MapError:
         f"The map answers {REQUESTS_AN_HOUR} questions an hour and has answered them; ask again in {minutes} min.",
         wait_s,
     )
-
-
-def _nonsense() -> MapError:
-    return MapError(MapErrorKind.NONSENSE, "The answer is not one of a community map; check the address.")
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        document = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise _nonsense() from None
-    if not isinstance(document, dict):
-        raise _nonsense()
-    return document
-
-
-def _said(body: bytes) -> str:
-    """What the map says is wrong, as far as it fits into a sentence."""
-    try:
-        message = json.loads(body.decode("utf-8"))["message"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return ""
-    words = " ".join(message.split()) if isinstance(message, str) else ""
-    return f' ("{words[:120]}")' if words.isprintable() and words else ""
-
-
-def _field(document: Any, name: str) -> Any:
-    if name not in document:
-        raise _nonsense()
-    return document[name]
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _number(value: Any) -> float | None:
-    if type(value) not in (int, float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _status(value: Any) -> str | None:
-    return _STATUSES[value] if type(value) is int and 0 <= value < len(_STATUSES) else None
-
-
-def _cell(entry: Any) -> MapCell | None:
-    word = entry.get("h") if isinstance(entry, dict) else None
-    if not isinstance(word, str):
-        return None
-    try:
-        bounds(word)
-    except PositionError:
-        return None
-    return MapCell(word.lower(), _status(entry.get("sid")))
-
-
-def _metric(key: str, entry: Any, told: Any) -> MapMetric:
-    entry = entry if isinstance(entry, dict) else {}
-    told = told if isinstance(told, dict) else {}
-    name, unit = told.get("name"), told.get("units")
-    points = []
-    for value in _list(entry.get("values")):
-        time_s = _number(value.get("x")) if isinstance(value, dict) else None
-        if time_s is not None:
-            count = _number(value.get("cnt"))
-            points.append(
-                MapPoint(
-                    time_s,
-                    _number(value.get("y")),
-                    _number(value.get("min")),
-                    _number(value.get("max")),
-                    None if count is None else int(count),
-                )
-            )
-    return MapMetric(
-        key,
-        name if isinstance(name, str) else key,
-        unit if isinstance(unit, str) else "%",
-        _status(entry.get("sid")),
-        _number(entry.get("value")),
-        tuple(points),
-    )
-
-
-def _harmonic(entry: Any) -> MapHarmonic | None:
-    if not isinstance(entry, dict) or type(entry.get("x")) is not int:
-        return None
-    return MapHarmonic(entry["x"], _number(entry.get("y1")), _number(entry.get("y2")))

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from app.community.anonymise import new_client_id
 from app.community.broker import Broker
@@ -30,7 +31,7 @@ class OldProtocol(UploadError):
 
 
 class Session:
-    """An MQTT connection with clean start, without a will, under a client id of its own. All of it runs in the caller's
+    """An MQTT connection with a clean start (paho's default for a first one), without a will, under a client id of its own. All of it runs in the caller's
     thread, within `loop`."""
 
     def __init__(self, broker: Broker, password: str | None, context: ssl.SSLContext | None, *, mqtt5: bool) -> None:
@@ -40,10 +41,9 @@ class Session:
         self._refused: UploadError | None = None
         self._acknowledged: list[int] = []
         client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id=new_client_id(),
             protocol=mqtt.MQTTv5 if mqtt5 else mqtt.MQTTv311,
-            clean_session=None if mqtt5 else True,
             reconnect_on_failure=False,
         )
         client.on_connect = self._on_connect
@@ -58,9 +58,8 @@ class Session:
     def open(self) -> None:
         """Connect; UploadError if that fails within 10 s."""
         address = self._broker.address
-        clean = {"clean_start": True} if self._mqtt5 else {}
         try:
-            self._client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S, **clean)
+            self._client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         except ssl.SSLCertVerificationError as wrong:
             raise UploadError(
                 f"The certificate of {address} is not to be trusted ({wrong.verify_message}); nothing was sent. Check "

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 
 from app.community.broker import Broker
+from app.community.map_answers import MapError
 from app.community.outbox import AGREE_S
-from app.community.rest import MapClient, MapError
+from app.community.rest import MapClient
 from app.community.session import UploadError
 
 VALID_S = 3600.0

@@ -1,0 +1,134 @@
+"""10-minute measurements of a source: of a module over its link, or of a COMTRADE record."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from app.connection import Connection
+from app.declared_voltage import assumed_voltage_v
+from app.output import Refused, WrongUsage
+from app.specs import chip_specs
+from app.verbs.analyze import analyze_record
+from device_io.comtrade import FileError, ReadingStopped, open_comtrade
+from device_io.links import open_link
+from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo, Source
+from dsp.measurement import Measurement
+from dsp.monitor import Monitor
+
+EVERY = ("10min",)
+URL_SCHEMES = ("usb", "rs485", "mqtt", "mqtts")
+
+_LOOK_EVERY_S = 0.1
+_WAITING = 64
+
+
+def is_url(source: str) -> bool:
+    """True for the URL of a module, False for a file."""
+    return source.partition(":")[0].lower() in URL_SCHEMES and ":" in source
+
+
+def measurements_of_file(path: Path, stopped: Callable[[], bool]) -> Iterator[Measurement]:
+    """Each 10 minutes of a COMTRADE record, as far as they came. Refused for what can't be read or measured."""
+    try:
+        with open_comtrade(path, None, stopped=stopped) as record:
+            for result in analyze_record(record, every=EVERY, nominal_voltage_v=assumed_voltage_v(record)):
+                if isinstance(result, Measurement) and result.window == "10min":
+                    yield result
+    except ReadingStopped:
+        return
+    except FileError as wrong:
+        raise Refused(str(wrong)) from None
+
+
+class LiveFeed:
+    """A module that is measured for its 10-minute values only. `stopped` is asked several times a second."""
+
+    def __init__(self, url: str, stopped: Callable[[], bool], note: Callable[[str], None]) -> None:
+        """WrongUsage or Refused for a URL that can't be used."""
+        try:
+            link = open_link(url)
+        except LinkError as wrong:
+            raise (WrongUsage if wrong.kind is LinkErrorKind.BAD_URL else Refused)(str(wrong)) from None
+        self._stopped = stopped
+        self._note = note
+        self._queue: queue.Queue[Measurement] = queue.Queue(_WAITING)
+        self._state: LinkState | None = None
+        self._info: ModuleInfo | None = None
+        self._connection = _TenMinutes(link)
+
+    def __enter__(self) -> LiveFeed:
+        self._connection.start()
+        self._connection.listen(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.stop()
+
+    def next(self, wait_s: float) -> Measurement | None:
+        """The next 10 minutes, whole or not; None when there was none within wait_s, or it was stopped. Refused when
+        the module can't be had."""
+        end_s = time.monotonic() + wait_s
+        while time.monotonic() < end_s and not self._stopped():
+            try:
+                return self._queue.get(timeout=_LOOK_EVERY_S)
+            except queue.Empty:
+                self._check()
+        return None
+
+    @property
+    def is_measuring(self) -> bool:
+        """True once the module is there and something was measured."""
+        return self._info is not None
+
+    def so_far(self) -> Measurement | None:
+        """Ends measuring: the interval under way, as far as it came; None where nothing was measured."""
+        self._connection.stop()
+        return self._connection.rest()
+
+    def on_identity(self, info: ModuleInfo) -> None:
+        """The module is there."""
+        self._info = info
+
+    def on_measurement(self, measurement: Measurement) -> None:
+        """10 minutes are complete."""
+        try:
+            self._queue.put_nowait(measurement)
+        except queue.Full:
+            self._note("An interval was left out: the ones before it were not taken in time.")
+
+    def on_state(self, state: LinkState) -> None:
+        """The link changed."""
+        self._state = state
+
+    def on_text(self, line: str) -> None:
+        """The module's log is of no interest here."""
+
+    def _check(self) -> None:
+        state = self._state
+        if state is None or state.error is None:
+            return
+        if state.phase is LinkPhase.FAILED or (state.phase is LinkPhase.LOST and self._info is None):
+            raise Refused(str(state.error))
+        if self._info is not None and "waveform-stream" not in self._info.capabilities:
+            raise Refused("This link brings no waveform; connect the module by USB to share its 10-minute values.")
+
+
+class _TenMinutes(Connection):
+    """A connection that measures 10 minutes and nothing else."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._monitor: Monitor | None = None
+
+    def rest(self) -> Measurement | None:
+        """The interval under way. Only after `stop`."""
+        results = self._monitor.finish() if self._monitor is not None else []
+        found = [result for result in results if isinstance(result, Measurement) and result.window == "10min"]
+        return found[-1] if found else None
+
+    def _new_analyser(self, info: ModuleInfo) -> Monitor:  # type: ignore[override]
+        self._monitor = Monitor(info.system, chip_specs(info), every=EVERY, events=False)
+        return self._monitor

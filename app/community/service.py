@@ -1,0 +1,205 @@
+"""The community upload as the window and the command line use it: consent, preview, intervals in, state out. No Qt."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.community import message
+from app.community.anonymise import Aggregate, anonymise, day_of, why_left_out
+from app.community.broker import BrokerError, parse_broker, password_of
+from app.community.consent import Choices, ConsentError, ConsentRecord, Given
+from app.community.map_answers import MapError
+from app.community.outbox import LATE_S, Counts, Outbox
+from app.community.rest import MapClient
+from app.community.sender import Sender, SenderPhase, SenderState
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The next message: payload is what would leave, byte for byte, on this topic. end_s: end of its interval.
+
+    sendable: it may be sent as it is. reason: why not, or what else is to be said of it, in one sentence.
+    """
+
+    topic: str
+    payload: bytes
+    end_s: int
+    sendable: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """given: the consent that stands. counts: of the outbox. sender: what the sending thread does, None without one."""
+
+    given: Given | None
+    counts: Counts
+    sender: SenderState | None
+
+
+class Community:
+    """The state in `folder`. Safe from several threads: each call opens what it needs.
+
+    on_state: told of the sender's states, on its thread.
+    """
+
+    def __init__(self, folder: Path, *, on_state: Callable[[SenderState], None] = lambda _: None) -> None:
+        self.folder = folder
+        self._consent = ConsentRecord(folder)
+        self._on_state = on_state
+        self._keeping = threading.Lock()  # nothing is kept between the end of consent and the emptying of the outbox
+        self._lock = threading.Lock()
+        self._sender: Sender | None = None
+
+    @property
+    def given(self) -> Given | None:
+        """The consent that stands; None: nothing is sent."""
+        return self._consent.given
+
+    def give(self, choices: Choices) -> Given:
+        """Record consent and begin to keep intervals; `start` sends them. What waits under older choices is deleted:
+        it was made under another consent. ValueError or ConsentError when that can't be."""
+        self.stop()
+        known = self._consent.given
+        given = self._consent.give(choices)
+        if known is not None and known.choices != choices:
+            with self._outbox() as outbox:
+                outbox.withdraw()
+        return given
+
+    def give_once(self) -> None:
+        """Note in the record that consent was given for one sending."""
+        self._consent.give_once()
+
+    def withdraw(self) -> int:
+        """End sending and empty the outbox. Returns how many messages were deleted unsent."""
+        with self._keeping:
+            self._consent.withdraw()
+            self.stop()
+            with self._outbox() as outbox:
+                return outbox.withdraw()
+
+    def offer(self, measurement: Aggregate) -> str | None:
+        """Keep a 10-minute measurement for sending, if there is consent. Returns why it was left out, None if it was
+        not. Returns quickly, but it writes to the disk: not for the window's own thread."""
+        with self._keeping:
+            given = self._consent.given
+            if given is None:
+                return "There is no consent."
+            reason = why_left_out(measurement)
+            if reason is not None:
+                return reason
+            try:
+                with self._outbox(given.choices.limit_mb) as outbox:
+                    outbox.put(anonymise(measurement, given.choices.share), given.choices.cell)
+            except message.MessageError as wrong:
+                return str(wrong)
+        with self._lock:
+            if self._sender is not None:
+                self._sender.wake()
+        return None
+
+    def preview(self, measurement: Aggregate, choices: Choices) -> Preview:
+        """The message of a measurement, also of an interval under way, exactly as it would leave under these choices.
+        Needs no consent and sends nothing. Its pseudonym is kept for the day."""
+        interval = anonymise(measurement, choices.share)
+        with self._outbox() as outbox:
+            alias = outbox.alias(choices.cell, day_of(interval.end_s))
+            known = outbox.knows(interval)
+        payload = message.build(interval, alias)
+        reason = why_left_out(measurement)
+        if reason is None:
+            try:
+                message.check(payload, now_s=time.time(), topic=alias.topic)
+            except message.MessageError as wrong:
+                reason = str(wrong)
+        sendable = reason is None
+        if sendable and known:
+            reason = "This interval is sent already, or waits in the outbox; it is not sent twice."
+        elif sendable and interval.end_s < time.time() - LATE_S and not choices.accepts_backdated:
+            sendable, reason = (
+                False,
+                "Too late: it is older than 10 minutes and goes only to a broker that takes such data.",
+            )
+        return Preview(alias.topic, payload, interval.end_s, sendable and not known, reason)
+
+    def start(self, ask_password: Callable[[str], str] | None = None) -> None:
+        """Send from now on what consent covers, each message at its time. Does nothing without consent, or if it is
+        sending already. BrokerError or MapError for an address, file or password that can't be used."""
+        given = self._consent.given
+        with self._lock:
+            if given is None or self._sender is not None:
+                return
+            choices = given.choices
+            broker = parse_broker(choices.broker, accepts_backdated=choices.accepts_backdated)
+            source = MapClient(choices.map_url, ca=broker.ca) if choices.map_url else None
+            self._sender = Sender(
+                self.folder,
+                broker,
+                password_of(broker, ask_password),
+                source,
+                limit_bytes=choices.limit_mb * 2**20,
+                on_state=self._on_state,
+            )
+            self._sender.start()
+
+    def stop(self) -> None:
+        """End sending within 2 s; what waits stays."""
+        with self._lock:
+            sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.stop()
+
+    def status(self) -> Status:
+        """Where things stand."""
+        with self._outbox() as outbox:
+            counts = outbox.counts()
+        with self._lock:
+            state = None if self._sender is None else self._sender.state
+        return Status(self._consent.given, counts, state)
+
+    def export_log(self, path: Path) -> int:
+        """Write all that was ever sent to a file of JSON lines: when, to which topic, and the bytes as they left.
+        Returns how many. OSError if it can't be written."""
+        count = 0
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file, self._outbox() as outbox:
+            for sent in outbox.sent():
+                line = {
+                    "sent": iso(sent.sent_s),
+                    "interval_end": iso(sent.end_s),
+                    "topic": sent.topic,
+                    "payload": sent.payload.decode("utf-8"),
+                }
+                file.write(json.dumps(line) + "\n")
+                count += 1
+        return count
+
+    def _outbox(self, limit_mb: int = 64) -> Outbox:
+        return Outbox(self.folder, limit_bytes=limit_mb * 2**20)
+
+
+def iso(time_s: float) -> str:
+    """Epoch seconds as UTC, ISO 8601 with seconds."""
+    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+__all__ = [
+    "BrokerError",
+    "Choices",
+    "Community",
+    "ConsentError",
+    "MapError",
+    "Preview",
+    "SenderPhase",
+    "SenderState",
+    "Status",
+    "iso",
+]

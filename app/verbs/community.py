@@ -1,0 +1,367 @@
+"""community: see what would be shared, share it, look at the map, withdraw."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from app.community.anonymise import CHOICES, anonymise, why_left_out
+from app.community.broker import Broker, BrokerError, parse_broker, password_of
+from app.community.consent import VERSION, Choices, ConsentError, text
+from app.community.folder import data_folder
+from app.community.geohash import PositionError, cell_of
+from app.community.map_answers import MapError
+from app.community.message import MessageError
+from app.community.outbox import LATE_S, Outbox, OutboxError
+from app.community.rest import RANGES, MapClient
+from app.community.sender import Sender, SenderPhase, SenderState
+from app.community.service import Community, Preview, iso
+from app.output import Output, Refused, WrongUsage
+from dsp.measurement import Measurement
+
+MAP_URL = "SENSIX_MAP_URL"
+_NO_BROKER = "mqtts://broker.invalid"
+_PREVIEW_S = 2.0
+_INTERVAL_S = 1200.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's actions and their options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    preview = actions.add_parser("preview", help="show the exact bytes of the next message; sends nothing")
+    _add_source(preview)
+    preview.add_argument(
+        "--seconds", type=float, default=_PREVIEW_S, help="how long a module is measured for it (default: 2)"
+    )
+
+    send = actions.add_parser("send", help="send the 10-minute values of a source and wait for every acknowledgement")
+    _add_source(send)
+    send.add_argument("--broker", required=True, metavar="URL", help="mqtts://[user@]host[:port][?ca=FILE&cert=&key=]")
+    send.add_argument("--ca", action="append", type=Path, default=[], help="certificate of an authority to trust")
+    send.add_argument("--cert", type=Path, help="own certificate, with --key")
+    send.add_argument("--key", type=Path, help="key of the own certificate")
+    send.add_argument("--consent", action="store_true", help="I have read what is sent and agree to this sending")
+    send.add_argument("--count", type=int, default=1, help="how many intervals of a module to send (default: 1)")
+    send.add_argument("--patience", type=float, default=60.0, help="seconds without progress to give up (default: 60)")
+    _add_map(send)
+    send.add_argument("--time-from", metavar="URL", help="server whose HTTP Date is trusted (default: the map)")
+
+    actions.add_parser("status", help="consent, what waits, what was sent")
+
+    look = actions.add_parser("map", help="the cells of the map, or one of them")
+    look.add_argument("cell", nargs="?", metavar="CELL", help="geohash of a cell")
+    look.add_argument("--range", type=int, choices=tuple(RANGES), default=3, help="hours (default: 3)")
+    look.add_argument("--ca", action="append", type=Path, default=[], help="certificate of an authority to trust")
+    _add_map(look)
+
+    actions.add_parser("withdraw", help="withdraw consent and delete what waits")
+
+    log = actions.add_parser("log", help="write all that was ever sent to a file")
+    log.add_argument("--out", required=True, type=Path, metavar="FILE", help="file to write, JSON lines")
+
+    for action in actions.choices.values():  # --json may stand anywhere after the verb
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Do the action."""
+    community = Community(data_folder())
+    actions: dict[str, Callable[[Community, argparse.Namespace, Output], None]] = {
+        "preview": _preview,
+        "send": _send,
+        "status": _status,
+        "map": _map,
+        "withdraw": _withdraw,
+        "log": _log,
+    }
+    try:
+        actions[args.action](community, args, output)
+    except (OutboxError, ConsentError, MapError) as wrong:
+        raise Refused(str(wrong)) from None
+    except BrokerError as wrong:
+        raise WrongUsage(str(wrong)) from None
+    return 0
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="usb:PORT, or a COMTRADE file")
+    parser.add_argument("--position", required=True, help="LAT,LON or a geohash; only its cell of some 20 km is kept")
+    parser.add_argument(
+        "--share", default="", metavar="LIST", help=f"also share: {', '.join(CHOICES)}, parted by commas"
+    )
+    parser.add_argument("--accepts-backdated", action="store_true", help="the broker takes intervals of the past")
+
+
+def _add_map(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--map", dest="map_url", default=os.environ.get(MAP_URL, ""), metavar="URL", help=f"the map (or {MAP_URL})"
+    )
+
+
+def _choices(args: argparse.Namespace, broker: str) -> Choices:
+    share = tuple(part.strip() for part in args.share.split(",") if part.strip())
+    unknown = [part for part in share if part not in CHOICES]
+    if unknown:
+        raise WrongUsage(f'"{unknown[0]}" is nothing that can be shared; choose of {", ".join(CHOICES)}.')
+    try:
+        cell = cell_of(args.position)
+    except PositionError as wrong:
+        raise WrongUsage(str(wrong)) from None
+    return Choices(cell, broker, share, args.accepts_backdated)
+
+
+def _preview(community: Community, args: argparse.Namespace, output: Output) -> None:
+    choices = _choices(args, _NO_BROKER)
+    if not 0.5 <= args.seconds <= 600.0:
+        raise WrongUsage("--seconds needs a number from 0.5 to 600.")
+    preview: Preview | None = None
+    for measurement in _measured(args.source, args.seconds, output):
+        candidate = community.preview(measurement, choices)
+        if preview is None or not preview.sendable:
+            preview = candidate
+        if preview.sendable:
+            break
+    if output.stop.is_set():
+        return
+    if preview is None:
+        raise Refused("Nothing was measured that could be shown; check the source and try again.")
+    output.note(f"Topic: {preview.topic}")
+    if preview.sendable:
+        output.note("This is the next message, byte for byte; nothing was sent.")
+    else:
+        output.note(f"Not sendable yet, the message so far. {preview.reason}")
+    body = preview.payload.decode("utf-8")
+    fields = {
+        "topic": preview.topic,
+        "payload": body,
+        "bytes": len(preview.payload),
+        "interval_end": iso(preview.end_s),
+        "sendable": preview.sendable,
+        "reason": preview.reason,
+    }
+    output.result(fields, body)
+
+
+def _measured(source: str, seconds: float, output: Output) -> Iterator[Measurement]:
+    """The intervals of a file, or what a module gives in so many seconds."""
+    from app.community.feed import LiveFeed, is_url, measurements_of_file
+
+    if not is_url(source):
+        yield from measurements_of_file(Path(source), output.stop.is_set)
+        return
+    with LiveFeed(source, output.stop.is_set, output.note) as feed:
+        deadline_s = time.monotonic() + 20.0
+        while (whole := feed.next(seconds)) is None and not feed.is_measuring and time.monotonic() < deadline_s:
+            if output.stop.is_set():
+                return
+        rest = whole or feed.so_far()
+    if rest is not None:
+        yield rest
+
+
+def _send(community: Community, args: argparse.Namespace, output: Output) -> None:
+    if args.count < 1:
+        raise WrongUsage("--count needs a whole number from 1.")
+    if not args.patience > 0:
+        raise WrongUsage("--patience needs a number of seconds above 0.")
+    choices = _choices(args, args.broker)
+    broker = _broker(args)
+    if not args.consent:
+        for section in text(choices):
+            output.note(f"{section.title}\n  {section.body}\n")
+        raise Refused("Nothing is sent without consent: read the text above, then add --consent if you agree.")
+    time_url = args.time_from or args.map_url
+    source = MapClient(time_url, ca=args.ca) if time_url else None
+    broker.context()
+    password = password_of(broker, _ask_password)
+    community.give_once()
+    with Outbox(community.folder) as outbox:
+        tally = _collect(outbox, choices, args, output)
+        _explain(tally, choices, output)
+        known = outbox.counts().sent
+        _send_all(community, broker, password, source, args.patience, output)
+        if output.stop.is_set():
+            output.note("Stopped; what is not acknowledged waits in the outbox.")
+        counts = outbox.counts()
+    sent = counts.sent - known
+    result = {
+        "sent": sent,
+        "already_known": tally["known"],
+        "left_out": tally["left_out"],
+        "late": counts.late,
+        "waiting": counts.waiting,
+    }
+    output.result(result, f"{sent} sent and acknowledged, {counts.waiting + counts.late} waiting.")
+    if not output.stop.is_set() and not sent and not tally["known"]:
+        raise Refused(
+            "Nothing was sent: the intervals are older than 10 minutes; --accepts-backdated is for a broker that takes "
+            "them."
+            if tally["new"]
+            else "Nothing was sent: the source has no whole 10 minutes without a flag."
+        )
+
+
+def _collect(outbox: Outbox, choices: Choices, args: argparse.Namespace, output: Output) -> dict[str, Any]:
+    """Put the source's intervals into the outbox."""
+    tally: dict[str, Any] = {"new": 0, "known": 0, "left_out": 0, "reasons": set()}
+    for measurement in _intervals(args.source, args.count, output):
+        reason = why_left_out(measurement)
+        if reason is None:
+            try:
+                is_new = outbox.put(anonymise(measurement, choices.share), choices.cell)
+                tally["new" if is_new else "known"] += 1
+                continue
+            except MessageError as wrong:
+                reason = str(wrong)
+        tally["left_out"] += 1
+        tally["reasons"].add(reason)
+    return tally
+
+
+def _intervals(source: str, count: int, output: Output) -> Iterator[Measurement]:
+    """The intervals of a file; of a module, until `count` of them can be sent."""
+    from app.community.feed import LiveFeed, is_url, measurements_of_file
+
+    if not is_url(source):
+        yield from measurements_of_file(Path(source), output.stop.is_set)
+        return
+    output.note("Waiting for a whole 10 minutes of the clock; that takes up to 20 minutes.")
+    with LiveFeed(source, output.stop.is_set, output.note) as feed:
+        while count and not output.stop.is_set():
+            measurement = feed.next(_INTERVAL_S)
+            if measurement is not None:
+                count -= why_left_out(measurement) is None
+                yield measurement
+
+
+def _explain(tally: dict[str, Any], choices: Choices, output: Output) -> None:
+    if tally["left_out"]:
+        output.note(f"{tally['left_out']} left out. {' '.join(sorted(tally['reasons']))}")
+    if tally["known"]:
+        output.note(f"{tally['known']} known already; nothing is sent twice.")
+    if not choices.accepts_backdated:
+        output.note(f"Intervals older than {LATE_S // 60} minutes are kept but not shared: too late for this broker.")
+
+
+def _send_all(
+    community: Community,
+    broker: Broker,
+    password: str | None,
+    source: MapClient | None,
+    patience_s: float,
+    output: Output,
+) -> None:
+    """Empty the outbox; Refused when that can't be done."""
+    told: set[str] = set()
+
+    def tell(state: SenderState) -> None:
+        if state.phase is SenderPhase.WAITING and state.error and state.error not in told:
+            told.add(state.error)
+            output.note(f"{state.error} Trying again.")
+
+    sender = Sender(community.folder, broker, password, source, until_empty=True, patience_s=patience_s, on_state=tell)
+    sender.start()
+    while not sender.wait(0.1):
+        if output.stop.is_set():
+            sender.stop()
+            return
+    if sender.state.phase is SenderPhase.FAILED:
+        raise Refused(f"{sender.state.error} What was not acknowledged waits in the outbox; send again to go on.")
+
+
+def _broker(args: argparse.Namespace) -> Broker:
+    if (args.cert is None) != (args.key is None):
+        raise WrongUsage("A client's certificate needs both --cert and --key.")
+    broker = parse_broker(args.broker, ca=args.ca, accepts_backdated=args.accepts_backdated)
+    if args.cert is None:
+        return broker
+    from dataclasses import replace
+
+    return replace(broker, cert=args.cert, key=args.key)
+
+
+def _ask_password(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise BrokerError("The broker wants a password: name a file that holds it with SENSIX_PASSWORD_FILE.")
+    return getpass.getpass(prompt, stream=sys.stderr)
+
+
+def _status(community: Community, _args: argparse.Namespace, output: Output) -> None:
+    status = community.status()
+    given, counts = status.given, status.counts
+    last = None if counts.last_sent_s is None else iso(counts.last_sent_s)
+    consent = None
+    if given is not None:
+        broker = parse_broker(given.choices.broker)
+        consent = {
+            "given": given.at,
+            "version": given.version,
+            "cell": given.choices.cell,
+            "share": list(given.choices.share),
+            "broker": broker.address,
+        }
+    fields = {
+        "consent": consent,
+        "consent_text": VERSION,
+        "waiting": counts.waiting,
+        "late": counts.late,
+        "sent": counts.sent,
+        "dropped": counts.dropped,
+        "last_sent": last,
+        "folder": str(community.folder),
+    }
+    words = [
+        f"Consent: given {given.at} for cell {given.choices.cell}." if given else "Consent: none; nothing is sent.",
+        f"Waiting: {counts.waiting}. Not shared, too late: {counts.late}. Sent: {counts.sent}.",
+    ]
+    if counts.dropped:
+        words.append(f"Given up for want of room: {counts.dropped}.")
+    if last:
+        words.append(f"Last sent: {last}.")
+    output.result(fields, "\n".join(words))
+
+
+def _map(_community: Community, args: argparse.Namespace, output: Output) -> None:
+    if not args.map_url:
+        raise WrongUsage(f"No map is named; give its address with --map or {MAP_URL}.")
+    client = MapClient(args.map_url, ca=args.ca)
+    if args.cell is None:
+        found = client.cells(args.range)
+        for cell in found.cells:
+            output.result({"cell": cell.geohash, "status": cell.status}, f"{cell.geohash}  {cell.status or 'none'}")
+        output.note(f"{len(found.cells)} cells{'' if found.complete else '; there are more than may be asked for'}.")
+        return
+    detail = client.detail(args.cell, args.range)
+    fields = {
+        "cell": detail.geohash,
+        "status": detail.status,
+        "metrics": {metric.key: metric.value for metric in detail.metrics},
+        "harmonics": [harmonic._asdict() for harmonic in detail.harmonics],
+        "text": detail.text,
+    }
+    lines = [f"{detail.geohash}  {detail.status or 'no status'}"]
+    lines += [
+        f"  {metric.name}: {'n/a' if metric.value is None else f'{metric.value:g} {metric.unit}'}"
+        for metric in detail.metrics
+    ]
+    output.result(fields, "\n".join(lines))
+
+
+def _withdraw(community: Community, _args: argparse.Namespace, output: Output) -> None:
+    gone = community.withdraw()
+    output.result({"withdrawn": True, "deleted": gone}, f"Consent is withdrawn; {gone} unsent messages were deleted.")
+
+
+def _log(community: Community, args: argparse.Namespace, output: Output) -> None:
+    try:
+        count = community.export_log(args.out)
+    except OSError as error:
+        raise Refused(f"{args.out} can't be written ({error.strerror or error}); choose another file.") from None
+    output.result({"written": count, "file": str(args.out)}, f"{count} messages written to {args.out}.")
