@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from device_io.improv.packets import PacketReader
 from device_io.sensix_link.framing import Deframer, encode_frame
 from device_io.sensix_link.messages import (
     Baud,
@@ -45,6 +46,7 @@ from device_io.sensix_link.rules import (
 )
 from device_io.sensix_link.samples import Coding
 from device_io.virtual_module.front_end import SAMPLE_RATE_HZ
+from device_io.virtual_module.improv import VirtualImprov
 from device_io.virtual_module.module import SLOT_S, VirtualModule, sample_frame
 from device_io.virtual_module.settings import SettingError
 from device_io.virtual_module.transmitter import Transmitter
@@ -71,6 +73,8 @@ class Firmware:
         self._out = transmitter
         self._measure = measure
         self._deframer = Deframer()
+        self._improv_reader = PacketReader()
+        self._improv = VirtualImprov(module.settings, self._who)
         self._session = False
         self._stream = _IDLE
         self._left_out = 0
@@ -104,10 +108,17 @@ class Firmware:
         program, which begins at the start baud."""
         if framing_errors and self._new_baud is None and self._confirm_until is None:
             self._end_session()
+        packets, data = self._improv_reader.feed(data)
+        for packet in packets:
+            self._out.send_reply(self._improv.answer(packet))
         for kind, payload in self._deframer.feed(data):
             self._heard_at = now
             self._take(kind, payload, now)
         self._deframer.take_text()
+
+    def _who(self) -> tuple[str, str, str, str]:
+        info = self._module.info
+        return "Sensix", info.firmware, "ESP32", info.name
 
     def slot(self, slot: int) -> None:
         """A slot is over: queue its blocks, or leave them out whole when the line can't carry them."""
