@@ -40,6 +40,9 @@ SAME_RATE = 1e-3
 UNEXPLAINED_RAD = 3e-5
 """Rms deviation of the phase from the fit above which tones beside the fundamental are looked for: four times what
 noise 80 dB below it leaves."""
+SLOPE_SHARE = 0.04
+"""Relative uncertainty (95 %) of a frequency for each radian of the phase's rms deviation from the fit: 26 phasors, of
+which every fourth is independent, over 13 cycles."""
 STEADY = 0.7
 """Smallest phasor over the largest, of inputs that are looked at for tones beside: dips and steps are none."""
 
@@ -89,7 +92,8 @@ class PhaseFit:
 
     model: of the group. residual_rad: rms deviation from it. frequencies_hz: of each input over the interval asked
     for; NaN where an input's fundamental is noise or vanishes for a while. support: share of the phase points that
-    carry signal. present: at least one input carries a fundamental.
+    carry signal. present: at least one input carries a fundamental. stretches: of each of the inputs, by how much more
+    of its samples a whole number of cycles takes than its clock says (see _stretches).
     """
 
     model: PhaseModel
@@ -97,6 +101,7 @@ class PhaseFit:
     frequencies_hz: NDArray[np.float64]
     support: float
     present: bool
+    stretches: tuple[float, ...] = ()
 
 
 def coarse_frequency(inputs: Sequence[PhaseInput], start_s: float, length_s: float) -> float | None:
@@ -243,6 +248,31 @@ def _unwrap(phase_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     return phase_rad
 
 
+def _stretches(
+    inputs: Sequence[PhaseInput], excess: NDArray[np.float64], squares: NDArray[np.float64]
+) -> tuple[float, ...]:
+    """True samples of a whole number of cycles over those that a chip's clock gives them, of each input.
+
+    All chips are on the same mains: where one of them sees another frequency (excess [channels], relative to the
+    group's) it is its clock that errs, as time stamps of whole microseconds make it in the first half second. How much
+    of that is believed follows from both uncertainties: of the clock, beyond which it never goes, and of the
+    frequencies (squares [channels], relative; infinite where the phase is not steady).
+    """
+    stretches, row = [], 0
+    for part in inputs:
+        rows = slice(row, row + len(part.rows))
+        row += len(part.rows)
+        known = 1e-6 * part.clock.uncertainty_ppm
+        worst = max(squares[rows].tolist(), default=math.inf)
+        if known == 0.0 or not math.isfinite(worst):
+            stretches.append(1.0)
+            continue
+        seen = float(excess[rows].mean())
+        believed = known * known / (known * known + worst) * min(max(seen, -known), known)
+        stretches.append(1.0 / (1.0 + believed))
+    return tuple(stretches)
+
+
 def fit_phase(
     inputs: Sequence[PhaseInput], model: PhaseModel, start_s: float, end_s: float, available_s: tuple[float, float]
 ) -> PhaseFit | None:
@@ -282,6 +312,7 @@ def fit_phase(
     fits = np.linalg.solve(normal, weighted @ phase.T)  # [3, 1 + channels]
     residual = phase[0] - fits[:, 0] @ basis
     off = math.sqrt(float(squares @ (residual * residual)) / float(squares.sum())) if largest > 0.0 else math.inf
+    apart = None
     if off > UNEXPLAINED_RAD and weight.min() >= STEADY:
         sound = steady & (least >= STEADY * most)
         bend = float(model.c2 * scale * scale + fits[2, 0])
@@ -305,10 +336,18 @@ def fit_phase(
     own = fits[1, 1:] / scale + fits[2, 1:] / scale * (x0 + x1)  # mean excess speed, rad/s
     base = 0.5 * (model.frequency_hz(start_s) + model.frequency_hz(end_s))
     frequencies = base + own / (2.0 * np.pi)
+    excess = own - (fits[1, 0] / scale + fits[2, 0] / scale * (x0 + x1))
+    if apart is None:
+        rests = phase[1:] - fits[:, 1:].T @ basis
+        scatter = np.add.reduce(rests * rests, axis=1) / count
+    else:
+        scatter = np.full(total.size, off * off)
+    sure = np.where(steady, scatter * (SLOPE_SHARE * SLOPE_SHARE), np.inf)
     return PhaseFit(
         refined,
         off,
         np.where(steady, frequencies, np.nan),
         np.count_nonzero(weight > 0.1) / count,
         bool((np.count_nonzero(size >= floors[:, None], axis=1) >= 0.5 * count).any()),
+        _stretches(inputs, excess / (2.0 * np.pi * base), sure),
     )
