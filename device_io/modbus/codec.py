@@ -1,4 +1,4 @@
-"""Values to registers and back: readings, settings, identity, snapshot. `resources.register_map` says what lies where."""
+"""Values to registers and back: readings, settings, identity, snapshot. Where they lie: `resources.register_map`."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def decode_settings(start: int, registers: Sequence[int]) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for key, spec in settings_table().items():
         at = spec.modbus_address - start
-        if 0 <= at and at + spec.modbus_registers <= len(registers):
+        if at >= 0 and at + spec.modbus_registers <= len(registers):
             piece = registers[at : at + spec.modbus_registers]
             values[key] = None if spec.access == "wo" else decode_setting(spec, piece)
     return values

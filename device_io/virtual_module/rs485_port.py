@@ -25,8 +25,8 @@ class Rs485Port:
     """Serves modules on one bus, on a pty or a TCP port. `start` returns the URL of the first one.
 
     The modules' settings decide address, baud and parity. A pty shows the baud of the master, so a wrong one is not
-    understood; it carries no parity (its URL says N), and a TCP port shows neither. paced: replies take the time that they would
-    take on the wires. Faults count from the first module's power-up. All modules need the same baud and parity.
+    understood; it carries no parity (its URL says N), and a TCP port shows neither. paced: replies take the time that
+    they would take on the wires. Faults count from the first module's power-up. All modules need the same baud.
     """
 
     def __init__(

@@ -179,8 +179,7 @@ class ModuleRegisters:
         nominal_hz = float(str(module.settings["nominal_frequency_hz"]))
         seconds = round(nominal_hz / 5.0) / (LOWEST_SHARE * nominal_hz)
         slots = math.ceil(seconds / SLOT_S)
-        now_s = module.now_s()
-        last = module.slot_at(now_s)
+        last = module.slot_at(module.now_s())
         self._snapshot_mark = mark
         if last < slots:
             self._snapshot_info(rm.SNAPSHOT_BUSY)
@@ -188,8 +187,7 @@ class ModuleRegisters:
         series: list[list[SampleBlock]] = [module.blocks(slot) for slot in range(last - slots, last)]
         blocks = [joined(chip) for chip in zip(*series, strict=True)]
         info, samples = codec.encode_snapshot(blocks)
-        self._snapshot_info(info[0], info[1:])
-        time_us = module.device_time_us(now_s)
+        time_us = self._snapshot_info(info[0], info[1:])
         for n, run in enumerate(pieces(len(samples))):
             block = rm.SAMPLES_BLOCK + n
             self._snapshot[block] = codec.header(block, mark, time_us) + samples[run.start : run.stop]
@@ -197,10 +195,12 @@ class ModuleRegisters:
     def _snapshot_state(self) -> int:
         return self._snapshot[rm.SNAPSHOT_BLOCK][rm.HEADER_REGISTERS]
 
-    def _snapshot_info(self, state: int, rest: Sequence[int] = (0,)) -> None:
+    def _snapshot_info(self, state: int, rest: Sequence[int] = ()) -> int:
+        """Begin the snapshot anew with its first block; returns its time (us)."""
         time_us = self._module.device_time_us(self._module.now_s())
         head = codec.header(rm.SNAPSHOT_BLOCK, self._snapshot_mark, time_us)
-        self._snapshot = {rm.SNAPSHOT_BLOCK: [*head, state, *rest]}
+        self._snapshot = {rm.SNAPSHOT_BLOCK: [*head, state, *(rest or [0])]}
+        return time_us
 
 
 def joined(blocks: Sequence[SampleBlock]) -> SampleBlock:

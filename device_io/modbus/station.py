@@ -1,0 +1,288 @@
+"""The life of one unit on a bus: found, read again and again, lost, found again. Run by the bus' thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from device_io.modbus.errors import BusError, DamagedReply, ExceptionReply
+from device_io.modbus.unit import Result, Steps, Stopped, Unit
+from device_io.source import (
+    LinkCounters,
+    LinkError,
+    LinkErrorKind,
+    LinkPhase,
+    LinkState,
+    ModuleInfo,
+    SampleBlock,
+    Sink,
+)
+from device_io.urls import LinkUrl
+
+if TYPE_CHECKING:
+    from device_io.modbus.client import Master
+
+RETRY_S, LONGEST_RETRY_S = 0.5, 2.0
+JOBS = 16
+_STATE_EVERY_S = 0.5
+_RATE_OVER = 16
+_RATE_OVER_S = 30.0
+_PARITIES = {"N": "no parity", "E": "even parity", "O": "odd parity"}
+
+
+class Station:
+    """One unit of a bus and those who wait for it.
+
+    poll_s: time from one set of readings to the next, if the bus allows. snapshots: whether one after the other is
+    taken. reconnect: whether a lost unit is looked for again.
+    """
+
+    def __init__(self, url: LinkUrl, sink: Sink, *, poll_s: float, snapshots: bool, reconnect: bool) -> None:
+        self.url = url
+        self.ended = threading.Event()
+        self.leaving = threading.Event()
+        self.absent = False
+        self._sink = sink
+        self._poll_s = poll_s
+        self._snapshots = snapshots
+        self._reconnect = reconnect
+        self._unit: Unit | None = None
+        self._known: ModuleInfo | None = None
+        self._jobs: queue.Queue[_Job] = queue.Queue(JOBS)
+        self._jobs_lock = threading.Lock()
+        self._closed: LinkError | None = None
+        self._running: _Job | None = None
+        self._shot: Steps[list[SampleBlock]] | None = None
+        self._due_s = 0.0
+        self._retry_s = RETRY_S
+        self._done_s: deque[float] = deque(maxlen=_RATE_OVER)
+        self._state: LinkState | None = None
+        self._told_s = 0.0
+        self._past = LinkCounters()
+        self._blocks = 0
+
+    @property
+    def name(self) -> str:
+        """Unit and port, for sentences."""
+        return f"Unit {self.url.unit} on {self.url.port}"
+
+    def rate_hz(self) -> float:
+        """Sets of readings a second over the last half minute; from any thread."""
+        done = [t for t in list(self._done_s) if time.monotonic() - t < _RATE_OVER_S]
+        if len(done) < 2:
+            return 0.0
+        return (len(done) - 1) / max(done[-1] - done[0], time.monotonic() - done[-1], 1e-3)
+
+    def post(self, work: Callable[[Unit], Steps[Result]]) -> Future[Result]:
+        """Do this when the unit's turn comes; from any thread."""
+        future: Future[Result] = Future()
+        with self._jobs_lock:
+            if self._closed is not None:
+                future.set_exception(self._closed)
+                return future
+            try:
+                self._jobs.put_nowait(_Job(future, work))
+            except queue.Full:
+                future.set_exception(
+                    LinkError(LinkErrorKind.REFUSED, "Too many requests wait for the module. Try again in a moment.")
+                )
+        return future
+
+    # The bus' thread
+
+    def due_s(self) -> float:
+        """When it wants the bus next (time.monotonic)."""
+        if self._unit is not None and (self._shot or self._running or self._snapshots or not self._jobs.empty()):
+            return 0.0
+        return self._due_s
+
+    def turn(self, master: Master) -> None:
+        """Use the bus for a while. LinkError UNPLUGGED or STALLED if the port fails."""
+        try:
+            if self._unit is None:
+                self._connect(master)
+            else:
+                self._work(self._unit)
+        except Stopped:
+            pass
+        except BusError as error:
+            self._lose(self._silence(error))
+        except LinkError as error:
+            self._lose(error)
+            if error.kind in (LinkErrorKind.UNPLUGGED, LinkErrorKind.STALLED):
+                raise
+        if self._state is not None and time.monotonic() - self._told_s >= _STATE_EVERY_S:
+            self.tell(self._state.phase, self._state.error)
+
+    def port_failed(self, error: LinkError) -> None:
+        """The port can't be used; the bus tries again."""
+        if self._state is not None and self._state.phase == LinkPhase.LOST and self._state.error is not None:
+            before = self._state.error.kind
+            if before == LinkErrorKind.UNPLUGGED and error.kind in (LinkErrorKind.NO_SUCH_PORT, LinkErrorKind.REFUSED):
+                error = self._state.error  # it went away and is not back: those words say it best
+        self._lose(error)
+
+    def fail(self, error: LinkError) -> None:
+        """End before anything began."""
+        self._fail_jobs(error, for_ever=True)
+        self.end()
+
+    def end(self) -> None:
+        """The last that happens: it was stopped, or has failed."""
+        if self.ended.is_set():
+            return
+        failed = self._closed
+        self._fail_jobs(failed or LinkError(LinkErrorKind.REFUSED, "The link was closed."), for_ever=True)
+        self.tell(LinkPhase.CLOSED if failed is None else LinkPhase.FAILED, failed)
+        self.ended.set()
+
+    def tell(self, phase: LinkPhase, error: LinkError | None = None) -> None:
+        """Tell the sink where the link stands."""
+        state = LinkState(phase, self.url.text, error, self.url.baud, self._counters())
+        before = self._state
+        if before is not None and str(error) == str(before.error) and state._replace(error=before.error) == before:
+            return
+        self._state, self._told_s = state, time.monotonic()
+        self._sink.on_state(state)
+
+    def _connect(self, master: Master) -> None:
+        self.absent = True
+        unit = Unit(master, self.url.unit, self.leaving.is_set, self.name)
+        self._unit = unit
+        info = unit.identify(attempts=2 if self._known is None else 1)
+        self.absent = False
+        if self._known is not None:
+            self._past = self._past._replace(reconnects=self._past.reconnects + 1)
+        self._known = info
+        self._retry_s, self._due_s = RETRY_S, 0.0
+        self._sink.on_identity(info)
+        self.tell(LinkPhase.CONNECTED)
+
+    def _work(self, unit: Unit) -> None:
+        """A step of a job, a set of readings if it is time, a step of a snapshot."""
+        if self._running is None and not self._jobs.empty():
+            self._running = self._jobs.get_nowait()
+        if self._running is not None and self._running.step(unit):
+            self._running = None
+        if time.monotonic() >= self._due_s:
+            self._due_s = max(self._due_s + self._poll_s, time.monotonic())
+            self._poll(unit)
+        if self._snapshots:
+            self._step_snapshot(unit)
+
+    def _poll(self, unit: Unit) -> None:
+        if self._known is None or "readings" not in self._known.capabilities:
+            unit.settings()
+        else:
+            readings = unit.readings()
+            self._sink.on_readings(readings)
+        self._done_s.append(time.monotonic())
+        if unit.restarted:
+            self._known = unit.identify()
+            self._sink.on_identity(self._known)
+        self.tell(LinkPhase.STREAMING)
+
+    def _step_snapshot(self, unit: Unit) -> None:
+        self._shot = self._shot or unit.snapshot()
+        try:
+            next(self._shot)
+        except StopIteration as done:
+            self._shot = None
+            self._blocks += len(done.value)
+            self._sink.on_blocks(done.value)
+        except LinkError:
+            self._shot = None
+            self._snapshots = False  # it takes none
+
+    def _lose(self, error: LinkError) -> None:
+        self._past, self._unit = self._counters(), None
+        self._blocks = 0
+        self._shot = None
+        self.absent = True
+        if self._running is not None:
+            self._running.fail(error)
+            self._running = None
+        self._due_s = time.monotonic() + self._retry_s
+        self._retry_s = min(2.0 * self._retry_s, LONGEST_RETRY_S)
+        if self._reconnect:
+            self._fail_jobs(error, for_ever=False)
+            self.tell(LinkPhase.LOST, error)
+        else:
+            self._fail_jobs(error, for_ever=True)
+            self.leaving.set()
+
+    def _fail_jobs(self, error: LinkError, *, for_ever: bool) -> None:
+        with self._jobs_lock:
+            if for_ever:
+                self._closed = error
+            while not self._jobs.empty():
+                self._jobs.get_nowait().fail(error)
+        if self._running is not None:
+            self._running.fail(error)
+            self._running = None
+
+    def _silence(self, error: BusError) -> LinkError:
+        settings = f"{self.url.baud} baud, {_PARITIES[self.url.parity]}"
+        if isinstance(error, DamagedReply):
+            return LinkError(
+                LinkErrorKind.DAMAGED_REPLIES,
+                f"{self.name} answers, but what arrives is damaged ({settings}). Check baud and parity, the wires and "
+                "the termination, and that no second unit or master has the same address.",
+            )
+        if isinstance(error, ExceptionReply):
+            return LinkError(LinkErrorKind.REFUSED, f"{self.name} refuses to be read ({error}). Update its firmware.")
+        if self._known is not None:
+            return LinkError(
+                LinkErrorKind.STALLED, f"{self.name} does not answer any more. Check its power and the bus wires."
+            )
+        return LinkError(
+            LinkErrorKind.SILENT,
+            f"{self.name} does not answer ({settings}). Check its power, its address, baud and parity, and whether "
+            "A and B are swapped.",
+        )
+
+    def _counters(self) -> LinkCounters:
+        unit, past = self._unit, self._past
+        if unit is None:
+            return past
+        return past._replace(
+            bytes_received=past.bytes_received + unit.bytes_received,
+            frames_good=past.frames_good + unit.frames_good,
+            frames_damaged=past.frames_damaged + unit.frames_damaged,
+            blocks=past.blocks + self._blocks,
+            blocks_repeated=past.blocks_repeated + unit.repeated,
+        )
+
+
+class _Job:
+    def __init__(self, future: Future[Any], work: Callable[[Unit], Steps[Any]]) -> None:
+        self._future = future
+        self._work = work
+        self._steps: Steps[Any] | None = None
+
+    def step(self, unit: Unit) -> bool:
+        """Go on with it; True when it has ended. A refusal is the job's own failure, all else the link's too."""
+        try:
+            if self._steps is None:
+                if not self._future.set_running_or_notify_cancel():
+                    return True
+                self._steps = self._work(unit)
+            next(self._steps)
+        except StopIteration as done:
+            self._future.set_result(done.value)
+            return True
+        except LinkError as error:
+            if error.kind != LinkErrorKind.REFUSED:
+                raise
+            self._future.set_exception(error)
+            return True
+        return False
+
+    def fail(self, error: LinkError) -> None:
+        if self._steps is not None or self._future.set_running_or_notify_cancel():
+            self._future.set_exception(error)
