@@ -115,7 +115,7 @@ class Analyser:
 
     def pull(self) -> list[Measurement]:
         """All windows that are complete, oldest first. Call it after every few blocks: a chip keeps 5 s at most."""
-        return pull_together([self])[0]
+        return _drain([self], final=False)[0] if self._begin_pull() else []
 
     def finish(self) -> list[Measurement]:
         """End of a record: the windows that remain.
@@ -287,7 +287,7 @@ class _Taken:
     spectrum: Spectrum | None
 
 
-def pull_together(analysers: Sequence[Analyser]) -> list[list[Measurement]]:
+def pull_analysers(analysers: Sequence[Analyser]) -> list[list[Measurement]]:
     """`pull` of several analysers: windows of the same kind of module are measured in one go, which costs less."""
     ready = [analyser for analyser in analysers if analyser._begin_pull()]
     results = dict(zip(map(id, ready), _drain(ready, final=False), strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.aggregate import Aggregates
-from dsp.analyser import NO_BAND, Analyser
+from dsp.analyser import NO_BAND, Analyser, pull_analysers
 from dsp.channels import ChipSpec
 from dsp.events import Event, EventDetector
 from dsp.flicker_filters import Lamp
@@ -118,7 +118,7 @@ class Monitor:
 
     def pull(self) -> list[Result]:
         """What is complete, in order of its end. Call it after every few blocks."""
-        return self._in_order(self._follow(self.analyser.pull()))
+        return self._given(self.analyser.pull())
 
     def finish(self) -> list[Result]:
         """End of a record: what remains; intervals and events under way are given as far as they came."""
@@ -132,6 +132,10 @@ class Monitor:
         """The module restarted: its index and clock begin anew; energies and aggregates go on."""
         self.analyser.restart()
         self._aggregates.restart()
+
+    def _given(self, measurements: list[Measurement]) -> list[Result]:
+        """What follows from a pull; events come with the windows that they are found in."""
+        return self._in_order(self._follow(measurements)) if measurements else []
 
     def _follow(self, measurements: Iterable[Measurement]) -> list[Measurement]:
         """Measurements with the flags of their events, and what they complete."""
@@ -183,6 +187,12 @@ class Monitor:
         if self._give_events:
             results += events
         return sorted(results, key=_end_ns)
+
+
+def pull_together(monitors: Sequence[Monitor]) -> list[list[Result]]:
+    """`pull` of several modules: their windows are measured in one go, which costs less than one after another."""
+    measured = pull_analysers([monitor.analyser for monitor in monitors])
+    return [monitor._given(found) for monitor, found in zip(monitors, measured, strict=True)]
 
 
 def _end_ns(result: Result) -> int:

@@ -36,6 +36,7 @@ MARGIN = FIR_HALF // 2 + 8
 """Samples needed on each side of the outermost instants."""
 
 GRID = 8192
+_NEAR = np.arange(1 - TAPS // 2, 1 + TAPS // 2)[:, None]
 
 
 def _kaiser(x: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
@@ -151,18 +152,17 @@ def interpolate(
     u -= base
     u *= 2.0
     u -= 1.0
-    powers = np.empty((DEGREE + 1, u.size))
-    powers[0] = 1.0
-    powers[1] = u.ravel()
+    powers = np.empty((chips, DEGREE + 1, count))
+    powers[:, 0] = 1.0
+    powers[:, 1] = u
     have = 1
     while have < DEGREE:
         more = min(have, DEGREE - have)
-        np.multiply(powers[1 : 1 + more], powers[have], out=powers[1 + have : 1 + have + more])
+        np.multiply(powers[:, 1 : 1 + more], powers[:, have, None], out=powers[:, 1 + have : 1 + have + more])
         have += more
-    weights = (_taps() @ powers).reshape(TAPS, chips, count)
-    places = base.astype(np.intp) + np.arange(1 - TAPS // 2, 1 + TAPS // 2)[:, None, None]
+    weights = _taps() @ powers
+    places = base.astype(np.intp)[:, None] + _NEAR
     values = np.empty((doubled.shape[0], count))
-    for chip, part in enumerate(rows):
-        around = doubled[part].take(places[:, chip], axis=1)
-        np.einsum("ctm,tm->cm", around, weights[:, chip], out=values[part])
+    for part, weight, place in zip(rows, weights, places, strict=True):
+        np.einsum("ctm,tm->cm", doubled[part].take(place, axis=1), weight, out=values[part])
     return values

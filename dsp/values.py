@@ -71,7 +71,8 @@ class Values(Mapping[str, float | None]):
 
     def _all(self) -> dict[str, float | None]:
         if self._boxed is None:
-            boxed = self.numbers.astype(object)
-            boxed[~np.isfinite(self.numbers)] = None
-            self._boxed = dict(zip(self.place, boxed.tolist(), strict=True))
+            numbers: list[float | None] = self.numbers.tolist()
+            for place in np.flatnonzero(~np.isfinite(self.numbers)).tolist():
+                numbers[place] = None
+            self._boxed = dict(zip(self.place, numbers, strict=True))
         return self._boxed
