@@ -54,15 +54,16 @@ class Esp32Loader:
     def receive(self, data: bytes) -> bytes:
         """What the chip sends in answer to these bytes."""
         out: list[bytes] = []
-        while data and not self.unplugged:
-            piece, data = self._up_to_fault(data)
-            if not self._stalled:
-                for frame in self._slip.feed(piece):
-                    out.append(self._loader.take(frame))
-                    if self._machine.exit is Exit.STUB:
-                        self._machine.exit = None
-                        self._loader = StubLoader(self._machine)
-                        out.append(GREETING)
+        while data and not self.unplugged and not self._stalled:
+            piece, data, fault = self._up_to_fault(data)
+            for frame in self._slip.feed(piece):
+                out.append(self._loader.take(frame))
+                if self._machine.exit is Exit.STUB:
+                    self._machine.exit = None
+                    self._loader = StubLoader(self._machine)
+                    out.append(GREETING)
+            self._stalled = fault == "stall"
+            self.unplugged = fault == "unplug"
         return b"".join(out)
 
     def take_baud(self) -> int | None:
@@ -75,20 +76,13 @@ class Esp32Loader:
         way, self._machine.exit = self._machine.exit, None
         return way
 
-    def _up_to_fault(self, data: bytes) -> tuple[bytes, bytes]:
-        """The bytes that arrive before the next fault, and the rest; the fault then happens."""
+    def _up_to_fault(self, data: bytes) -> tuple[bytes, bytes, str]:
+        """The bytes that arrive before the next fault, those after it, and the fault ("" if it is not reached)."""
         if not self._pending or self.bytes_received + len(data) <= self._pending[0][0]:
             self.bytes_received += len(data)
-            return data, b""
+            return data, b"", ""
         at, kind = self._pending.pop(0)
         head = max(0, at - self.bytes_received)
-        piece, rest = data[:head], data[head:]
-        self.bytes_received += head
-        if kind == "drop":
-            rest = rest[1:]
-            self.bytes_received += 1
-        elif kind == "stall":
-            self._stalled = True
-        else:
-            self.unplugged = True
-        return piece, rest
+        lost = 1 if kind == "drop" else 0
+        self.bytes_received += head + lost
+        return data[:head], data[head + lost :], kind

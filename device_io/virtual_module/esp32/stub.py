@@ -71,10 +71,7 @@ class StubLoader:
     def take(self, frame: bytes) -> bytes:
         """What it sends in answer to one frame."""
         if self._reading is not None:
-            out = self._reading.acknowledged(frame)
-            if self._reading.over:
-                self._reading = None
-            return out
+            return self._read_on(self._reading, frame)
         if len(frame) < HEADER.size or frame[0] != 0:
             return b""
         _, op, length, check = HEADER.unpack_from(frame)
@@ -204,8 +201,14 @@ class StubLoader:
             raise Refusal(_BAD_BLOCK_SIZE)
         self._machine.flash.read(offset, length)
         reading = self._reading = _Reading(self._machine, offset, length, block_size, in_flight)
-        self._later = reading.more
+        self._later = lambda: self._read_on(reading, b"")
         return b""
+
+    def _read_on(self, reading: _Reading, frame: bytes) -> bytes:
+        out = reading.acknowledged(frame)
+        if reading.over:
+            self._reading = None
+        return out
 
 
 class _Reading:
@@ -221,13 +224,9 @@ class _Reading:
         self.over = False
 
     def acknowledged(self, frame: bytes) -> bytes:
-        """What to send once the host has said how much it has."""
+        """What to send once the host has said how much it has: as many frames as it wants under way."""
         if len(frame) == 4:
             self._heard = int.from_bytes(frame, "little")
-        return self.more()
-
-    def more(self) -> bytes:
-        """Frames until as many are under way as the host wants."""
         out: list[bytes] = []
         while self._at < self._end and self._at - self._start - self._heard < self._window:
             data = self._machine.flash.read(self._at, min(self._block_size, self._end - self._at))
