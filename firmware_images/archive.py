@@ -73,7 +73,9 @@ def _check_end(data: bytes) -> None:
         raise _damaged()
     if data[-_END.size - 20 :][:4] == b"PK\x06\x07":
         raise ImageError(Reason.TOO_MUCH, "The zip uses the format for more than 4 GB. No firmware is that large.")
-    if count > MOST_FILES or size > _MOST_DIRECTORY:
+    if size > _MOST_DIRECTORY:
+        raise ImageError(Reason.TOO_MUCH, f"The zip's directory has {size} bytes, more than any firmware needs.")
+    if count > MOST_FILES:
         raise ImageError(Reason.TOO_MUCH, f"The zip holds {count} files; a firmware has at most {MOST_FILES}.")
     if offset + size + _END.size != len(data):
         raise _damaged()

@@ -85,7 +85,11 @@ def names(chip: str = "ESP32") -> dict[int, str]:
 
 
 def manifest(
-    chip: str, version: str, contents: Mapping[str, tuple[int, bytes]], key: Ed25519PrivateKey | None, **changes: Any
+    chip: str,
+    version: str | None,
+    contents: Mapping[str, tuple[int, bytes]],
+    key: Ed25519PrivateKey | None,
+    **changes: Any,
 ) -> dict[str, Any]:
     """The manifest of a bundle; `changes` replace keys (None takes a key out)."""
     listed = [
@@ -122,7 +126,7 @@ def bundle(
     path: Path,
     *,
     chip: str = "ESP32",
-    version: str = "2.1.0",
+    version: str | None = "2.1.0",
     key: Ed25519PrivateKey | None = None,
     content: Mapping[int, bytes] | None = None,
     **changes: Any,
