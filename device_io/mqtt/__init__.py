@@ -1,0 +1,1 @@
+"""The WiFi link: modules behind an MQTT broker, a broker of one's own, and the search for what is wrong between."""

@@ -1,0 +1,42 @@
+"""From the payloads of one module to its readings: flags of what can't be true, corrections of what is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from device_io.mqtt.payload import decode_payload
+from device_io.mqtt.published_firmware import FLAG, FirmwareWatch, corrections
+from device_io.source import Readings
+from resources.parameters import keys_for
+from resources.systems import WiringSystem
+
+SUSPECT = "suspect"
+_NONE: Mapping[str, float] = MappingProxyType({})
+
+
+class ReadingsDecoder:
+    """system: set when the module tells it; then only the keys that exist in it are handed on."""
+
+    def __init__(self) -> None:
+        self._watch = FirmwareWatch()
+        self._keys: frozenset[str] | None = None
+        self.why_suspect = ""
+
+    def adopt(self, system: WiringSystem | None) -> None:
+        """The wiring system, None where nobody knows it."""
+        self._keys = None if system is None else frozenset(keys_for(system))
+
+    def take(self, payload: bytes, host_time_ns: int) -> Readings:
+        """Readings of one message; `values` as they were sent. PayloadError for what is none."""
+        decoded = decode_payload(payload)
+        unreliable = not decoded.implausible and self._watch.take(decoded.head)
+        unreliable = unreliable or self._watch.recognised
+        self.why_suspect = decoded.implausible
+        flags = ((SUSPECT,) if decoded.implausible else ()) + ((FLAG,) if unreliable else ())
+        corrected = corrections(decoded.values) if unreliable and not decoded.implausible else _NONE
+        values = decoded.values
+        if self._keys is not None:
+            values = {key: value for key, value in values.items() if key in self._keys}
+            corrected = {key: value for key, value in corrected.items() if key in self._keys}
+        return Readings(None, host_time_ns, values, flags, corrected)
