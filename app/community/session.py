@@ -31,8 +31,8 @@ class OldProtocol(UploadError):
 
 
 class Session:
-    """An MQTT connection with a clean start (paho's default for a first one), without a will, under a client id of its own. All of it runs in the caller's
-    thread, within `loop`."""
+    """An MQTT connection with a clean start (paho's default for a first one), without a will, under a client id of its
+    own. All of it runs in the caller's thread, within `loop`."""
 
     def __init__(self, broker: Broker, password: str | None, context: ssl.SSLContext | None, *, mqtt5: bool) -> None:
         self._broker = broker

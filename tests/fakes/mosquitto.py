@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -26,8 +27,8 @@ class Mosquitto:
     certificate for localhost and 127.0.0.1, or a (authority, pair) with a certificate of one's own; None: plain TCP.
     passwords: {user: password}; without them nobody needs one. password_file: the same as a file of mosquitto's own.
     acl: lines of an ACL file. require_certificate: clients need one of the same authority, and its common name is
-    their user name. persistent: sessions and queued messages survive `restart` (written at the end and, with kill,
-    lost). extra: further lines of configuration. The port stays the same over restarts.
+    their user name. persistent: sessions and queued messages survive `restart`, and those of the last `save`
+    survive `kill`. extra: further lines of configuration. The port stays the same over restarts.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Mosquitto:
             acl_file.chmod(0o600)
             lines.append(f"acl_file {acl_file}")
         if persistent:
-            lines += ["persistence true", f"persistence_location {self.folder}/"]
+            lines += ["persistence true", f"persistence_location {self.folder}/", "max_queued_messages 0"]
         self._config = self.folder / "mosquitto.conf"
         self._config.write_text("\n".join([*lines, extra, ""]), encoding="utf-8")
 
@@ -129,6 +130,17 @@ class Mosquitto:
             self._process.kill()
             self._process.wait(_END_S)
             self._process = None
+
+    def save(self) -> None:
+        """Write sessions and subscriptions to the disk now (persistent): they survive `kill`."""
+        assert self._process is not None
+        database = self.folder / "mosquitto.db"
+        database.unlink(missing_ok=True)
+        self._process.send_signal(signal.SIGUSR1)
+        deadline_s = time.monotonic() + _READY_S
+        while not database.exists():
+            assert time.monotonic() < deadline_s, f"mosquitto did not save:\n{self.log}"
+            time.sleep(0.01)
 
     def restart(self) -> None:
         """Stop and start again on the same port."""

@@ -1,0 +1,111 @@
+"""Broker and application are killed at random: everything arrives, in order, and hardly anything twice."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app.community.outbox import Outbox
+from tests.fakes.certificates import make_ca
+from tests.fakes.community import INTERVAL_S, Subscriber, last_end_s, wait_for
+from tests.fakes.mosquitto import Mosquitto
+
+CHILD = Path(__file__).resolve().parents[2] / "fakes" / "community_child.py"
+MESSAGE_S = 0.004
+
+
+class Child:
+    """The application as a process, with what it said last."""
+
+    def __init__(self, folder: Path, url: str, count: int, last_s: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(CHILD), str(folder), url, str(count), str(last_s), str(MESSAGE_S)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.said += iter(self.process.stdout.readline, "")
+
+    def wait_for(self, word: str) -> None:
+        wait_for(lambda: any(line.startswith(word) for line in list(self.said)) or self.process.poll() is not None, 30)
+
+    def end(self, timeout_s: float) -> tuple[int, str]:
+        code = self.process.wait(timeout_s)
+        self._reader.join(5.0)
+        assert self.process.stderr is not None
+        assert self.process.stdout is not None
+        errors = self.process.stderr.read()
+        self.process.stderr.close()
+        self.process.stdout.close()
+        return code, errors
+
+
+def campaign(folder: Path, count: int, kills: int, seed: int) -> None:
+    chance = random.Random(seed)
+    last_s = last_end_s()
+    ca = make_ca(folder)
+    expected = [last_s - (count - 1 - number) * INTERVAL_S for number in range(count)]
+    killed = dict.fromkeys(("application putting", "application sending", "broker"), 0)
+    furthest = 0
+    with Mosquitto(folder, tls=ca, persistent=True) as broker, Subscriber(broker.port, ca.cert) as subscriber:
+        broker.save()
+        url = f"{broker.url}?ca={ca.cert}"
+        child = Child(folder / "data", url, count, last_s)
+        for _ in range(kills):
+            victim = chance.choices(list(killed), (1, 3, 3))[0]
+            if victim == "application putting":
+                child.wait_for("putting")
+            else:
+                child.wait_for("sending")
+                furthest += chance.randrange(1, count // kills)
+                wait_for(partial(arrived_or_ended, subscriber, furthest, child), 30.0)
+            time.sleep(chance.uniform(0.0, 2 * MESSAGE_S))  # not a wait: any moment will do
+            assert child.process.poll() is None, (child.said, "killed too late")
+            killed[victim] += 1
+            if victim == "broker":
+                broker.kill()
+                broker.start()
+            else:
+                child.process.kill()
+                child.end(10.0)
+                child = Child(folder / "data", url, count, last_s)
+        code, errors = child.end(60.0 + 0.1 * count)
+        assert code == 0, (child.said, errors)
+        wait_for(lambda: set(subscriber.ends_s) == set(expected), 30.0)
+        arrived = subscriber.ends_s
+    assert arrived == sorted(arrived), "in order"
+    repeated = len(arrived) - len(expected)
+    assert repeated <= kills, f"{repeated} repeated: {killed}"
+    bodies = {payload for _, payload in subscriber.received}
+    assert len(bodies) == count, "a repetition is the same message, byte for byte"
+    with Outbox(folder / "data") as outbox:
+        counts = outbox.counts()
+    assert (counts.waiting, counts.late, counts.sent, counts.dropped) == (0, 0, count, 0)
+    print(f"{count} intervals, killed: {killed}, {repeated} repeated")
+
+
+def arrived_or_ended(subscriber: Subscriber, wanted: int, child: Child) -> bool:
+    return len(subscriber.received) >= wanted or child.process.poll() is not None
+
+
+def test_kills_sample(tmp_path: Path) -> None:
+    campaign(tmp_path, 120, 4, random.SystemRandom().randrange(2**32))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_hundred_kills(tmp_path: Path) -> None:
+    campaign(tmp_path, 2000, 100, random.SystemRandom().randrange(2**32))
