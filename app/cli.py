@@ -17,6 +17,7 @@ VERBS = {
     "simulate": "run a virtual module on real ports",
     "read": "measure with a module, a line for each window",
     "analyze": "measure a COMTRADE file",
+    "community": "share anonymised power quality with the community map, and look at it",
 }
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2

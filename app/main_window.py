@@ -8,13 +8,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QCloseEvent, QImage, QKeySequence, QPalette, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QVBoxLayout, QWidget
 
 from app.appearance_menu import AppearanceMenu
 from app.link_words import link_words
 from app.live_page import LivePage
 from app.module_menu import ModuleMenu
 from app.module_session import ModuleSession
+from app.page_stack import PageStack
 from app.preferences import Preferences
 from device_io.source import LinkPhase, LinkState, ModuleInfo
 from device_io.waveform_store import WaveformStore
@@ -44,10 +45,7 @@ class MainWindow(QWidget):
         self.top_bar = TopBar()
         self.status_bar = StatusBar()
         self.live = LivePage()
-        self._pages = QStackedWidget()
-        self._names = {"live": self.live}
-        for page in self._names.values():
-            self._pages.addWidget(page)
+        self.pages = PageStack({"live": self.live}, {})
         self.rail.set_pages([("live", "Live", "live", True, "")])
         self._module_menu = ModuleMenu(self)
         self._appearance = AppearanceMenu(self, preferences, theme)
@@ -64,7 +62,7 @@ class MainWindow(QWidget):
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self.top_bar)
-        right.addWidget(self._pages, 1)
+        right.addWidget(self.pages, 1)
         right.addWidget(self.status_bar)
         whole = QHBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -103,7 +101,7 @@ class MainWindow(QWidget):
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front. KeyError for one that does not exist."""
-        self._pages.setCurrentWidget(self._names[name])
+        self.pages.show_page(name)
         self.rail.set_current(name)
 
     def set_theme(self, theme: Theme) -> None:
@@ -111,7 +109,7 @@ class MainWindow(QWidget):
         palette = self.palette()
         palette.setColor(QPalette.ColorRole.Window, theme.colour("bg"))
         self.setPalette(palette)
-        for part in (self.rail, self.top_bar, self.status_bar, self.live):
+        for part in (self.rail, self.top_bar, self.status_bar, self.pages):
             part.set_theme(theme)
 
     # What the session tells
@@ -187,7 +185,7 @@ class MainWindow(QWidget):
         compact = self.width() < _COMPACT_BELOW[0] or self.height() < _COMPACT_BELOW[1]
         if compact != self._compact:
             self._compact = compact
-            for part in (self.rail, self.top_bar, self.status_bar, self.live):
+            for part in (self.rail, self.top_bar, self.status_bar, self.pages):
                 part.set_compact(compact)
         super().resizeEvent(event)
 
