@@ -149,7 +149,7 @@ class MapCanvas(Themed, QWidget):
         self._draw_cells(painter, ratio)
         taken = [box for box in (self._flag_box(), self._box(self._own)) if box is not None]
         taken += [QRectF(child.geometry()) for child in self._overlays() if not child.isHidden()]
-        self._labels.draw(painter, window, theme, taken)
+        self._labels.draw(painter, window, theme, taken, lambda at: bool(self.cell_at(at)))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for cell, colour, width in ((self._hovered, "text2", 1.5), (self._chosen, "text", 2.0)):
             box = self._box(cell)

@@ -38,7 +38,7 @@ class CellPanel(Card):
         super().__init__("", parent, header=False)
         self.setAccessibleName("Cell")
         self._cell = ""
-        self.heading = Label("", "lead", "text")
+        self.heading = Label("", "card-title", "text")
         self.subheading = Label("", "hint", "text3")
         self.chip = Chip(Status.WAITING, "")
         self.comparison = ComparisonBox()
@@ -125,6 +125,7 @@ class CellPanel(Card):
     def set_compact(self, compact: bool) -> None:
         """The form for windows under 1366 x 800."""
         self._column.setSpacing(_GAP_COMPACT if compact else _GAP)
+        self._column.setContentsMargins(0, 0, 10 if compact else 0, 0)  # room for the scroll bar
 
 
 class _Notice(QWidget):

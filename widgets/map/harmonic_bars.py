@@ -11,7 +11,7 @@ from widgets.map.model import Harmonics, Value
 from widgets.map.trend_plot import draw_hatch, nice_top
 from widgets.numbers import fixed, is_measured, ordinal
 
-_LEFT, _TOP, _BOTTOM, _RIGHT = 34, 26, 20, 4
+_LEFT, _TOP, _BOTTOM, _RIGHT = 40, 26, 20, 4
 _NEAR = 0.8
 """Share of a limit from which a bar is pointed out."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,6 +28,9 @@ _COUNTRY_FROM = 0.9
 
 _COUNTRY_TO = 6.0
 """... and no longer when it is so many times as wide as the view."""
+
+
+IsCell = Callable[[QPointF], bool]
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,25 @@ def _country_font() -> QFont:
     return spaced
 
 
+def _covered(box: QRectF, is_cell: IsCell) -> int:
+    """How many of nine points of a box lie on cells."""
+    across, down = (box.left(), box.center().x(), box.right()), (box.top(), box.center().y(), box.bottom())
+    return sum(is_cell(QPointF(x, y)) for x in across for y in down)
+
+
 class Labels:
     """Chooses names for a scale and draws them. Names keep their place while the map is dragged."""
 
-    def draw(self, painter: QPainter, window: Window, theme: Theme, taken: list[QRectF]) -> None:
-        """Draw what has room; `taken`: boxes that are kept free."""
+    def draw(self, painter: QPainter, window: Window, theme: Theme, taken: list[QRectF], is_cell: IsCell) -> None:
+        """Draw what has room; `taken`: boxes that are kept free; `is_cell`: whether a cell is at a px."""
         boxes = list(taken)
         if window.scale >= _PLACES_FROM_PX:
-            self._draw_places(painter, window, theme, boxes)
+            self._draw_places(painter, window, theme, boxes, is_cell)
         self._draw_countries(painter, window, theme, boxes)
 
-    def _draw_places(self, painter: QPainter, window: Window, theme: Theme, boxes: list[QRectF]) -> None:
+    def _draw_places(
+        self, painter: QPainter, window: Window, theme: Theme, boxes: list[QRectF], is_cell: IsCell
+    ) -> None:
         names = _places()
         px, py = window.pixel(names.x, names.y)
         seen = np.flatnonzero((px > 0) & (px < window.width) & (py > 0) & (py < window.height))
@@ -83,13 +95,19 @@ class Labels:
                 break
             text = names.names[index]
             width, height = metrics.horizontalAdvance(text), metrics.height()
-            below = QRectF(round(px[index] - width / 2), round(py[index] + 12), width, height)
-            for box in (below, below.translated(0, -24 - height)):
-                if not any(box.adjusted(-6, -3, 6, 3).intersects(other) for other in boxes):
-                    boxes.append(box)
-                    _haloed(painter, box, text, text_font, theme, "text")
-                    room -= 1
-                    break
+            left, top = round(px[index] - width / 2), round(py[index])
+            above, beside = round(-12 - height), round(-height / 2)
+            steps = ((0, 12), (0, above), (width / 2 + 20, beside), (-width / 2 - 20, beside), (0, 32), (0, above - 20))
+            boxes_here = [QRectF(left + dx, top + dy, width, height) for dx, dy in steps]
+            free = [
+                box for box in boxes_here if not any(box.adjusted(-6, -3, 6, 3).intersects(other) for other in boxes)
+            ]
+            # A name may stand beside cells, and upon them only where there is no other room.
+            box = min(free, key=lambda place: _covered(place, is_cell), default=None)
+            if box is not None:
+                boxes.append(box)
+                _haloed(painter, box, text, text_font, theme, "text")
+                room -= 1
 
     def _draw_countries(self, painter: QPainter, window: Window, theme: Theme, boxes: list[QRectF]) -> None:
         names, side = _countries()

@@ -6,40 +6,14 @@ from PySide6.QtCore import QRect, QSize, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from widgets.controls.button import FlatButton, PushButton
-from widgets.controls.painting import (
-    RADIUS_CARD,
-    RADIUS_CONTROL,
-    Themed,
-    draw_focus,
-    draw_frame,
-    draw_icon,
-    draw_text,
-    text_width,
-)
+from widgets.controls.button import PushButton
+from widgets.controls.link_button import LinkButton
+from widgets.controls.painting import RADIUS_CARD, Themed, draw_frame, draw_icon, draw_text, text_width
 from widgets.theme import Theme
 
 LOOKING = "You only look. Sharing is off, no measurement leaves this computer."
 LOOKING_MORE = "If you share: a cell of {size}, never your address."
 SHARING = "You share. Values of your module go to the community map, with the cell {cell} and nothing nearer."
-
-
-class LinkButton(FlatButton):
-    """Words that can be pressed, in the colour of links."""
-
-    def sizeHint(self) -> QSize:
-        return QSize(text_width(self.text(), "label") + 16, 28)
-
-    def minimumSizeHint(self) -> QSize:
-        return self.sizeHint()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter, theme = QPainter(self), self.theme
-        if self.underMouse():
-            draw_frame(painter, self.rect(), theme.colour("accentbg"), None, RADIUS_CONTROL)
-        draw_text(painter, self.rect().adjusted(8, 0, -8, 0), self.text(), "label", theme.colour("accent"))
-        if self.shows_focus:
-            draw_focus(painter, self.rect(), theme, RADIUS_CONTROL)
 
 
 class _Words(Themed, QWidget):
@@ -89,7 +63,7 @@ class SharingBanner(Themed, QWidget):
         self.button = PushButton("Turn on sharing...")
         row = QHBoxLayout(self)
         row.setContentsMargins(48, 0, 10, 0)
-        row.setSpacing(12)
+        row.setSpacing(16)
         row.addWidget(self.words, 1)
         row.addWidget(self.preview)
         row.addWidget(self.button)

@@ -17,7 +17,7 @@ from widgets.controls.painting import Themed, draw_text, font, text_width
 from widgets.map.model import Trend, Value
 from widgets.numbers import fixed
 
-_LEFT, _TOP, _BOTTOM, _RIGHT = 34, 24, 20, 4
+_LEFT, _TOP, _BOTTOM, _RIGHT = 40, 24, 20, 4
 _LEAST_TOP = 2.0
 _TICK_STEPS_H = (1, 2, 3, 6, 12, 24)
 

@@ -1,0 +1,283 @@
+"""Cards of the firmware page: the version pair, what changes, the backup, and why it is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from widgets.controls.button import PushButton
+from widgets.controls.card import Card
+from widgets.controls.chip import Chip
+from widgets.controls.label import Label
+from widgets.controls.link_button import LinkButton
+from widgets.controls.painting import RADIUS_CARD, Themed, draw_frame, draw_icon, draw_text, text_width
+from widgets.controls.paragraph import Paragraph
+from widgets.controls.status_icon import Status
+from widgets.firmware.model import Backup, Change, Version
+from widgets.theme import Theme
+
+
+class VersionPair(Card):
+    """Installed, arrow, available."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("", parent, header=False)
+        self.setAccessibleName("Versions")
+        self._face = _VersionFace()
+        self.signature = Chip(Status.OK, "Signed by Sensix", self._face)
+        self.body_layout.addWidget(self._face)
+        self.body_layout.setContentsMargins(17, 12, 17, 12)
+        self.set_versions(Version(), Version())
+
+    def set_versions(self, installed: Version, available: Version) -> None:
+        """Both versions; an empty one is "n/a"."""
+        self._face.installed, self._face.available = installed, available
+        signed = available.signed
+        self.signature.setVisible(signed is not None and bool(available.version))
+        self.signature.set_state(Status.OK if signed else Status.WARN, "Signed by Sensix" if signed else "Not signed")
+        self.setAccessibleDescription(f"installed {installed.version or 'n/a'}, available {available.version or 'n/a'}")
+        self._face.place(self.signature)
+        self._face.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        super().set_theme(theme)
+        self._face.set_theme(theme)
+        self.signature.set_theme(theme)
+
+
+class _VersionFace(Themed, QWidget):
+    def __init__(self) -> None:
+        super().__init__()
+        self.installed = self.available = Version()
+        self.chip: Chip | None = None
+        self.setFixedHeight(72)
+
+    def place(self, chip: Chip) -> None:
+        self.chip = chip
+        hint = chip.sizeHint()
+        chip.setGeometry(self.half + self._version_width + 12, 27, hint.width(), hint.height())
+
+    @property
+    def _version_width(self) -> int:
+        return text_width(self.available.version or "n/a", "kpi")
+
+    @property
+    def half(self) -> int:
+        """Where the right half begins: it has room for version and chip."""
+        chip = self.chip.sizeHint().width() if self.chip is not None else 0
+        return max(80, min(round(self.width() * 0.57), self.width() - self._version_width - 12 - chip))
+
+    def resizeEvent(self, _event) -> None:  # type: ignore[no-untyped-def]
+        if self.chip is not None:
+            self.place(self.chip)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, theme = QPainter(self), self.theme
+        for left, title, version, token in (
+            (0, "Installed", self.installed, "text"),
+            (self.half, "Available", self.available, "accent"),
+        ):
+            width = self.half - 10 if left == 0 else self.width() - left
+            draw_text(painter, QRect(left, 0, width, 16), title, "hint", theme.colour("text3"))
+            known = token if version.version else "text3"
+            draw_text(painter, QRect(left, 20, width, 34), version.version or "n/a", "kpi", theme.colour(known))
+            told = ", ".join(part for part in (version.date, version.slot) if part)
+            draw_text(painter, QRect(left, 55, width, 16), told, "hint", theme.colour("text2"))
+        draw_icon(painter, "arrow-right", theme.colour("text2"), self.half - 44, 26, 22)
+
+
+class ChangesCard(Card):
+    """Three lines of what changes. all_wanted(): show all of them."""
+
+    all_wanted = Signal()
+    _SHOWN = 3
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("What changes", parent)
+        self._face = _ChangeFace()
+        self.all_button = LinkButton("All changes")
+        self.all_button.clicked.connect(self.all_wanted)
+        self.body_layout.setContentsMargins(17, 4, 17, 8)
+        self.body_layout.addWidget(self._face, 1)
+        self.body_layout.addWidget(self.all_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.set_changes(())
+
+    def set_changes(self, changes: Sequence[Change], total: int | None = None) -> None:
+        """The changes, the first three are shown; total: how many there are."""
+        count = len(changes) if total is None else total
+        self._face.set_changes(tuple(changes[: self._SHOWN]))
+        self.all_button.setVisible(count > self._SHOWN)
+        self.all_button.setText(f"All {count} changes")
+        self.all_button.setAccessibleName(self.all_button.text())
+
+    def set_compact(self, compact: bool) -> None:
+        """Only the titles; the tool tip has the rest."""
+        self._face.set_compact(compact)
+
+    def set_theme(self, theme: Theme) -> None:
+        super().set_theme(theme)
+        self._face.set_theme(theme)
+        self.all_button.set_theme(theme)
+
+
+class _ChangeFace(Themed, QWidget):
+    def __init__(self) -> None:
+        super().__init__()
+        self._changes: tuple[Change, ...] = ()
+        self._compact = False
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    def set_changes(self, changes: tuple[Change, ...]) -> None:
+        self._changes = changes
+        self.setAccessibleName("; ".join(f"{change.title}. {change.detail}" for change in changes))
+        self.setToolTip("\n".join(f"{change.title}: {change.detail}" for change in changes))
+        self.updateGeometry()
+        self.update()
+
+    def set_compact(self, compact: bool) -> None:
+        self._compact = compact
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, max(1, len(self._changes)) * (28 if self._compact else 54))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, max(1, len(self._changes)) * (28 if self._compact else 42))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, theme = QPainter(self), self.theme
+        if not self._changes:
+            draw_text(
+                painter, QRect(0, 0, self.width(), 40), "Nothing is said about changes.", "body", theme.colour("text3")
+            )
+            return
+        row = min(28 if self._compact else 54, self.height() // len(self._changes))
+        for index, change in enumerate(self._changes):
+            top = index * row
+            if index:
+                painter.fillRect(QRect(0, top, self.width(), 1), theme.colour("border"))
+            middle = top + row // 2
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.colour("accent"))
+            width = self.width() - 18
+            title = middle - (9 if self._compact else 19)
+            painter.drawEllipse(0, title + 6, 6, 6)
+            draw_text(painter, QRect(18, title, width, 18), change.title, "label", theme.colour("text"))
+            if self._compact:
+                continue
+            draw_text(painter, QRect(18, middle, width, 18), change.detail, "body", theme.colour("text2"))
+
+
+class BackupCard(Card):
+    """folder_wanted(): open the folder of the backup. restore_wanted(): put this backup back."""
+
+    folder_wanted = Signal()
+    restore_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Backup", parent)
+        self.chip = Chip(Status.WAITING, "None yet")
+        self.header_layout.addStretch(1)
+        self.header_layout.addWidget(self.chip)
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(12)
+        self._grid.setVerticalSpacing(8)
+        self._grid.setColumnMinimumWidth(0, 96)
+        self._grid.setColumnStretch(1, 1)
+        self._names = [
+            Label(name, "body", "text3", gives_way=False) for name in ("Taken", "Content", "SHA-256", "Kept in")
+        ]
+        self._values = [Label("", "body", "text") for _ in self._names]
+        for row, (name, value) in enumerate(zip(self._names, self._values, strict=True)):
+            self._grid.addWidget(name, row, 0)
+            self._grid.addWidget(value, row, 1)
+        self.folder = PushButton("Open folder")
+        self.restore = PushButton("Put this backup back")
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.folder)
+        buttons.addWidget(self.restore)
+        buttons.addStretch(1)
+        self.body_layout.addLayout(self._grid)
+        self.body_layout.addStretch(1)
+        self.body_layout.addSpacing(8)
+        self.body_layout.addLayout(buttons)
+        self.folder.clicked.connect(self.folder_wanted)
+        self.restore.clicked.connect(self.restore_wanted)
+        self._busy = False
+        self._backup = Backup()
+        self.set_backup(Backup())
+
+    def set_backup(self, backup: Backup) -> None:
+        """What is known of the latest backup of this module; an empty one where there is none."""
+        self._backup = backup
+        there = bool(backup.taken)
+        digest = backup.sha256.replace(" ", "")
+        short = f"{digest[:4]} {digest[4:8]} … {digest[-8:-4]} {digest[-4:]}" if len(digest) > 20 else digest
+        for label, text in zip(self._values, (backup.taken, backup.content, short, backup.kept_in), strict=True):
+            label.set_text(text or ("none of this module" if not there and label is self._values[0] else ""))
+        self._values[2].setToolTip(digest)
+        if there:
+            state = (Status.OK, "Saved and verified") if backup.verified else (Status.WARN, "Not verified")
+        else:
+            state = (Status.WAITING, "None yet")
+        self.chip.set_state(*state)
+        self._fit()
+
+    def set_busy(self, busy: bool) -> None:
+        """While the module is being written nothing can be put back."""
+        self._busy = busy
+        self._fit()
+
+    def _fit(self) -> None:
+        there = bool(self._backup.taken)
+        self.folder.set_available(there, "There is no backup of this module yet.")
+        why = (
+            "The module is being written. Stop safely first."
+            if self._busy
+            else "There is no backup of this module yet."
+        )
+        self.restore.set_available(there and not self._busy, why)
+
+    def set_theme(self, theme: Theme) -> None:
+        super().set_theme(theme)
+        for part in (self.chip, self.folder, self.restore, *self._names, *self._values):
+            part.set_theme(theme)
+
+
+class SafetyPanel(Themed, QWidget):
+    """Why nothing can be lost, on green; or what is at stake, on amber."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._safe = True
+        self.title, self.text = Label("", "label", "text"), Paragraph("", "body", "text2")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(68, 14, 20, 14)
+        column.setSpacing(2)
+        column.addWidget(self.title)
+        column.addWidget(self.text)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def set_words(self, title: str, text: str, *, safe: bool = True) -> None:
+        """The words; `safe` False draws them on amber."""
+        self._safe = safe
+        self.title.set_text(title)
+        self.text.set_text(text)
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.title.set_theme(theme)
+        self.text.set_theme(theme)
+        super().set_theme(theme)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, theme = QPainter(self), self.theme
+        token = "ok" if self._safe else "warn"
+        draw_frame(painter, self.rect(), theme.colour(f"{token}bg"), None, RADIUS_CARD)
+        draw_icon(painter, "shield", theme.colour(token), 22, (self.height() - 32) / 2, 32)
