@@ -13,7 +13,8 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -50,6 +51,8 @@ BEYOND = 4.0
 """Samples: zeros about the rows, room for longer windows, distance of a bound from the last sample that is there, and
 what is asked for past the end of a window, so that the cubic always lies between samples."""
 SMALLEST_GAIN = 1e-3
+LONGEST_REST_S = 1.0
+"""More than what can be left behind the last window of a record."""
 
 
 @dataclass(frozen=True)
@@ -140,24 +143,43 @@ class HalfCycleMeter:
         self._rate_hz = math.inf
         self._rows = np.zeros((len(self.keys), 0))
         self._gains = np.ones((len(self.keys), 1))
+        self._latest: WindowData | None = None  # kept for the samples behind it, should it stay the last
 
     def on_window(self, data: WindowData) -> None:
         """Observer: measure, and hand the values on."""
         if not self._voltages:
             return
+        self._latest = data
         with np.errstate(all="ignore"):
             values = self._measure(data)
         for listener in self._listeners:
             listener.on_half_cycles(values, data)
 
+    def finish(self) -> None:
+        """End of a record: the values of the cycles behind the last window. Call it after the analyser's finish and
+        before those of the listeners."""
+        data, self._latest = self._latest, None
+        if data is None:
+            return
+        last = data.window
+        raws = [data.samples(key, last.end_s, last.end_s + LONGEST_REST_S) for key in self.keys[: self._voltages]]
+        end_s = min(raw.time_s + raw.values.size / raw.rate_hz for raw in raws)
+        if not end_s > last.end_s:
+            return
+        rest = copy(data)
+        rest.window = replace(last, start_s=last.end_s, end_s=end_s)
+        self.on_window(rest)
+
     def on_gap(self, start_s: float, end_s: float, samples: int) -> None:  # noqa: ARG002
         """Observer: no value reaches over a gap; the frequency is carried on."""
+        self._latest = None
         self._last_s = [-math.inf] * self._voltages
         for listener in self._listeners:
             listener.on_gap(start_s)
 
     def on_restart(self) -> None:
         """Observer: times begin anew."""
+        self._latest = None
         self._last_s = [-math.inf] * self._voltages
         self._frequency_s = -np.inf
         for listener in self._listeners:

@@ -242,3 +242,39 @@ def test_a_nominal_voltage_of_nothing_is_refused():
 
     with pytest.raises(ValueError, match="above 0 V"):
         EventDetector((), 0.0)
+
+
+@pytest.mark.parametrize("rate", [4000.0, 8000.0])
+@pytest.mark.parametrize("frequency", [43.0, 50.0, 59.0])
+@pytest.mark.parametrize(("factor", "hit"), [(0.5, THREE), (0.0, THREE), (1.3, ("V2",)), (0.86, ("V1", "V3"))])
+def test_events_behind_the_last_window(rate, frequency, factor, hit):
+    """A change that begins and ends in what is left behind the last window is found."""
+    chips = chips_of("3P", rate)
+    for chip in chips:
+        chip.skew_s = 0.0
+    bench = Bench(chips, "3P")
+    probe = Bench(chips, "3P")
+    probe.feed(blocks(EventMains(frequency), chips, 2.0, block=int(rate / 10), whole_us=False))
+    rest_s = probe.finish().measurements[-1].end_s - 1000.0
+    assert 0.07 < 2.0 - rest_s < 12 / 50
+    start = (int((rest_s + 0.002) * rate) + 0.5) / rate
+    mains = EventMains(
+        frequency,
+        harmonics={5: (0.03, 50.0)},
+        disturbances=(Disturbance(start, start + 1.5 / frequency, factor, hit),),
+        start_deg=33.0,
+    )
+    bench.feed(blocks(mains, chips, 2.0, block=int(rate / 10), whole_us=False))
+    found = bench.finish()
+    assert compare(found, mains, THREE, 2.0)
+    assert all(event.start_s > rest_s for event in found.events)
+
+
+def test_an_event_under_way_behind_the_last_window_is_unfinished():
+    mains = EventMains(disturbances=(Disturbance(1.9, 9.0, 0.5),))
+    found = measure(mains, 2.0)
+    (event,) = found.events
+    assert (event.event, event.flags) == ("dip", ("unfinished",))
+    assert event.start_s == pytest.approx(1.91, abs=0.011)
+    assert event.end_s == pytest.approx(2.0, abs=1e-3)
+    assert {trace.key for trace in event.excerpt} >= {"V1", "V2", "V3"}

@@ -105,6 +105,7 @@ class Bench:
 
     def finish(self) -> Outcome:
         self.measurements += self.analyser.finish()
+        self.meter.finish()
         self.events.finish()
         flagged = list(zip(self.recorder.windows, self.recorder.flags, strict=True))
         return Outcome(
