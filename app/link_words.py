@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from device_io.discovery.module_list import kind_of
 from device_io.source import LinkPhase, LinkState
 
 _MANY_DAMAGED = 0.01
+_KINDS = {"usb": "USB", "rs485": "RS485", "wifi": "WiFi"}
+
+
+def link_kind(url: str) -> str:
+    """ "USB", "RS485" or "WiFi"."""
+    return _KINDS.get(kind_of(url), "USB")
+
+
+def link_place(url: str) -> str:
+    """Where a link goes, short: the port, "COM6 unit 3", the broker."""
+    rest, _, query = url.partition(":")[2].partition("?")
+    if kind_of(url) == "wifi":
+        return rest.removeprefix("//").partition("/")[0].rpartition("@")[2]
+    place = rest.removeprefix("socket://") if "://" in rest else rest.rpartition("/")[2]
+    unit = next((item.removeprefix("unit=") for item in query.split("&") if item.startswith("unit=")), "")
+    return f"{place} unit {unit}" if unit and kind_of(url) == "rs485" else place
 
 
 def link_words(state: LinkState) -> tuple[int, str, str | None]:

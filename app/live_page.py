@@ -102,8 +102,8 @@ class LivePage(QWidget):
             self._figures.set_compact(compact)
         self._fit_right_column()
 
-    def set_module(self, info: ModuleInfo, store: WaveformStore) -> None:
-        """Show a module; what belonged to another one is forgotten."""
+    def set_module(self, info: ModuleInfo, store: WaveformStore | None) -> None:
+        """Show a module; what belonged to another one is forgotten. store: None where no waveform comes."""
         channels = channels_of(info.system)
         self.scope.set_system(channels)
         self.scope.set_source(store)

@@ -11,7 +11,7 @@ from PySide6.QtGui import QCloseEvent, QImage, QKeySequence, QPalette, QResizeEv
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QVBoxLayout, QWidget
 
 from app.appearance_menu import AppearanceMenu
-from app.link_words import link_words
+from app.link_words import link_kind, link_place, link_words
 from app.live_page import LivePage
 from app.module_menu import ModuleMenu
 from app.module_session import ModuleSession
@@ -92,7 +92,7 @@ class MainWindow(QWidget):
 
     def connect_to(self, url: str) -> None:
         """Leave the present module and use the one at this URL."""
-        self.top_bar.set_link("USB", _port_of(url), 0, "connecting", None)
+        self.top_bar.set_link(link_kind(url), link_place(url), 0, "connecting", None)
         self.session.connect_to(url)
 
     def disconnect_module(self) -> None:
@@ -114,13 +114,14 @@ class MainWindow(QWidget):
 
     # What the session tells
 
-    def _on_module(self, info: ModuleInfo, store: WaveformStore) -> None:
-        if store is not self._store:
+    def _on_module(self, info: ModuleInfo, store: WaveformStore | None) -> None:
+        if store is None or store is not self._store:
             self._store = store
             self._since = datetime.now().strftime("%H:%M:%S")
             self.live.set_module(info, store)
         self.top_bar.set_module(info.name or info.type, info.system, info.eui or "")
-        self.status_bar.set_rate(info.chips[0].nominal_rate_hz, len(info.channels))
+        if info.chips:
+            self.status_bar.set_rate(info.chips[0].nominal_rate_hz, len(info.channels))
         self.status_bar.set_calibrated(info.calibrated or "")
         self.status_bar.set_method(_METHOD, "Calculated as the standard says; the instrument has no certificate.")
 
@@ -135,7 +136,7 @@ class MainWindow(QWidget):
 
     def _on_state(self, state: LinkState) -> None:
         bars, word, error = link_words(state)
-        self.top_bar.set_link("USB", _port_of(state.url), bars, word, error)
+        self.top_bar.set_link(link_kind(state.url), link_place(state.url), bars, word, error)
         if state.phase in (LinkPhase.LOST, LinkPhase.FAILED):
             self.top_bar.set_sync(Sync.WAITING)
         if state.counters.blocks:
@@ -195,11 +196,6 @@ class MainWindow(QWidget):
         self._preferences.save()
         self.session.disconnect_module()
         super().closeEvent(event)
-
-
-def _port_of(url: str) -> str:
-    port = url.partition(":")[2].partition("?")[0]
-    return port.removeprefix("socket://") if "://" in port else port.rpartition("/")[2]
 
 
 def _sync(flags: Sequence[str]) -> Sync:
