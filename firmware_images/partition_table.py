@@ -108,7 +108,7 @@ class PartitionTable:
 
 
 def parse_partition_table(data: bytes) -> PartitionTable:
-    """Read a table: up to 0xC00 bytes are looked at.
+    """Read a table: up to 0xC00 bytes are looked at. One without MD5 is read too, since a module may have it.
 
     :raises ImageError: TRUNCATED, NOT_AN_IMAGE (no table), BAD_HASH (MD5), BAD_TABLE (rows that make no sense).
     """
@@ -136,8 +136,13 @@ def parse_partition_table(data: bytes) -> PartitionTable:
 
 def _partition(row: bytes) -> Partition:
     _, kind, subtype, offset, size, label, flags = _ROW.unpack(row)
-    name = label.split(b"\0", 1)[0].decode("utf-8", "replace")
-    return Partition(kind, subtype, offset, size, "".join(c if c.isprintable() else "�" for c in name), flags)
+    try:
+        name = label.split(b"\0", 1)[0].decode()
+    except UnicodeDecodeError:
+        name = ""
+    if not name or not name.isprintable():
+        raise ImageError(Reason.BAD_TABLE, "A row of the partition table has no readable label.")
+    return Partition(kind, subtype, offset, size, name, flags)
 
 
 def _check(partitions: list[Partition]) -> None:

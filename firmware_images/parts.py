@@ -50,7 +50,7 @@ def identify(raw: Iterable[RawPart], chip: str | None) -> tuple[str | None, tupl
     if not pieces:
         raise ImageError(Reason.NO_APP, "The package is empty.")
     pieces.sort(key=lambda piece: piece.offset)
-    table = next((_parse(parse_partition_table, piece) for piece in pieces if piece.offset == TABLE_OFFSET), None)
+    table = next((_parse(_sealed_table, piece) for piece in pieces if piece.offset == TABLE_OFFSET), None)
     found: list[Part] = []
     for piece in pieces:
         if not piece.data:
@@ -65,6 +65,14 @@ def identify(raw: Iterable[RawPart], chip: str | None) -> tuple[str | None, tupl
             chip = _same_chip(image, chip, part)
         found.append(part)
     return chip, tuple(found)
+
+
+def _sealed_table(data: bytes) -> PartitionTable:
+    table = parse_partition_table(data)
+    if not table.has_md5:
+        # Rows that were lost from a place on could not be told from rows that never were.
+        raise ImageError(Reason.NO_HASH, "The partition table carries no MD5. Build it with the MD5 row.")
+    return table
 
 
 def is_merged(data: bytes) -> bool:
@@ -84,7 +92,7 @@ def split_merged(data: bytes, name: str) -> list[RawPart]:
 
     :raises ImageError: when bootloader, table or the application that boots is missing or damaged.
     """
-    table = parse_partition_table(data[TABLE_OFFSET:])
+    table = _sealed_table(data[TABLE_OFFSET:])
     offset, bootloader = _find_bootloader(data)
     parts = [
         RawPart(offset, data[offset : offset + bootloader.total_length], "bootloader"),

@@ -169,6 +169,7 @@ def move(old: int, new: int) -> Change:
         (put(0x10000, Random(3).randbytes(100_000)), Reason.ENCRYPTED),
         (put(0x10000, b""), Reason.TRUNCATED),
         (put(0x8000, maker.partition_table()[:80]), Reason.TRUNCATED),
+        (put(0x8000, maker.partition_table()[:64].ljust(0xC00, b"\xff")), Reason.NO_HASH),
     ],
 )
 def test_parts_that_fit_no_module(change: Change, kind: Reason, tmp_path: Path) -> None:
