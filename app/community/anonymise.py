@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import secrets
 from collections.abc import Iterable, Mapping
@@ -166,7 +165,7 @@ def random_delay_s() -> float:
 
 def _rounded(key: str, value: float | None) -> float | int | None:
     lowest, highest = _LIMITS[group_of(key)]
-    if value is None or not math.isfinite(value) or not lowest <= value <= highest:
+    if value is None or not lowest <= value <= highest:  # no NaN and no infinity either
         return None
     decimals = table()[key].decimals
     if decimals == 0:

@@ -65,7 +65,11 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 
 class Subscriber:
-    """Hears everything on the map's topics over one lasting session, through any number of broker restarts."""
+    """Hears everything on the map's topics over one lasting session, through any number of broker restarts.
+
+    QoS 0, which the broker has to queue (queue_qos0_messages): one that answers would find its connection reset at a
+    kill, and what it has not read yet gone with it.
+    """
 
     def __init__(self, port: int, ca: Path | None = None) -> None:
         self.received: list[tuple[str, bytes]] = []
@@ -76,7 +80,7 @@ class Subscriber:
         if ca is not None:
             client.tls_set(str(ca))
         client.reconnect_delay_set(1, 1)
-        client.on_connect = lambda *_: client.subscribe("v1/+/devices/+/data", 1)
+        client.on_connect = lambda *_: client.subscribe("v1/+/devices/+/data", 0)
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = lambda _client, _data, message: self.received.append((message.topic, message.payload))
         self._client = client
