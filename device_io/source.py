@@ -138,14 +138,24 @@ class LinkCounters(NamedTuple):
     reconnects: int = 0
 
 
+class ClockReport(NamedTuple):
+    """What a module says of its clock: at device_time_us it was utc_us (since 1970), give or take uncertainty_us."""
+
+    device_time_us: int
+    utc_us: int
+    uncertainty_us: float
+
+
 class LinkState(NamedTuple):
-    """State of a link. `error` says in one sentence what is wrong and what to do; None when nothing is."""
+    """State of a link. `error` says in one sentence what is wrong and what to do; None when nothing is. `clock`: the
+    module's last report, None where it makes none."""
 
     phase: LinkPhase
     url: str
     error: LinkError | None = None
     baud: int | None = None
     counters: LinkCounters = LinkCounters()
+    clock: ClockReport | None = None
 
 
 class LinkErrorKind(StrEnum):

@@ -14,6 +14,7 @@ from device_io.sensix_link.identity import LinkOptions, identity_from_json, link
 from device_io.sensix_link.messages import (
     Baud,
     BaudReply,
+    Clock,
     IdentityReply,
     IdentityRequest,
     Message,
@@ -25,6 +26,7 @@ from device_io.sensix_link.messages import (
 )
 from device_io.sensix_link.samples import HEADER_SIZE, Coding, SampleDecoder
 from device_io.source import (
+    ClockReport,
     LinkCounters,
     LinkError,
     LinkErrorKind,
@@ -77,6 +79,7 @@ class UsbConnection:
         self.connected_before = False
         self._state: LinkState | None = None
         self._told_s = 0.0
+        self._clock: ClockReport | None = None
         self._unusable_bauds: set[int] = set()
 
     # What arrives
@@ -92,6 +95,8 @@ class UsbConnection:
     def take_message(self, message: Message, host_time_ns: int) -> None:
         if isinstance(message, ReadingsMessage) and not self._stopping.is_set():
             self._sink.on_readings(Readings(message.device_time_us, host_time_ns, message.values))
+        elif isinstance(message, Clock):
+            self._clock = ClockReport(message.device_time_us, message.utc_us, message.uncertainty_us)
 
     def take_text(self, lines: list[str]) -> None:
         for line in lines:
@@ -204,7 +209,7 @@ class UsbConnection:
     def tell(self, phase: LinkPhase, error: LinkError | None = None) -> None:
         """Tell the sink where the link stands."""
         baud = self._session.baud if self._session else None
-        state = LinkState(phase, self._url.text, error, baud, self._counters())
+        state = LinkState(phase, self._url.text, error, baud, self._counters(), self._clock)
         if self._state is not None and _same(state, self._state):
             return
         self._state = state

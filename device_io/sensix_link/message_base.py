@@ -23,6 +23,7 @@ class Kind(IntEnum):
     ERROR = 0x05
     SAMPLES = 0x06
     STATUS = 0x0E
+    CLOCK = 0x0F
     SETTINGS_READ = 0x10
     SETTINGS_WRITE = 0x11
     SETTINGS_REPLY = 0x12

@@ -20,6 +20,7 @@ __all__ = [
     "MESSAGES",
     "Baud",
     "BaudReply",
+    "Clock",
     "ErrorCode",
     "ErrorReply",
     "Hello",
@@ -270,6 +271,20 @@ class Status(Fixed):
 
 
 @dataclass(frozen=True)
+class Clock(Fixed):
+    """What the module's clock is worth; sent once a second while streaming by a module that keeps UTC.
+
+    At device_time_us it was utc_us (since 1970), give or take uncertainty_us (95 %).
+    """
+
+    kind = Kind.CLOCK
+    _layout = struct.Struct("<QqI")
+    device_time_us: int
+    utc_us: int
+    uncertainty_us: int
+
+
+@dataclass(frozen=True)
 class ErrorReply(Message):
     """The request was refused. code: an `ErrorCode`, or a number of a newer firmware; text: for the log."""
 
@@ -292,7 +307,8 @@ MESSAGES: Mapping[int, type[Message]] = {
     message.kind: message
     for message in (
         Hello, HelloReply, IdentityRequest, IdentityReply, SettingsRead, SettingsWrite, SettingsReply, Baud, BaudReply,
-        Probe, ProbeReply, StreamStart, StreamStop, StreamReply, ReadingsRequest, ReadingsMessage, Status, ErrorReply,
+        Probe, ProbeReply, StreamStart, StreamStop, StreamReply, ReadingsRequest, ReadingsMessage, Status, Clock,
+        ErrorReply,
     )
 }  # fmt: skip
 """Every kind but SAMPLES, which samples.py decodes by the batch."""

@@ -11,6 +11,7 @@ from device_io.sensix_link.framing import Deframer, encode_frame
 from device_io.sensix_link.messages import (
     Baud,
     BaudReply,
+    Clock,
     ErrorCode,
     ErrorReply,
     Hello,
@@ -148,6 +149,9 @@ class Firmware:
                     self._deframer.frames_damaged,
                 )
             )
+            report = self._module.clock_report(now)
+            if report is not None:
+                self._send(Clock(report.device_time_us, report.utc_us, round(report.uncertainty_us)))
         if self._stream.readings_period_ms and now >= self._readings_at:
             self._readings_at = now + self._stream.readings_period_ms * 1e-3
             self._send_readings(0, now)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from device_io.sensix_link.framing import encode_frame
 from device_io.sensix_link.messages import Kind
 from device_io.sensix_link.samples import Coding, encode_samples
-from device_io.source import ChannelInfo, ChipInfo, ModuleInfo, SampleBlock
+from device_io.source import ChannelInfo, ChipInfo, ClockReport, ModuleInfo, SampleBlock
 from device_io.virtual_module.front_end import (
     FULL_SCALE_A,
     FULL_SCALE_V,
@@ -67,7 +67,9 @@ class VirtualModule:
     preset_name: one of `presets.preset_names()`, or a Preset. system: wiring system. seed: of the noise. eui: 16
     upper-case hex digits, else one that follows from preset, system and seed. replay: a Recording to play instead of
     the preset; its inputs have a flat response, for the file holds values of the terminals, and a full scale that fits.
-    clocks: of the chips (one a phase). clock_ppm: of the module's own clock.
+    clocks: of the chips (one a phase). clock_ppm: of the module's own clock. start_ns, power_up_s: UTC and monotonic
+    time of the power-up, the first look at its time unless they are given. clock_uncertainty_us: how well it keeps UTC;
+    None where it does not.
 
     info: ModuleInfo (its name follows the settings). truth: {key: value or None}. settings: `Settings`.
     Raises UnknownPreset, ReplayError or ValueError, each with one sentence.
@@ -84,6 +86,8 @@ class VirtualModule:
         clocks: Sequence[ChipClock] = CLOCKS,
         clock_ppm: float = CLOCK_PPM,
         start_ns: int | None = None,
+        power_up_s: float | None = None,
+        clock_uncertainty_us: float | None = None,
     ) -> None:
         self.preset = preset(preset_name) if isinstance(preset_name, str) else preset_name
         loop = None if replay is None else make_loop(replay)
@@ -103,7 +107,8 @@ class VirtualModule:
         self.clocks = tuple(clocks[: len(chips)])
         self._clock = 1.0 + clock_ppm * 1e-6
         self._start_ns = time.time_ns() if start_ns is None else start_ns
-        self._power_up_s: float | None = None
+        self._power_up_s = power_up_s
+        self._clock_uncertainty_us = clock_uncertainty_us
         self._readings: ReadingsMaker | None = None
         self._readings_lock = threading.Lock()
         self._lock = threading.Lock()  # the noise goes on from block to block, whichever port asks
@@ -138,6 +143,13 @@ class VirtualModule:
     def device_time_us(self, t: float) -> int:
         """The module's clock (us) at true time t (s)."""
         return round(t * self._clock * 1e6)
+
+    def clock_report(self, t: float) -> ClockReport | None:
+        """What the module says of its clock at true time t (s); it errs by a tenth of what it admits."""
+        if self._clock_uncertainty_us is None:
+            return None
+        utc_us = self._start_ns // 1000 + round(t * 1e6 + 0.1 * self._clock_uncertainty_us)
+        return ClockReport(self.device_time_us(t), utc_us, self._clock_uncertainty_us)
 
     def slot_at(self, t: float) -> int:
         """Number of slots that are over at true time t (s)."""
