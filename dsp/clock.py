@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,19 @@ STRAY_STAMPS = 15
 DRIFT = 2e-6
 """Change of rate while there are no stamps (s/s)."""
 SCATTER_SHARE = 1.0 / 32.0
+
+
+@lru_cache(maxsize=64)
+def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of all pairs of `count` things."""
+    one, other = np.triu_indices(count, 1)
+    return one, other
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Median of a few values: what numpy's gives, at a tenth of its cost."""
+    ordered = np.sort(values)
+    return 0.5 * float(ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2])
 
 
 class SampleClock:
@@ -190,13 +204,13 @@ class SampleClock:
         x, y = stamps[:, 0], stamps[:, 1] - stamps[:, 0]
         slope = 0.0
         if -x[0] >= FIT_SPAN_S:
-            one, other = np.triu_indices(x.size, 1)
-            slope = float(np.median((y[other] - y[one]) / (x[other] - x[one])))
+            one, other = _pairs(x.size)
+            slope = _median((y[other] - y[one]) / (x[other] - x[one]))
             if abs(slope) > RATE_TOLERANCE:
                 return False
         rest = y - slope * x
-        middle = float(np.median(rest))
-        self._scatter_s = max(1.5 * float(np.median(np.abs(rest - middle))), 0.3 * self.resolution_s)
+        middle = _median(rest)
+        self._scatter_s = max(1.5 * _median(np.abs(rest - middle)), 0.3 * self.resolution_s)
         sound = np.abs(rest - middle) <= GATE_S + 2.0 * self.resolution_s + 6.0 * self._scatter_s
         if -x[0] >= FIT_SPAN_S and x.size >= 4:
             # Among stamps that agree least squares are the better fit.

@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _KINDS = (("tAE", ""), ("EP", "+"), ("EP", "-"), ("SE", ""), ("fQE", ""), ("EQ", "+"), ("EQ", "-"))
+# Of P, S, Q1 (0, 1, 2), with which sign, and what each kind takes at least.
+_SOURCE = np.array([0, 0, 0, 1, 2, 2, 2])
+_SIGN = np.array([[1.0], [1.0], [-1.0], [1.0], [1.0], [1.0], [-1.0]])
+_LEAST = np.array([[-np.inf], [0.0], [0.0], [-np.inf], [-np.inf], [0.0], [0.0]])
 
 
 class EnergyMeter:
@@ -25,6 +29,7 @@ class EnergyMeter:
         self.keys = tuple(f"{name}{p}{sign}" for name, sign in _KINDS for p in self._phases)
         self._registers = np.full((len(_KINDS), len(self._phases)), np.nan)
         self._quadrants = np.zeros((4, len(self._phases)))
+        self._begun = False  # something was added to every register
 
     @property
     def numbers(self) -> NDArray[np.float64]:
@@ -32,21 +37,16 @@ class EnergyMeter:
 
     def add(self, powers: NDArray[np.float64], duration_s: float) -> None:
         """Add a window: powers [P, S, Q1] x [phases and sum], W, VA, var; what is NaN adds nothing."""
-        hours = duration_s / 3600.0
-        active, apparent, reactive = powers * hours
-        rows = np.empty_like(self._registers)
-        rows[0], rows[3], rows[4] = active, apparent, reactive
-        np.maximum(active, 0.0, out=rows[1])
-        np.maximum(-active, 0.0, out=rows[2])
-        np.maximum(reactive, 0.0, out=rows[5])
-        np.maximum(-reactive, 0.0, out=rows[6])
+        hourly = powers * (duration_s / 3600.0)
+        rows = np.maximum(hourly[_SOURCE] * _SIGN, _LEAST)
         known = np.isfinite(rows)
         if not known.all():
             rows = np.where(known, rows, 0.0)
-        begun = ~np.isnan(self._registers)
-        if not begun.all():
-            self._registers[known & ~begun] = 0.0
+        if not self._begun:
+            self._registers[known & np.isnan(self._registers)] = 0.0
+            self._begun = not np.isnan(self._registers).any()
         self._registers += rows
+        active, _, reactive = hourly
         quadrant = np.where(active >= 0.0, np.where(reactive >= 0.0, 0, 3), np.where(reactive >= 0.0, 1, 2))
         both = known[0] & known[4]
         self._quadrants[quadrant, np.arange(active.size)] += np.where(both, np.abs(rows[4]), 0.0)

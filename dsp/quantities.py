@@ -51,7 +51,7 @@ class Quantities:
 
 def _degrees(phasors: NDArray[np.complex128]) -> Floats:
     """Angles in (-180, 180] degrees."""
-    angles = np.asarray(np.angle(phasors, deg=True))
+    angles = np.degrees(np.arctan2(phasors.imag, phasors.real))
     angles[angles <= -180.0] = 180.0
     return angles
 
@@ -59,26 +59,25 @@ def _degrees(phasors: NDArray[np.complex128]) -> Floats:
 class _Windows:
     """Lines of several windows of equal cycles and band, and what many quantities need of them.
 
-    lines, measured: [windows, channels, lines]; squares: of the lines; lit, rms: [windows, channels]; fundamental:
-    its phasors [windows, channels], NaN without one.
+    lines, measured: [windows, channels, lines]; squares: of the lines; products [windows, channels, channels]: sums of
+    the real parts of X conj(Y) over the lines in the band (V, A, W); lit, rms: [windows, channels]; fundamental: its
+    phasors [windows, channels], NaN without one.
     """
 
     def __init__(self, spectra: Sequence[Spectrum], floors: Floats) -> None:
         one = spectra[0]
         self.cycles, self.in_band, self.band = one.cycles, one.in_band, one.band
-        self.lines = np.stack([spectrum.lines for spectrum in spectra])
-        self.measured = np.stack([spectrum.measured for spectrum in spectra])
+        self.lines = np.array([spectrum.lines for spectrum in spectra])
+        self.measured = np.array([spectrum.measured for spectrum in spectra])
         self.squares = squares_of(self.lines)
         self.lit = lit_channels(self.squares, self.measured, self.cycles, floors)
-        self.rms: Floats = np.sqrt(self.squares[..., : self.in_band].sum(axis=-1))
+        parts = self.lines.view(np.float64)[..., : 2 * self.in_band]
+        self.products = parts @ parts.swapaxes(1, 2)
+        self.rms: Floats = np.sqrt(np.diagonal(self.products, axis1=1, axis2=2))
         if self.cycles and self.band.indicative_to:
             self.fundamental = self.lines[..., self.cycles]
         else:
             self.fundamental = np.full(self.rms.shape, complex(math.nan, math.nan))
-
-    def real_parts(self, rows: NDArray[np.intp]) -> Floats:
-        """Real and imaginary parts [windows, rows, 2 lines] of the lines in the band, in turn."""
-        return self.lines.view(np.float64)[:, rows, : 2 * self.in_band]
 
 
 class QuantityTable:
@@ -256,26 +255,26 @@ class QuantityTable:
         """SPp = V I; SPc = Sa is the arithmetic sum; fSPp = Q1p, fSPc = Q1c their sum. PFpi and PFc are P / S with the
         sign of P; dPFp = P1 / S1 and dPFc = P1 / |P1 + j Q1| of the sums. A sum needs all phases."""
         v, i = self._voltages, self._currents
-        # The sum of the real parts of V conj(I).
-        p = np.einsum("wpk,wpk->wp", taken.real_parts(v), taken.real_parts(i))
+        p = taken.products[:, v, i]
         phases = PhasePowers(taken.rms[:, v], taken.rms[:, i], taken.fundamental[:, v], taken.fundamental[:, i], p)
         s, first = phases.s, phases.complex_1
-        numbers[:, self._power_at] = np.concatenate([p, s, first.imag, first.imag], axis=1)
+        three = np.array([p, s, first.imag]).swapaxes(0, 1)  # [windows, P S Q1, phases]
+        numbers[:, self._power_at] = three[:, [0, 1, 2, 2]].reshape(p.shape[0], -1)
         both = taken.lit[:, v] & taken.lit[:, i]
-        factors = np.stack([p / s, first.real / np.abs(first), _degrees(first)], axis=1)
-        factors.transpose(0, 2, 1)[~both] = np.nan
-        numbers[:, self._factor_at] = factors.reshape(p.shape[0], -1)
+        factors = np.array([p / s, first.real / np.abs(first), _degrees(first)])
+        factors[:, ~both] = np.nan
+        numbers[:, self._factor_at] = factors.swapaxes(0, 1).reshape(p.shape[0], -1)
         powers = np.full((p.shape[0], 3, len(self.phases) + 1), np.nan)
         if not self._complete:
-            powers[..., [self.phases.index(phase) for phase in self._loaded]] = np.stack([p, s, first.imag], axis=1)
+            powers[..., [self.phases.index(phase) for phase in self._loaded]] = three
             return powers
-        powers[..., :-1] = np.stack([p, s, first.imag], axis=1)
-        powers[..., -1] = powers[..., :-1].sum(axis=2)
+        powers[..., :-1] = three
+        powers[..., -1] = three.sum(axis=2)
         p_c, s_c, q_c = powers[..., -1].T
         p1_c = first.real.sum(axis=1)
         dark = np.where(both.any(axis=1), 0.0, np.nan)
         factor, displacement = p_c / s_c + dark, p1_c / np.hypot(p1_c, q_c) + dark
-        numbers[:, self._totals_at] = np.stack([p_c, s_c, q_c, q_c, factor, displacement], axis=1)
+        numbers[:, self._totals_at] = np.array([p_c, s_c, q_c, q_c, factor, displacement]).T
         if len(self.phases) == 3:
             numbers[:, self._arithmetic_at] = s_c[:, None]
         return powers
@@ -290,8 +289,10 @@ class QuantityTable:
             return
         fundamental, lit, rms = taken.fundamental, taken.lit, taken.rms
         if self._from.size:
-            apart = taken.real_parts(self._from) - taken.real_parts(self._to)
-            line = np.sqrt(np.einsum("wpk,wpk->wp", apart, apart))
+            # |X - Y|^2 = |X|^2 + |Y|^2 - 2 Re X conj(Y), line by line.
+            one, other, products = self._from, self._to, taken.products
+            square = products[:, one, one] + products[:, other, other] - 2.0 * products[:, one, other]
+            line = np.sqrt(np.maximum(square, 0.0))
             angles = _degrees(fundamental[:, self._from] * fundamental[:, self._to].conj())
             angles[~(lit[:, self._from] & lit[:, self._to])] = np.nan
             numbers[:, self._pair_angles_at] = angles
@@ -310,7 +311,7 @@ class QuantityTable:
         se = 3.0 * ve * effective_current(rms[:, self._currents], neutral)
         lit_phase = (lit[:, self._voltages] & lit[:, self._currents]).any(axis=1)
         factor = np.where(lit_phase, numbers[:, self._totals_at.start] / se, np.nan)
-        numbers[:, self._effective_at] = np.stack([se, factor], axis=1)
+        numbers[:, self._effective_at] = np.array([se, factor]).T
 
     def _sequences(self, numbers: Floats, phasors: NDArray[np.complex128], lit: NDArray[np.bool_]) -> None:
         """lit [windows, 3]: which voltages carry a fundamental; the sequence of the phases needs all, unbalance one."""

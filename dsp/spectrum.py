@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,8 @@ SMALLEST_RESPONSE = 1e-3
 STEADY = 1e-4
 """Change of frequency up to which responses are linear: even where the resampler's gain falls, their second-order rest
 is below 1e-4 of the line itself."""
+
+ROOT_2 = math.sqrt(2.0)
 
 PROMINENCE = 10.0
 """A fundamental holds at least this many times the mean power of the lines about it; noise does not."""
@@ -138,11 +141,11 @@ def spectrum_of(waveform: Waveform, front_end: FrontEnd, duration_s: float, cycl
     band = band_of(rate, cycles / duration_s) if cycles else Band(0, 0, 0)
     in_band = min(int(INDICATIVE * rate * (1.0 + BAND_TOLERANCE) * duration_s) + 1, points // 2)
     factors, measured = front_end.at(1.0 / duration_s, waveform.rates_hz, in_band + 1)
-    factors *= np.sqrt(2.0) / points
-    factors[:, 0] *= np.sqrt(0.5)
-    lines = np.fft.rfft(samples[:, :-1], axis=1)[:, : in_band + 1]
-    lines += (samples[:, -1:] - samples[:, :1]) * _ends(points)[: in_band + 1]
+    lines = (samples[:, -1:] - samples[:, :1]) * _ends(points)[: in_band + 1]
+    lines += np.fft.rfft(samples[:, :-1], axis=1)[:, : in_band + 1]
     lines *= factors
+    lines *= ROOT_2 / points
+    lines[:, 0] /= ROOT_2
     return Spectrum(lines, measured, duration_s, cycles, in_band, band)
 
 
