@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from device_io.links import open_link
@@ -50,7 +51,8 @@ class Listener(Protocol):
 class Connection:
     """Joins a source with a ring buffer (none with store_seconds 0) and an analyser.
 
-    It may begin before there is anybody to listen: `listen` tells what was missed, and measuring begins then.
+    It may begin before there is anybody to listen: `listen` tells what was missed, and measuring begins then. adjust:
+    what becomes of each measurement before it is told.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Connection:
         store_seconds: float = 0.0,
         nominal_voltage_v: float = 230.0,
         nominal_frequency_hz: float | None = None,
+        adjust: Callable[[Measurement], Measurement] | None = None,
     ) -> None:
         self._source = source
+        self._adjust = adjust
         self._listener: Listener | None = None
         self._store_seconds = store_seconds
         self._nominal_voltage_v = nominal_voltage_v
@@ -200,7 +204,7 @@ class Connection:
                 continue
             for measurement in measurements:
                 if self._listener is not None and not self._ending.is_set():
-                    self._listener.on_measurement(measurement)
+                    self._listener.on_measurement(self._adjust(measurement) if self._adjust else measurement)
 
     def _analyser_for(self, info: ModuleInfo, analyser: Analyser | None, known: ModuleInfo | None) -> Analyser:
         if analyser is None or known is None or not _same_module(known, info):
@@ -225,6 +229,21 @@ class Connection:
 def open_connection(url: str, *, store_seconds: float = 0.0) -> Connection:
     """A connection to the module at this URL, begun. LinkError for a URL that can't be used."""
     connection = Connection(open_link(url), store_seconds=store_seconds)
+    connection.start()
+    return connection
+
+
+def open_group(urls: Sequence[str], *, store_seconds: float = 0.0) -> Connection:
+    """A connection to single-phase modules as one three-phase source, begun. LinkError where that can't be."""
+    from app.group_values import as_clocks_allow
+    from device_io.group import GroupSource
+
+    group = GroupSource([open_link(url) for url in urls])
+    connection = Connection(
+        group,
+        store_seconds=store_seconds,
+        adjust=lambda measurement: as_clocks_allow(measurement, group.uncertainty_us),
+    )
     connection.start()
     return connection
 

@@ -21,6 +21,7 @@ FLAGS = {
     "suspect": "samples were read out of step with the chip: some are repeated or lost, and values wrong by it",
     "no-fundamental": "no fundamental between 42.5 and 69 Hz was found; values that need one are null",
     "dead-channel": "an input shows no signal",
+    "unaligned": "the clocks of grouped modules are not known well enough: what joins their phases is null",
     "unreliable-firmware": "the sender's firmware is known to send wrong values",
     "wiring-corrected": "inputs were swapped or reversed in software",
 }
