@@ -15,6 +15,7 @@ from firmware_images.errors import ImageError, Reason
 from firmware_images.manifest import FORMAT
 from firmware_images.opening import MANIFEST, SIGNATURE, open_bytes, open_packages
 from firmware_images.package import FirmwarePackage, Part
+from firmware_images.plan import is_settings
 from firmware_images.signing import TrustedKey, key_id_of
 from firmware_images.versions import parse_version
 
@@ -103,6 +104,11 @@ def write_atomically(path: Path, data: bytes) -> None:
 def _build(package: FirmwarePackage, files: dict[str, bytes], *, alone: bool) -> dict[str, object]:
     if package.app is None:
         raise ImageError(Reason.NO_APP, f"The build for {package.chip} holds no application. Build the project first.")
+    if any(is_settings(part, package.table) for part in package.parts):
+        raise ImageError(
+            Reason.INCONSISTENT,
+            "The build holds settings of a module (NVS), perhaps a WiFi password. Leave them out of what is published.",
+        )
     folder = "" if alone else f"{package.chip.lower()}/"
     listed = []
     for part in package.parts:

@@ -14,8 +14,8 @@ from firmware_images.versions import parse_version
 
 FORMAT = 1
 LARGEST_MANIFEST = 256 << 10
-_MOST_BUILDS, _MOST_PARTS, _MOST_TEXTS = 16, 32, 200
-_LONGEST_TEXT = 1000
+_MOST_BUILDS, _MOST_PARTS = 16, 32
+MOST_TEXTS, LONGEST_TEXT = 200, 1000
 _LAST_OFFSET = 0xFFFFFFFF
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -115,14 +115,14 @@ class Fields:
     def text(self, key: str, default: str | None = None) -> str:
         """A text of at most 1000 printable characters."""
         value = self.values.get(key, default)
-        if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.isprintable():
+        if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
             raise self._wrong(key, "a text")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of such texts, () when the key is missing."""
         value = self.values.get(key, [])
-        if not isinstance(value, list) or len(value) > _MOST_TEXTS:
+        if not isinstance(value, list) or len(value) > MOST_TEXTS:
             raise self._wrong(key, "a list of texts")
         return tuple(Fields({key: text}, self._where).text(key) for text in value)
 

@@ -57,9 +57,9 @@ def open_packages(path: Path | str, *, trusted_keys: Iterable[TrustedKey] = ()) 
     keys = tuple(trusted_keys)
     if path.is_dir():
         folder = Folder(path)
-        if (path / FLASHER_ARGS).exists():
+        if folder.read(FLASHER_ARGS) is not None:
             return (_open_build(folder),)
-        if (path / MANIFEST).exists():
+        if folder.read(MANIFEST) is not None:
             return _open_manifest(folder, MANIFEST, keys)
         raise ImageError(Reason.UNREADABLE, f"{path} holds no {FLASHER_ARGS} and no {MANIFEST}. Choose a build folder.")
     if path.name == FLASHER_ARGS:

@@ -45,9 +45,13 @@ class Folder:
         :raises ImageError: UNSAFE_PATH, TOO_MUCH, UNREADABLE.
         """
         path = self._root / check_name(name)
-        if not path.exists():
-            return None
-        if not path.resolve().is_relative_to(self._root.resolve()):
+        try:
+            if not path.exists():
+                return None
+            inside = path.resolve().is_relative_to(self._root.resolve())
+        except (OSError, RuntimeError) as error:  # no access, or links in a circle
+            raise ImageError(Reason.UNREADABLE, f"{path} can't be read: {error}.") from None
+        if not inside:
             raise ImageError(Reason.UNSAFE_PATH, f'"{name}" is a link that leads out of the package. Do not use it.')
         return read_file(path)
 

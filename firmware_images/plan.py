@@ -52,9 +52,7 @@ def plan_writes(package: FirmwarePackage, target: Target) -> tuple[Write, ...]:
     writes.append(_whole_sectors(place.app.offset, app.data, place.app.label))
     writes += [_write(part) for part in package.parts if part.role == "partition-table" and place.is_new]
     if target.partition_table is None:
-        writes += [
-            _write(part) for part in package.parts if part.role == "data" and not _is_settings(part, place.table)
-        ]
+        writes += [_write(part) for part in package.parts if part.role == "data" and not is_settings(part, place.table)]
     ota_data = place.table.ota_data
     if ota_data is not None:
         writes.append(_whole_sectors(ota_data.offset, _choice(place, target), ota_data.label))
@@ -79,6 +77,12 @@ def booting_partition(table: PartitionTable, ota_data: bytes | None) -> Partitio
     if slot is not None:
         return table.slots[slot]
     return table.factory or next(iter(table.slots), None)
+
+
+def is_settings(part: Part, table: PartitionTable | None) -> bool:
+    """True for a part that lies where a module keeps its settings or calibration (NVS)."""
+    partition = table.at(part.offset) if table is not None else None
+    return partition is not None and partition.type == 1 and partition.subtype in (_NVS, _NVS_KEYS, _EFUSE)
 
 
 def _app(package: FirmwarePackage) -> Part:
@@ -151,11 +155,6 @@ def _choice(place: _Place, target: Target) -> bytes:
         return b"\xff" * OTA_DATA_SIZE  # erased: the factory image boots
     slot = place.app.subtype - _OTA_0
     return ota_data_for(slot, place.table, None if place.is_new else target.ota_data)
-
-
-def _is_settings(part: Part, table: PartitionTable) -> bool:
-    partition = table.at(part.offset)
-    return partition is not None and partition.type == 1 and partition.subtype in (_NVS, _NVS_KEYS, _EFUSE)
 
 
 def _write(part: Part) -> Write:

@@ -15,6 +15,7 @@ from firmware_images.bundle import DEFAULT_LICENCE, WIRING_TYPES, make_bundle
 from firmware_images.catalogue import BUNDLES, scan_folder
 from firmware_images.check import check_alone
 from firmware_images.errors import ImageError
+from firmware_images.manifest import LONGEST_TEXT, MOST_TEXTS
 from firmware_images.opening import open_packages
 from firmware_images.signing import TrustedKey, is_locked, is_private, load_key, load_trusted_keys, make_key
 from firmware_images.versions import parse_version
@@ -142,8 +143,11 @@ def _notes(path: Path) -> tuple[str, ...]:
     try:
         if path.stat().st_size > _LONGEST_NOTES:
             raise Refused(f"{path} is too long for release notes (at most {_LONGEST_NOTES >> 10} KiB).")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError):
         raise Refused(f"{path} can't be read as text. Give the release notes as a text file in UTF-8.") from None
-    lines = (line.replace("\t", " ").rstrip() for line in text.splitlines())
-    return tuple(line for line in lines if line)
+    lines = ("".join(c if c.isprintable() else " " for c in line).rstrip() for line in text.splitlines())
+    notes = tuple(line for line in lines if line)
+    if len(notes) > MOST_TEXTS or any(len(line) > LONGEST_TEXT for line in notes):
+        raise Refused(f"{path} is too long for release notes: {MOST_TEXTS} lines of {LONGEST_TEXT} letters at most.")
+    return notes

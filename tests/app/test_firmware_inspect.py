@@ -91,14 +91,18 @@ def test_inspect_of_what_is_broken_is_refused(firmware: Any, tmp_path: Path) -> 
 
 def test_a_new_key_is_made_on_the_way(firmware: Any, tmp_path: Path) -> None:
     maker.build_folder(tmp_path / "build")
-    (tmp_path / "notes.txt").write_text("First.\n\nSecond.\n")
+    (tmp_path / "notes.txt").write_text("\ufeffFirst.\n\n\tSecond\u00a0one.\n", encoding="utf-8")
     printed = firmware(
         "bundle", tmp_path / "build", "--out", tmp_path / "a.zip", "--key", tmp_path / "key.pem", "--new-key",
         "--notes", tmp_path / "notes.txt", "--minimum-version", "1.0.0", "--wiring", "1P", "--json",
     )  # fmt: skip
     (told,) = printed.lines
     assert (told["result"], told["path"]) == ("ok", str(tmp_path / "a.zip"))
-    assert (told["notes"], told["minimum_version"], told["wiring_types"]) == (["First.", "Second."], "1.0.0", ["1P"])
+    assert (told["notes"], told["minimum_version"], told["wiring_types"]) == (
+        ["First.", " Second one."],
+        "1.0.0",
+        ["1P"],
+    )
     secret = (tmp_path / "key.pem").read_text().splitlines()[1]
     assert secret not in printed.text + printed.notes
     if os.name == "posix":
@@ -140,6 +144,9 @@ def test_wrong_usage_is_told(firmware: Any, tmp_path: Path) -> None:
         firmware("bundle", tmp_path, "--out", tmp_path / "a.zip", "--new-key")
     with pytest.raises(Refused, match="release notes"):
         firmware("bundle", tmp_path, "--out", tmp_path / "a.zip", "--notes", tmp_path / "none.txt")
+    (tmp_path / "long.txt").write_text("line\n" * 201)
+    with pytest.raises(Refused, match="too long"):
+        firmware("bundle", tmp_path, "--out", tmp_path / "a.zip", "--notes", tmp_path / "long.txt")
     with pytest.raises(Refused, match="key file"):
         firmware("inspect", tmp_path, "--trusted-key", tmp_path / "none.pub")
 

@@ -88,6 +88,13 @@ def test_what_can_not_be_flashed_is_not_bundled(tmp_path: Path) -> None:
     assert out.read_bytes() == b"the one before"
 
 
+def test_settings_of_a_module_are_not_published(tmp_path: Path) -> None:
+    (tmp_path / "dump.bin").write_bytes(maker.flash_image())
+    with pytest.raises(ImageError, match="settings of a module"):
+        make_bundle(tmp_path / "dump.bin", tmp_path / "out.zip", KEY)
+    assert not (tmp_path / "out.zip").exists()
+
+
 def test_a_bundle_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = maker.build_folder(tmp_path / "build")
     folder = tmp_path / "out"

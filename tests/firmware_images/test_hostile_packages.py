@@ -73,6 +73,12 @@ def test_links_that_lead_out_of_a_folder(tmp_path: Path) -> None:
     assert open_package(folder).version == "2.1.0"
 
 
+def test_links_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "app.bin").symlink_to("app.bin")
+    (tmp_path / "flasher_args.json").write_text(json.dumps({"flash_files": {"0x10000": "app.bin"}}))
+    assert reason(tmp_path) is Reason.UNREADABLE
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
 def test_links_and_devices_in_a_zip(kind: int) -> None:
     buffer = io.BytesIO()
