@@ -32,7 +32,9 @@ RETRY_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 RETRY_REFUSED_S = 30.0
 """Pause after a refusal that only a person can end, so that no account is locked."""
 STOP_S = 2.0
-_TICK_S = 0.25
+TICK_S = 0.25
+BACKLOG_BYTES = 262_144
+"""What may wait to be sent; further messages are left out."""
 _COMMANDS = 4096
 _UNCLEAR_CLOSES = 3
 
@@ -90,9 +92,18 @@ class _Paho(paho.Client):
 class BrokerConnection:
     """Starts with its first client and ends with its last. Made by `connect_client`."""
 
-    def __init__(self, url: MqttUrl, prompt: Prompt | None, ended: Callable[[BrokerConnection], None]) -> None:
+    def __init__(
+        self,
+        url: MqttUrl,
+        password: Callable[[], str | None],
+        ended: Callable[[BrokerConnection], None] = lambda _: None,
+        tick_s: float = TICK_S,
+    ) -> None:
         self.url = url
-        self._prompt = prompt
+        self._password = password
+        self._tick_s = tick_s
+        self._held = False
+        self._queued_bytes = 0
         self._ended = ended
         self._clients: list[Client] = []
         self._routes: dict[str, list[Client]] = {}
@@ -173,10 +184,22 @@ class BrokerConnection:
 
     # On the connection's thread
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send a message, at most once, if connected."""
-        if self._paho is not None and self._up:
-            self._paho.publish(topic, payload)
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Send a message, at most once; False if not connected, or when too much waits to be sent already."""
+        client, wire = self._paho, self._wire
+        if client is None or wire is None or not self._up:
+            return False
+        if not client.want_write():
+            self._queued_bytes = wire.bytes_sent
+        if self._queued_bytes - wire.bytes_sent > BACKLOG_BYTES:
+            return False
+        self._queued_bytes += len(topic) + len(payload)
+        client.publish(topic, payload)
+        return True
+
+    def hold(self, held: bool) -> None:
+        """Cut the connection without a word, and keep it cut until told otherwise; clients are not told."""
+        self._held = held
 
     def _join_in(self, client: Client) -> None:
         if self._up:
@@ -202,6 +225,10 @@ class BrokerConnection:
         try:
             while not self._stopping.is_set():
                 try:
+                    if self._held:
+                        self._close()
+                        self._rest(self._tick_s)
+                        continue
                     self._open()
                     attempts = 0
                     self._serve()
@@ -228,7 +255,7 @@ class BrokerConnection:
 
     def _open(self) -> None:
         url = self.url
-        password = find_password(url, self._prompt)
+        password = self._password()
         context = dialling.tls_context(url) if url.scheme == "mqtts" else None
         sock = dialling.connect_tcp(url, dialling.resolve(url), self._stopping)
         if context is not None:
@@ -259,7 +286,8 @@ class BrokerConnection:
 
     def _serve(self) -> None:
         while self._turn():
-            pass
+            if self._held:
+                return
         raise LinkError(
             LinkErrorKind.NO_CONNECTION,
             f"The connection to the broker {self.url.host} was lost. It is tried again; check that the broker runs.",
@@ -279,7 +307,9 @@ class BrokerConnection:
         else:
             line, woken = wire.fileno(), self._woken.fileno()
             try:
-                readable, writable, _ = select.select([line, woken], [line] if client.want_write() else [], [], _TICK_S)
+                readable, writable, _ = select.select(
+                    [line, woken], [line] if client.want_write() else [], [], self._tick_s
+                )
             except (OSError, ValueError):  # the socket was closed beneath
                 return False
             if woken in readable:
@@ -297,7 +327,7 @@ class BrokerConnection:
     def _tick(self) -> None:
         now_s = time.monotonic()
         if now_s >= self._tick_at_s:
-            self._tick_at_s = now_s + _TICK_S
+            self._tick_at_s = now_s + self._tick_s
             for client in self._all():
                 client.on_tick()
             self._sweep()
@@ -311,7 +341,7 @@ class BrokerConnection:
         """Wait before the next attempt; commands and ticks go on."""
         until_s = time.monotonic() + pause_s
         while not self._stopping.is_set() and (left_s := until_s - time.monotonic()) > 0.0:
-            readable, _, _ = select.select([self._woken], [], [], min(left_s, _TICK_S))
+            readable, _, _ = select.select([self._woken], [], [], min(left_s, self._tick_s))
             if readable:
                 self._drain()
             self._commands_due()
@@ -438,7 +468,7 @@ def connect_client(url: MqttUrl, client: Client, prompt: Prompt | None = None) -
         with _shared_lock:
             connection = _shared.get(key)
             if connection is None:
-                connection = _shared[key] = BrokerConnection(url, prompt, forget)
+                connection = _shared[key] = BrokerConnection(url, lambda: find_password(url, prompt), forget)
         if connection.attach(client):
             return connection
         forget(connection)

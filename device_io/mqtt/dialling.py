@@ -35,7 +35,7 @@ class Wire:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.error: OSError | None = None
-        self.bytes_received = 0
+        self.bytes_received = self.bytes_sent = 0
         self.close = sock.close
         self.fileno = sock.fileno
         self.setblocking = sock.setblocking
@@ -54,7 +54,9 @@ class Wire:
 
     def send(self, data: bytes) -> int:
         """As of a socket."""
-        return self._sock.send(data)
+        sent = self._sock.send(data)
+        self.bytes_sent += sent
+        return sent
 
     def pending(self) -> int:
         """Bytes that TLS has read already."""

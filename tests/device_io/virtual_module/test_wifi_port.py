@@ -1,0 +1,245 @@
+"""The virtual module behind a real broker, as another program and as the WiFi link see it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device_io.mqtt.payload import decode_payload
+from device_io.mqtt.wifi_link import WifiLink
+from device_io.source import LinkError, LinkErrorKind, LinkPhase, SampleBlock
+from device_io.urls import MqttUrl, parse_url
+from device_io.virtual_module.faults import parse_faults
+from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.wifi_port import WifiPort
+from tests.fakes.certificates import make_ca
+from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.mqtt_publisher import Publisher
+from tests.fakes.recording_sink import RecordingSink
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path_factory.mktemp("broker"), tls=make_ca(tmp_path_factory.mktemp("ca"))) as running:
+        yield running
+
+
+def parsed(text: str) -> MqttUrl:
+    url = parse_url(text)
+    assert isinstance(url, MqttUrl)
+    return url
+
+
+def broker_url(broker: Mosquitto) -> MqttUrl:
+    return parsed(f"{broker.url}?ca={broker.ca}")
+
+
+class Witness(VirtualModule):
+    """Keeps every block that it makes; the same samples, asked for twice, have other noise."""
+
+    def __init__(self, eui: str) -> None:
+        super().__init__("office", eui=eui)
+        self.made: dict[tuple[int, int], list[SampleBlock]] = {}
+
+    def blocks(self, slot: int) -> list[SampleBlock]:
+        blocks = super().blocks(slot)
+        for block in blocks:
+            self.made.setdefault((block.chip, block.first_index), []).append(block)
+        return blocks
+
+
+def test_the_url_names_the_module_and_the_authority(broker: Mosquitto) -> None:
+    module = VirtualModule()
+    port = WifiPort(module, broker_url(broker))
+    url = parsed(port.start())
+    try:
+        assert port.wait() is None
+    finally:
+        port.stop()
+    assert (url.token, url.eui, url.ca) == ("home", module.info.eui, str(broker.ca))
+
+
+def test_another_program_sees_the_published_payload(broker: Mosquitto) -> None:
+    module = VirtualModule("clean", "1P", eui="0253454E000000A1")
+    port = WifiPort(module, broker_url(broker))
+    with Publisher(broker) as other:
+        other.subscribe("v1/home/devices/0253454E000000A1/0/bin")
+        module.now_s()
+        port.start()
+        try:
+            other.wait_for(2)
+        finally:
+            port.stop()
+    payload = other.received[-1][1]
+    assert len(payload) == 706
+    decoded = decode_payload(payload)
+    assert decoded.implausible == ""
+    assert decoded.values["V1r"] == pytest.approx(230.0, abs=0.5)
+    assert decoded.values["1V1"] == 100.0
+
+
+def test_the_link_reads_identity_settings_and_every_sample(broker: Mosquitto) -> None:
+    module = Witness("0253454E000000A2")
+    port = WifiPort(module, broker_url(broker))
+    sink = RecordingSink()
+    link = WifiLink(port.start())
+    link.start(sink)
+    try:
+        sink.wait_for(lambda: len(sink.blocks) >= 60 and len(sink.readings) >= 1)
+        written = link.write_settings({"name": "Cellar", "mqtt_period_s": 3}).result(5.0)
+        assert (written["name"], written["mqtt_period_s"]) == ("Cellar", 3)
+        assert link.read_settings().result(5.0)["name"] == "Cellar"
+        readings = link.read_readings().result(5.0)
+        assert readings.device_time_us is not None
+        refused = link.write_settings({"mqtt_period_s": 1})
+        with pytest.raises(LinkError, match="Seconds between readings") as failure:
+            refused.result(5.0)
+        assert failure.value.kind == LinkErrorKind.REFUSED
+    finally:
+        link.stop()
+        port.stop()
+    assert sink.identities == [module.info._replace(name=sink.identities[0].name)]
+    assert sink.phases[:3] == [LinkPhase.OPENING, LinkPhase.CONNECTED, LinkPhase.STREAMING]
+    for block in sink.blocks:
+        made = module.made[block.chip, block.first_index]
+        assert any(np.array_equal(block.counts, one.counts) for one in made)
+    for chip in range(3):
+        blocks = [block for block in sink.blocks if block.chip == chip]
+        ends = [block.first_index + len(block.counts) for block in blocks]
+        assert [block.first_index for block in blocks[1:]] == ends[:-1], "a gap without loss"
+    assert sink.counters.samples_missing == 0
+    assert set(sink.readings[-1].values) == set(decode_payload(bytes(704)).values)
+
+
+def test_two_hosts_do_not_mix_their_replies(broker: Mosquitto) -> None:
+    port = WifiPort(VirtualModule(eui="0253454E000000A3"), broker_url(broker))
+    url = port.start()
+    sinks = [RecordingSink(), RecordingSink()]
+    links = [WifiLink(url, stream=False), WifiLink(url, stream=False)]
+    for link, sink in zip(links, sinks, strict=True):
+        link.start(sink)
+    try:
+        futures = [link.write_settings({"name": f"host {n}"}) for n, link in enumerate(links) for _ in range(5)]
+        for n, future in enumerate(futures):
+            assert future.result(10.0)["name"] == f"host {n // 5}"
+    finally:
+        for link in links:
+            link.stop()
+        port.stop()
+    assert all(len(sink.identities) == 1 for sink in sinks)
+
+
+def test_the_published_firmware_gives_readings_only(broker: Mosquitto) -> None:
+    module = VirtualModule("clean", eui="0253454E000000A4")
+    module.settings.restore({"mqtt_period_s": 0.2})
+    port = WifiPort(module, broker_url(broker), published_firmware=True)
+    sink = RecordingSink()
+    link = WifiLink(port.start())
+    link.start(sink)
+    try:
+        sink.wait_for(lambda: any("unreliable-firmware" in readings.flags for readings in sink.readings), 20.0)
+        last = link.read_readings().result(5.0)
+        with pytest.raises(LinkError, match="only sends readings over WiFi"):
+            link.read_settings().result(5.0)
+    finally:
+        link.stop()
+        port.stop()
+    assert sink.identities[0].capabilities == {"readings"}
+    assert not sink.blocks
+    assert (last.values["PF2i"], last.values["SPc"]) == (0.0, last.values["Pc"])
+    assert last.corrected["PF2i"] == pytest.approx(0.866, abs=0.005)
+    assert last.corrected["SPc"] == pytest.approx(6900.0, rel=0.005)
+
+
+def test_a_restarted_broker_brings_everything_back(broker: Mosquitto) -> None:
+    module = Witness("0253454E000000A5")
+    port = WifiPort(module, broker_url(broker))
+    sink = RecordingSink()
+    link = WifiLink(port.start())
+    link.start(sink)
+    try:
+        sink.wait_for_phase(LinkPhase.STREAMING)
+        sink.wait_for_blocks(10)
+        broker.restart()
+        sink.wait_for_phase(LinkPhase.LOST)
+        sink.wait_for_phase(LinkPhase.STREAMING, 20.0)
+        sink.wait_for_blocks(30)
+    finally:
+        link.stop()
+        port.stop()
+    assert sink.counters.reconnects == 1
+    assert sink.counters.samples_missing > 0, "the time without a broker is a gap"
+    assert len({info.boot_id for info in sink.identities}) == 1
+
+
+def test_burst_mode_is_toggled_by_any_message(broker: Mosquitto) -> None:
+    module = VirtualModule("clean", "1P", eui="0253454E000000A6")
+    module.settings.restore({"mqtt_period_s": 600})
+    port = WifiPort(module, broker_url(broker))
+    with Publisher(broker) as other:
+        other.subscribe("v1/home/devices/0253454E000000A6/0/bin")
+        port.start()
+        try:
+            assert port.wait() is None
+            other.wait_for(1)
+            other.publish("v1/home/devices/0253454E000000A6/0/config", b"x")
+            other.wait_for(2, 8.0)
+        finally:
+            port.stop()
+
+
+def test_a_wrong_broker_in_the_settings_takes_it_away_until_undone(broker: Mosquitto) -> None:
+    module = VirtualModule(eui="0253454E000000A7")
+    port = WifiPort(module, broker_url(broker))
+    sink = RecordingSink()
+    link = WifiLink(port.start(), silent_s=3.0)
+    link.start(sink)
+    try:
+        sink.wait_for_phase(LinkPhase.STREAMING)
+        link.write_settings({"mqtt_host": "elsewhere"}).result(5.0)
+        assert sink.wait_for_phase(LinkPhase.LOST, 20.0).error is not None
+        module.settings.write({"mqtt_host": "localhost", "confirm": True})
+        sink.wait_for_phase(LinkPhase.STREAMING, 20.0)
+    finally:
+        link.stop()
+        port.stop()
+
+
+def test_faults_unplug_and_drop(broker: Mosquitto) -> None:
+    module = VirtualModule(eui="0253454E000000A8")
+    port = WifiPort(module, broker_url(broker), parse_faults("unplug@3:2,drop=0.05"))
+    sink = RecordingSink()
+    link = WifiLink(port.start(), silent_s=3.0)
+    link.start(sink)
+    try:
+        sink.wait_for_phase(LinkPhase.STREAMING)
+        sink.wait_for(lambda: len(sink.blocks) > 0 and sink.blocks[-1].device_time_us > 5_500_000, 25.0)
+    finally:
+        link.stop()
+        port.stop()
+    assert sink.counters.samples_missing > 4000, "two seconds away, and what was dropped"
+
+
+def test_a_broker_that_is_not_there_is_told(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path)
+    port = WifiPort(VirtualModule(), parsed(broker.url))
+    port.start()
+    try:
+        error = port.wait()
+        assert error is not None
+        assert error.kind == LinkErrorKind.NO_CONNECTION
+        with broker:
+            pass
+    finally:
+        port.stop()
