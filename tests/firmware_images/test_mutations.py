@@ -6,21 +6,25 @@ Why a mutant may be taken, and what must hold then:
 - a partition table: the MD5 covers all rows, and only FF may follow. So the rows are the same;
 - a signed bundle: the signature covers the manifest, the manifest's SHA-256 cover the parts. What is free is the zip
   around them (dates, attributes, order). So the package is equal in every field;
-- a build folder has no signature: flasher_args.json may name fewer parts. So each part is one of the original ones.
+- a build folder and an unsigned bundle have no signature: their lists may name fewer parts, and other words. So each
+  part is one of the original ones, in its place.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from firmware_images.check import check_package, warnings_for
+from app.firmware.inspect_words import package_to_json, package_to_text
+from firmware_images.check import check_alone, check_package, warnings_for
 from firmware_images.errors import ImageError
 from firmware_images.opening import open_bytes, open_package
 from firmware_images.ota_data import ota_data_for, parse_ota_data
@@ -152,8 +156,51 @@ def build_mutant(chance: Random, folder: Path) -> bool:
     return True
 
 
+STRANGE = (
+    None, True, False, 0, -1, 1 << 70, 1.5, "", "x" * 2000, "\x00", "../a", "ESP32-C3", "2.1.0", [], [[]], {}, {"a": 1},
+    [None], "\u202e", "ff" * 32, 0x10000, "0x10000", [1, 2, 3],
+)  # fmt: skip
+
+
+def strange(value: Any, chance: Random) -> Any:
+    """The same JSON with one value somewhere replaced, taken out or doubled."""
+    if isinstance(value, dict) and value and chance.random() < 0.8:
+        key = chance.choice(list(value))
+        if chance.random() < 0.1:
+            return {name: value[name] for name in value if name != key}
+        return {**value, key: strange(value[key], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.8:
+        at = chance.randrange(len(value))
+        return value[:at] + [strange(value[at], chance)] * chance.choice((1, 1, 2)) + value[at + 1 :]
+    return chance.choice(STRANGE)
+
+
+def manifest_mutant(chance: Random, folder: Path) -> bool:
+    path = folder / "unsigned.zip"
+    if not path.exists():
+        maker.bundle(path, content=CONTENT)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["manifest.json"] = json.dumps(strange(json.loads(files["manifest.json"]), chance)).encode()
+    try:
+        packages = open_bytes(maker.zip_of(list(files.items())), "a.zip", trusted_keys=TRUSTED)
+    except ImageError:
+        return False
+    for package in packages:
+        assert package.signature == "none"
+        assert package.chip == "ESP32"
+        for part in package.parts:
+            assert CONTENT[part.offset] == part.data
+        check_package(package, MODULE)
+        warnings_for(package, MODULE)
+        package_to_text(package, check_alone(package))
+        json.dumps(package_to_json(package, check_alone(package)), allow_nan=False)
+    return True
+
+
 MUTANTS: list[Callable[[Random, Path], bool]] = [
-    image_mutant, merged_mutant, table_mutant, ota_data_mutant, bundle_mutant, bundle_mutant, build_mutant
+    image_mutant, merged_mutant, table_mutant, ota_data_mutant, bundle_mutant, bundle_mutant, build_mutant,
+    manifest_mutant,
 ]  # fmt: skip
 
 

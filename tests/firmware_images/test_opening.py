@@ -14,6 +14,7 @@ from firmware_images.errors import ImageError, Reason
 from firmware_images.opening import open_package, open_packages
 from firmware_images.package import FirmwarePackage
 from firmware_images.signing import TrustedKey
+from tests.fakes import esp_tools
 from tests.fakes import firmware_maker as maker
 
 
@@ -57,6 +58,18 @@ def test_every_kind_gives_the_same_parts(chip: str, tmp_path: Path) -> None:
             assert part.data == whole[part.offset], (kind, part)
         assert package.table is not None
         assert [slot.label for slot in package.table.slots] == ["ota_0", "ota_1"]
+
+
+@pytest.mark.parametrize("chip", COMPLETE)
+def test_what_esptool_merges_is_taken_apart(chip: str, tmp_path: Path) -> None:
+    arguments = []
+    for offset, data in maker.parts(chip).items():
+        (tmp_path / f"{offset:x}.bin").write_bytes(data)
+        arguments += [hex(offset), str(tmp_path / f"{offset:x}.bin")]
+    merged = tmp_path / "merged.bin"
+    esp_tools.run("esptool", "--chip", esp_tools.chip_option(chip), "merge-bin", "-o", str(merged), *arguments)
+    package = open_package(merged)
+    assert {part.offset: part.data for part in package.parts} == maker.parts(chip)
 
 
 def test_a_bundle_says_more(tmp_path: Path) -> None:
