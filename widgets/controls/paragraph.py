@@ -18,7 +18,7 @@ class Paragraph(Themed, QWidget):
     def __init__(self, text: str = "", role: str = "body", token: str = "text", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._text, self._role, self._token = "", role, token
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.set_text(text)

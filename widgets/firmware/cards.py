@@ -262,7 +262,6 @@ class SafetyPanel(Themed, QWidget):
         column.setSpacing(2)
         column.addWidget(self.title)
         column.addWidget(self.text)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def set_words(self, title: str, text: str, *, safe: bool = True) -> None:
         """The words; `safe` False draws them on amber."""

@@ -59,6 +59,7 @@ class FirmwarePanel(Themed, QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._headline = EMPTY
+        self._compact = False
         self.icon, self.title, self.lead = StatusIcon(Status.INFO, 40), Label("", "h1"), Paragraph("", "lead", "text2")
         self.choose = PushButton("Choose an image...")
         self.primary = PushButton("Update now", ButtonKind.PRIMARY)
@@ -141,7 +142,6 @@ class FirmwarePanel(Themed, QWidget):
         self.lead.set_text(headline.lead)
         self.guide.set_steps(headline.guide)
         self.guide.setVisible(bool(headline.guide))
-        self.changes.setVisible(not headline.guide)
         words = _PRIMARY.get(phase, "")
         self.primary.setVisible(bool(words))
         self.primary.setText(words)
@@ -152,6 +152,7 @@ class FirmwarePanel(Themed, QWidget):
         self.stop.setText("Stopping..." if phase is Phase.STOPPING else "Stop safely")
         self.stop.set_available(phase is Phase.RUNNING, "The block that is being written is finished first.")
         busy = phase in _BUSY
+        self._fit_changes()
         self.backup.set_busy(busy)
         for view in ("wifi", "log"):
             self.views.set_available(view, not busy, "The module is being written.")
@@ -204,8 +205,16 @@ class FirmwarePanel(Themed, QWidget):
         self._outer.setContentsMargins(edge, edge, edge, edge)
         for layout in (self._outer, self._first, self._columns, self._left):
             layout.setSpacing(gap)
+        self._compact = compact
+        self.progress.body_layout.setContentsMargins(9, 8 if compact else 16, 9, 4 if compact else 10)
         self.stages.set_compact(compact)
         self.changes.set_compact(compact)
+        self._fit_changes()
+
+    def _fit_changes(self) -> None:
+        """In a low window progress and backup come before what changes."""
+        busy = self._compact and self.phase in _BUSY
+        self.changes.setVisible(not self._headline.guide and not busy)
 
     def _on_view(self, view: object) -> None:
         self._stack.setCurrentIndex(("update", "wifi", "log").index(str(view)))

@@ -14,8 +14,8 @@ from widgets.firmware.model import STAGES, Stage, StageState
 
 _ICON = 22
 _ROW, _ROW_COMPACT = 70, 46
-_RUNNING, _RUNNING_COMPACT = 104, 96
-_LEAST = 42
+_RUNNING, _RUNNING_COMPACT = 104, 94
+_LEAST = 38
 _STATUS = {
     StageState.WAITING: Status.WAITING,
     StageState.RUNNING: Status.RUNNING,

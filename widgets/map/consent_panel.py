@@ -186,7 +186,7 @@ class _Point(Themed, QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 0, 0, 0)
         row.addWidget(self._text)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 

@@ -177,7 +177,9 @@ class ModuleList(Themed, QWidget):
     def _draw_row(self, painter: QPainter, row: QRect, module: Module, theme: Theme) -> None:
         inner = row.adjusted(16, 0, -16, 0)
         draw_icon(painter, "modules", theme.colour("text2"), inner.left(), row.top() + 18, 20)
-        chips = 0 if self._compact else sum(chip_width(link) + 6 for link in module.links)
+        # As wide as the widest, so that the columns of all rows agree.
+        widest = max(sum(chip_width(link) + 6 for link in each.links) for each in self._modules)
+        chips = 0 if self._compact else widest
         room = inner.width() - 32 - chips
         name_width = round(room * _NAME / (_NAME + _SYSTEM + _FIRMWARE))
         system_width = round(room * _SYSTEM / (_NAME + _SYSTEM + _FIRMWARE))

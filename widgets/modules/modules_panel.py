@@ -107,6 +107,9 @@ class ModulesPanel(Themed, QWidget):
         self._outer.setContentsMargins(edge, edge, edge, edge)
         self._outer.setSpacing(edge)
         self.list.set_compact(compact)
+        self.settings.set_compact(compact)
+        self._outer.setStretch(0, 47 if compact else 54)
+        self._outer.setStretch(1, 53 if compact else 46)
 
     def _on_chosen(self, key: str) -> None:
         self._fit()

@@ -15,7 +15,7 @@ from widgets.modules.model import Setting, SettingKind, SettingValue
 from widgets.numbers import MINUS, NOT_AVAILABLE, THIN_SPACE, fixed
 from widgets.theme import Theme
 
-_EDITOR = 176
+_EDITOR, _EDITOR_COMPACT = 176, 132
 _HEIGHT = 38
 
 
@@ -41,7 +41,6 @@ class SettingRow(Themed, QWidget):
         self.label = Label(setting.label, "body", "text")
         self.label.setToolTip(setting.hint)
         self.unit = Label(setting.unit, "hint", "text3", gives_way=False)
-        self.unit.setFixedWidth(44)
         self.range = Label(self._range_text(), "hint", "text3")
         self.editor: Entry | Field | Switch = self._make_editor()
         row = QHBoxLayout(self)
@@ -52,15 +51,13 @@ class SettingRow(Themed, QWidget):
         holder.addWidget(self.editor)
         if isinstance(self.editor, Switch):
             holder.addStretch(1)
-        else:
-            self.editor.setFixedWidth(_EDITOR)
-        box = QWidget()
-        box.setFixedWidth(_EDITOR)
         holder.setContentsMargins(0, 0, 0, 0)
-        box.setLayout(holder)
-        row.addWidget(box)
+        self._box = QWidget()
+        self._box.setLayout(holder)
+        row.addWidget(self._box)
         row.addWidget(self.unit)
         row.addWidget(self.range, 4)
+        self.set_compact(False)
         self.revert()
 
     @property
@@ -96,7 +93,7 @@ class SettingRow(Themed, QWidget):
             return "Type a number."
         low, high = setting.minimum, setting.maximum
         if (low is not None and value < low) or (high is not None and value > high):
-            return f"Choose a value {self._range_text()}."
+            return f"Only {self._range_text()}."
         if round(value, setting.decimals) != value:
             return "Type a whole number." if not setting.decimals else f"At most {setting.decimals} decimals."
         return ""
@@ -123,6 +120,14 @@ class SettingRow(Themed, QWidget):
             self.editor.mark_wrong(sentence)
         self.range.set_text(sentence or self._range_text())
         self.range.set_token("bad" if sentence else "text3")
+
+    def set_compact(self, compact: bool) -> None:
+        """Narrower editors."""
+        width = _EDITOR_COMPACT if compact else _EDITOR
+        self._box.setFixedWidth(width)
+        if not isinstance(self.editor, Switch):
+            self.editor.setFixedWidth(width)
+        self.unit.setFixedWidth(26 if compact else 40)
 
     def set_theme(self, theme: Theme) -> None:
         for part in (self.label, self.editor, self.unit, self.range):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtCore import QRect, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -35,6 +35,7 @@ class SettingsForm(Themed, QWidget):
         self._rows: dict[str, SettingRow] = {}
         self._titles: list[Label] = []
         self._available, self._why = True, ""
+        self._compact = False
         content = QWidget()
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(0, 0, 12, 0)
@@ -92,6 +93,7 @@ class SettingsForm(Themed, QWidget):
                 self._column.addWidget(title)
             row = SettingRow(setting)
             row.changed.connect(self._fit)
+            row.set_compact(self._compact)
             self._rows[setting.key] = row
             self._column.addWidget(row)
         self._column.addStretch(1)
@@ -132,6 +134,12 @@ class SettingsForm(Themed, QWidget):
         """Whether settings can be written now."""
         self._available, self._why = available, why
         self._fit()
+
+    def set_compact(self, compact: bool) -> None:
+        """The form for windows under 1366 x 800."""
+        self._compact = compact
+        for row in self._rows.values():
+            row.set_compact(compact)
 
     def set_theme(self, theme: Theme) -> None:
         parts = (self.empty, self.warning, self.countdown, self.icon, self.told, self.revert, self.apply, self._scroll)
@@ -192,11 +200,12 @@ class _Countdown(Themed, QWidget):
         column.setSpacing(10)
         row = QHBoxLayout()
         row.setSpacing(8)
-        row.addWidget(self.text, 1, Qt.AlignmentFlag.AlignVCenter)
+        row.addStretch(1)
         row.addWidget(self.undo)
         row.addWidget(self.keep)
-        column.addLayout(row)
+        column.addWidget(self.text)
         column.addWidget(self.bar)
+        column.addLayout(row)
 
     def set_left(self, left_s: float, of_s: float) -> None:
         whole = max(0, int(left_s + 0.999))
