@@ -35,8 +35,17 @@ def command(url: str, *arguments: object, before: str = "no-reset", baud: int | 
 
 def esptool(url: str, *arguments: object, before: str = "no-reset", baud: int | None = None) -> Run:
     """Run it to its end."""
+    return _run(command(url, *arguments, before=before, baud=baud))
+
+
+def run_python(code: str, *arguments: str) -> Run:
+    """Run Python code in an own process, for what the command line has no verb for."""
+    return _run([sys.executable, "-c", code, *arguments])
+
+
+def _run(words: list[str]) -> Run:
     result = subprocess.run(
-        command(url, *arguments, before=before, baud=baud),
+        words,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=TIMEOUT_S,

@@ -1,0 +1,73 @@
+"""The module on its chip, seen over Sensix Link: what it runs, what it keeps."""
+
+import pytest
+
+from device_io.sensix_link.messages import Kind, SettingsRead, SettingsWrite
+from device_io.virtual_module.esp32.chip import ESP32
+from device_io.virtual_module.esp32.image_maker import APP_OFFSET, make_app
+from tests.fakes.esptool_runner import esptool
+from tests.fakes.raw_link_client import RawLinkClient
+
+
+@pytest.mark.parametrize("transport", ["auto", "tcp"])
+def test_a_flashed_module_reports_its_new_version_and_streams(plug_in, tmp_path, transport):
+    device = plug_in(transport=transport)
+    with RawLinkClient(device.url) as client:
+        client.open_session()
+        boot = client.info.boot_id
+        assert client.info.firmware == "1.0.0"
+        client.wait(lambda: any("rst:0x1 (POWERON_RESET)" in line for line in client.text))
+        client.wait(lambda: any("firmware 1.0.0" in line for line in client.text))
+        client.set_baud(921_600)
+        client.start_stream(1)
+        client.wait(lambda: len(client.blocks) > 6)
+    path = tmp_path / "app.bin"
+    path.write_bytes(make_app(ESP32, "1.1.0"))
+    run = esptool(device.url, "write-flash", hex(APP_OFFSET), path)
+    assert run.code == 0, run.text
+    device.wait(lambda: device.board.state == "app")
+    with RawLinkClient(device.url) as client:
+        client.open_session()
+        assert client.info.firmware == "1.1.0"
+        assert client.info.boot_id != boot
+        client.set_baud(2_000_000)
+        client.start_stream()
+        client.wait(lambda: len(client.blocks) > 6)
+
+
+def test_settings_survive_flashing_and_restarts_but_not_an_erased_partition(plug_in, tmp_path):
+    flash = tmp_path / "flash.bin"
+    device = plug_in(path=flash)
+
+    def name():
+        with RawLinkClient(device.url) as client:
+            client.open_session()
+            return client.ask(SettingsRead(client.request_id()), Kind.SETTINGS_REPLY).values["name"]
+
+    with RawLinkClient(device.url) as client:
+        client.open_session()
+        client.ask(SettingsWrite(client.request_id(), {"name": "cellar"}), Kind.SETTINGS_REPLY)
+        device.wait(lambda: (device.board.load("nvs") or {}).get("name") == "cellar")
+    path = tmp_path / "app.bin"
+    path.write_bytes(make_app(ESP32, "1.1.0"))
+    assert esptool(device.url, "write-flash", hex(APP_OFFSET), path).code == 0
+    device.wait(lambda: device.board.state == "app")
+    assert name() == "cellar"
+    device.stop()
+    device = plug_in(path=flash)
+    assert name() == "cellar"
+    assert device.module.info.firmware == "1.1.0"
+    assert esptool(device.url, "erase-region", "0x9000", "0x4000").code == 0
+    device.wait(lambda: device.board.state == "app")
+    assert name() == "clean"
+    assert device.board.load("cal")["module"] == device.module.info.eui
+
+
+def test_what_does_not_boot_is_told_on_the_line(plug_in):
+    device = plug_in()
+    assert esptool(device.url, "erase-region", hex(APP_OFFSET), "0x1000").code == 0
+    device.wait(lambda: device.board.state == "boot-loop")
+    with RawLinkClient(device.url) as client:
+        client.wait(lambda: sum("rst:0x3 (SW_RESET)" in line for line in client.text) >= 2, keep_alive=False)
+        assert any(line.endswith("boot: OTA app partition slot 0 is not bootable") for line in client.text)
+        assert any(line.endswith("No bootable app partitions in the partition table") for line in client.text)
