@@ -16,6 +16,7 @@ from firmware_images.package import FirmwarePackage
 from firmware_images.signing import TrustedKey
 from tests.fakes import esp_tools
 from tests.fakes import firmware_maker as maker
+from tests.firmware_images.test_image import resealed
 
 
 def reason(path: Path, **options: Any) -> Reason:
@@ -70,6 +71,25 @@ def test_what_esptool_merges_is_taken_apart(chip: str, tmp_path: Path) -> None:
     esp_tools.run("esptool", "--chip", esp_tools.chip_option(chip), "merge-bin", "-o", str(merged), *arguments)
     package = open_package(merged)
     assert {part.offset: part.data for part in package.parts} == maker.parts(chip)
+
+
+def test_a_merged_image_of_a_chip_that_boots_from_0x2000(tmp_path: Path) -> None:
+    def for_p4(image: bytes) -> bytes:
+        return resealed(image[:12] + (18).to_bytes(2, "little") + image[14:])
+
+    content = {
+        0x2000: for_p4(maker.bootloader_image("ESP32-C3")),
+        0x8000: maker.partition_table(),
+        0x10000: for_p4(maker.app_image(chip="ESP32-C3")),
+    }
+    (tmp_path / "merged.bin").write_bytes(maker.merged_image(content=content))
+    package = open_package(tmp_path / "merged.bin")
+    assert package.chip == "ESP32-P4"
+    assert {part.offset: part.data for part in package.parts} == content
+    # The same bootloader where other chips have theirs boots nothing.
+    content[0x0] = content.pop(0x2000)
+    (tmp_path / "merged.bin").write_bytes(maker.merged_image(content=content))
+    assert reason(tmp_path / "merged.bin") is Reason.WRONG_OFFSET
 
 
 def test_a_bundle_says_more(tmp_path: Path) -> None:
