@@ -26,6 +26,7 @@ class BoardRunner(PortRunner):
         self._defaults = self._kept = self._to_keep()
         board.lines = line.has_control
         board.connect(self, self._pipe.send)
+        board.power_on(module.now_s())
 
     # The application of the board
 
@@ -49,9 +50,6 @@ class BoardRunner(PortRunner):
         self._firmware.receive(data, now, framing_errors=self._line.framing_errors)
 
     # The loop
-
-    def _begin(self) -> None:
-        self._board.power_on(self._module.now_s())
 
     def _serve(self, now: float) -> None:
         self._board.tick(now)

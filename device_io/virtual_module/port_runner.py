@@ -34,7 +34,6 @@ class PortRunner:
 
     def run(self, stopping: threading.Event) -> None:
         """Go on until `stopping` is set."""
-        self._begin()
         while not stopping.is_set():
             now = self._module.now_s()
             if self._unplugged(now):
@@ -46,9 +45,6 @@ class PortRunner:
             else:
                 self._serve(now)
                 self._line.wait(self._pause(self._module.now_s()))
-
-    def _begin(self) -> None:
-        """The module gets power."""
 
     def _unplugged(self, now: float) -> bool:
         wanted = not self._fault_unplugs(now)

@@ -18,8 +18,9 @@ class UsbPort:
     """Serves one module on a pty, a TCP or an RFC 2217 port. `start` returns its URL, which outlives unplugging.
 
     The module goes on whatever the program at the other end does. Faults count from its power-up.
-    board: the chip that the module runs on: it can be flashed then, and runs what its flash memory holds. The caller
-    closes it after `stop`. paced: flashing takes the time that its bytes take at their baud.
+    board: the chip that the module runs on: it can be flashed then, and runs what its flash memory holds; it boots in
+    `start`, so that the module has its version and its settings from then on. The caller closes it after `stop`.
+    paced: flashing takes the time that its bytes take at their baud.
     """
 
     def __init__(
@@ -43,12 +44,20 @@ class UsbPort:
     def start(self) -> str:
         """Plug the module in: `usb:/path`, `usb:socket://127.0.0.1:PORT` or `usb:rfc2217://127.0.0.1:PORT?ign_set_control`.
         OSError if the system has no such port."""
-        self._line = open_line(self._transport)
-        self._line.plug()
+        line = self._line = open_line(self._transport)
+        try:
+            line.plug()
+            if self._board is None:
+                runner = PortRunner(self._module, self._faults, line)
+            else:
+                runner = BoardRunner(self._module, self._faults, line, self._board, paced=self._paced)
+        except BaseException:
+            line.close()
+            raise
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, args=(self._line,), name="virtual-usb", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(line, runner), name="virtual-usb", daemon=True)
         self._thread.start()
-        return self._line.url
+        return line.url
 
     def stop(self) -> None:
         """Unplug for good, within 2 s. May be called twice."""
@@ -60,11 +69,8 @@ class UsbPort:
         self._thread = None
         self._line = None
 
-    def _run(self, line: Line) -> None:
+    def _run(self, line: Line, runner: PortRunner) -> None:
         try:
-            if self._board is None:
-                PortRunner(self._module, self._faults, line).run(self._stopping)
-            else:
-                BoardRunner(self._module, self._faults, line, self._board, paced=self._paced).run(self._stopping)
+            runner.run(self._stopping)
         finally:
             line.close()

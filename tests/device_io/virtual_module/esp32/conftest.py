@@ -35,9 +35,7 @@ def plug_in():
                 time.sleep(0.005)
 
         stops.append(stop)
-        url = port.start()
-        wait(lambda: board.state != "off")
-        return SimpleNamespace(url=url, board=board, module=module, wait=wait, stop=stop)
+        return SimpleNamespace(url=port.start(), board=board, module=module, wait=wait, stop=stop)
 
     yield start
     for stop in stops:

@@ -97,6 +97,14 @@ def test_an_application_that_compresses_runs_after_it_was_written(plug_in, app):
     assert device.board.last_boot.version == device.module.info.firmware == "2.5.1"
 
 
+def test_the_older_stub(plug_in, noise):
+    device = plug_in()
+    run = esptool(device.url, "--stub-version", "1", "write-flash", hex(SPARE), noise, baud=460_800)
+    assert run.code == 0, run.text
+    assert "Stub flasher running." in run.text
+    assert device.board.flash.read(SPARE, 150_000) == noise.read_bytes()
+
+
 def test_erasing_all_of_it_leaves_nothing_to_boot(plug_in):
     device = plug_in()
     run = esptool(device.url, "erase-flash")
@@ -156,6 +164,15 @@ def test_security_of_the_chip_is_seen(plug_in, app):
     run = esptool(device.url, "write-flash", "0x1000", app)
     assert run.code != 0
     assert "Secure Boot" in run.text
+
+
+def test_encrypted_writing_boots_on_a_chip_with_flash_encryption(plug_in, app):
+    device = plug_in("flash-encryption")
+    run = esptool(device.url, "write-flash", "--encrypt", hex(APP_OFFSET), app)
+    assert run.code == 0, run.text
+    device.wait(lambda: device.board.state == "app")
+    assert device.module.info.firmware == "2.5.1"
+    assert device.board.flash.read(APP_OFFSET, 1) != b"\xe9"
 
 
 def test_killed_at_any_byte_and_finished_then(plug_in, app):
