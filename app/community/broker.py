@@ -103,6 +103,7 @@ def tls_context(ca: Sequence[Path] = (), cert: Path | None = None, key: Path | N
     """A client's TLS with verification of certificate and host name; trusts `ca`, or the system's authorities where
     there is none. BrokerError for files that can't be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _ClosedSocket
     for path in ca:
         try:
             context.load_verify_locations(path)
@@ -118,6 +119,18 @@ def tls_context(ca: Sequence[Path] = (), cert: Path | None = None, key: Path | N
                 f"{cert} and {key} are no certificate with its unencrypted key; give two PEM files of one pair."
             ) from None
     return context
+
+
+class _ClosedSocket(ssl.SSLSocket):
+    """One that does not stay open when the handshake fails: paho leaves it to the garbage collection."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """As ssl.SSLSocket."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 def password_of(broker: Broker, ask: Callable[[str], str] | None = None) -> str | None:

@@ -37,6 +37,7 @@ PAGE_CELLS = 10_000
 LONGEST_BYTES = 32 * 2**20
 
 _CACHED_ANSWERS = 32
+_NO_ADDRESS = "This is not the address of a map; write https://HOST."
 
 
 class MapClient:
@@ -54,14 +55,13 @@ class MapClient:
         timeout_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        parts = urlsplit(base_url.strip())
         try:
-            self._port = parts.port
+            parts = urlsplit(base_url.strip())
+            self._host, self._port = parts.hostname or "", parts.port
         except ValueError:
-            self._port = -1
-        self._host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or not self._host or self._port == -1 or parts.query:
-            raise MapError(MapErrorKind.ADDRESS, "This is not the address of a map; write https://HOST.")
+            raise MapError(MapErrorKind.ADDRESS, _NO_ADDRESS) from None
+        if parts.scheme not in ("http", "https") or not self._host or parts.query:
+            raise MapError(MapErrorKind.ADDRESS, _NO_ADDRESS)
         if parts.scheme == "http" and not is_loopback(self._host):
             raise MapError(MapErrorKind.ADDRESS, "http:// is not encrypted and serves for this computer only.")
         self._tls = parts.scheme == "https"

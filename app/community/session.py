@@ -81,7 +81,9 @@ class Session:
         deadline_s = time.monotonic() + CONNECT_S
         while not self._connected:
             if time.monotonic() > deadline_s:
-                raise UploadError(f"{address} takes the connection but does not answer; is it an MQTT broker?")
+                raise UploadError(
+                    f"{address} takes the connection but does not answer; check that it is an MQTT broker."
+                )
             self._step(0.1)
 
     def publish(self, topic: str, payload: bytes) -> int:

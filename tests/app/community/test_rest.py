@@ -1,0 +1,260 @@
+"""The map's client against a map with every fault."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.community.broker import parse_broker
+from app.community.map_answers import MapError, MapErrorKind, cell_from, detail_from
+from app.community.rest import CACHE_S, REQUESTS_AN_HOUR, MapClient
+from app.community.session import UploadError
+from app.community.trusted_time import TrustedTime
+from tests.fakes.map_server import MapServer, cell_name
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def client(server: MapServer, **options: object) -> MapClient:
+    return MapClient(server.url, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("hours", "name"), [(3, "r3"), (8, "r8"), (24, "r24"), (48, "r48")])
+def test_cells_and_ranges(hours: int, name: str) -> None:
+    with MapServer() as server:
+        found = client(server).cells(hours)
+        assert {cell.geohash: cell.status for cell in found.cells} == {
+            "u82f": "normal",
+            "u82g": "warning",
+            "ezs4": "critical",
+            "u4pr": None,
+        }
+        assert found.complete
+        assert f"relative_time_range={name}" in server.asked[0]
+
+
+def test_a_cell() -> None:
+    with MapServer() as server:
+        detail = client(server).detail("U82F", 24)
+    assert (detail.geohash, detail.status, detail.text) == ("u82f", "normal", "Normal voltage waveform")
+    thv, thi = detail.metrics
+    assert (thv.key, thv.name, thv.unit, thv.status, thv.value) == ("THV", "THD of voltage", "%", "normal", 2.45)
+    assert [(p.value, p.lowest, p.messages) for p in thv.trend] == [(2.5, 2.1, 3), (2.4, None, 1)]
+    assert (thi.key, thi.name, thi.value, thi.trend) == ("THI", "THI", None, ())
+    assert [(h.order, h.voltage_pct, h.current_pct) for h in detail.harmonics][:2] == [(3, 2.0, None), (5, 1.2, None)]
+
+
+def test_an_empty_map() -> None:
+    with MapServer({}) as server:
+        found = client(server).cells()
+    assert found.cells == ()
+    assert found.complete
+
+
+def test_a_hundred_thousand_cells_in_pages() -> None:
+    cells: dict[str, int | None] = {cell_name(number * 7): number % 4 for number in range(100_000)}
+    with MapServer(cells) as server:
+        found = client(server, timeout_s=30.0).cells()
+        assert len(server.asked) == 10
+    assert len(found.cells) == 100_000
+    assert found.complete
+
+
+def test_short_pages_end_with_the_hours_allowance() -> None:
+    cells: dict[str, int | None] = {cell_name(number): 2 for number in range(400)}
+    with MapServer(cells, page_limit=2) as server:
+        found = client(server).cells()
+        assert len(server.asked) == REQUESTS_AN_HOUR
+    assert len(found.cells) == 2 * REQUESTS_AN_HOUR
+    assert not found.complete
+
+
+def test_answers_are_kept_for_15_s() -> None:
+    clock = Clock()
+    with MapServer() as server:
+        asking = client(server, clock=clock)
+        for _ in range(5):
+            asking.cells()
+        assert len(server.asked) == 1
+        asking.cells(8)
+        asking.detail("u82f")
+        assert len(server.asked) == 3
+        clock.s += CACHE_S
+        asking.cells()
+        assert len(server.asked) == 4
+
+
+def test_no_more_than_120_an_hour() -> None:
+    clock = Clock()
+    with MapServer() as server:
+        asking = client(server, clock=clock)
+        for _ in range(REQUESTS_AN_HOUR):
+            asking.cells()
+            clock.s += CACHE_S
+        with pytest.raises(MapError) as caught:
+            asking.cells()
+        assert caught.value.kind is MapErrorKind.LIMIT
+        assert len(server.asked) == REQUESTS_AN_HOUR
+        assert caught.value.retry_after_s == pytest.approx(3600 - REQUESTS_AN_HOUR * CACHE_S)
+        clock.s += caught.value.retry_after_s or 0.0
+        asking.cells()
+
+
+def test_throttled_by_the_map() -> None:
+    clock = Clock()
+    with MapServer() as server:
+        asking = client(server, clock=clock)
+        server.fault = "429"
+        with pytest.raises(MapError, match="ask again in 2 min") as caught:
+            asking.cells()
+        assert caught.value.retry_after_s == 120.0
+        server.fault = None
+        with pytest.raises(MapError, match="ask again"):
+            asking.cells(8)
+        assert len(server.asked) == 1, "it does not ask meanwhile"
+        clock.s += 121.0
+        assert asking.cells(8).complete
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        ("500", MapErrorKind.REFUSED, "Something broke"),
+        ("slow", MapErrorKind.SLOW, "did not answer within 1 s"),
+        ("silent", MapErrorKind.SLOW, "did not answer within 1 s"),
+        ("cut", MapErrorKind.NONSENSE, "cut off"),
+        ("wrong json", MapErrorKind.NONSENSE, "not one of a community map"),
+        ("array", MapErrorKind.NONSENSE, "not one of a community map"),
+        ("html", MapErrorKind.NONSENSE, "not one of a community map"),
+        ("deep", MapErrorKind.NONSENSE, "not one of a community map"),
+        ("redirect", MapErrorKind.ADDRESS, "moved"),
+    ],
+)
+def test_faults_are_told_in_a_sentence(fault: str, kind: MapErrorKind, words: str) -> None:
+    with MapServer() as server:
+        server.fault = fault
+        started_s = time.monotonic()
+        for ask in (lambda a: a.cells(), lambda a: a.detail("u82f")):
+            with pytest.raises(MapError, match=words) as caught:
+                ask(client(server, timeout_s=1.0))
+            assert caught.value.kind is kind
+            assert str(caught.value).endswith(".")
+        assert time.monotonic() - started_s < 20.0
+        server.fault = None
+        assert client(server).cells().complete, "it works again"
+
+
+def test_null_everywhere() -> None:
+    with MapServer() as server:
+        server.fault = "null"
+        found = client(server).cells()
+        assert [(cell.geohash, cell.status) for cell in found.cells] == [("u82f", None), ("u82g", None)]
+        detail = client(server).detail("u82f")
+    assert (detail.status, detail.metrics, detail.harmonics, detail.text) == (None, (), (), "")
+
+
+def test_an_unknown_cell_and_range() -> None:
+    with MapServer() as server:
+        with pytest.raises(MapError, match=r"Unknown geohash.*nobody shares"):
+            client(server).detail("9999")
+        with pytest.raises(MapError, match="3, 8, 24, 48 hours"):
+            client(server).cells(5)
+        with pytest.raises(MapError, match="no geohash"):
+            client(server).detail("../etc")
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["", "map", "ftp://127.0.0.1", "http://", "http://map.example", "http://[::1", "http://127.0.0.1:x"]
+)
+def test_addresses(address: str) -> None:
+    with pytest.raises(MapError) as caught:
+        MapClient(address)
+    assert caught.value.kind is MapErrorKind.ADDRESS
+
+
+def test_nobody_there() -> None:
+    with MapServer() as server:
+        url = server.url
+    with pytest.raises(MapError, match="can't be reached"):
+        MapClient(url).cells()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values, json_values, json_values, json_values, json_values)
+def test_any_answer_ends_as_values_or_as_a_sentence(
+    one: object, two: object, three: object, four: object, x: object
+) -> None:
+    document = {
+        "sid": one,
+        "data": {
+            "HDs": [two, {"x": one, "y1": three, "y2": four}, three],
+            "order": ["THV", two, x],
+            "metrics": {
+                "THV": {"sid": two, "value": three, "values": [one, {"x": 1.0, "y": four, "cnt": x, "min": one}]},
+                "o": x,
+            },
+        },
+        "metadata": x,
+        "text": four,
+    }
+    detail = detail_from(document, "u82f")
+    assert detail.status in ("critical", "warning", "normal", None)
+    for metric in detail.metrics:
+        assert metric.value is None or abs(metric.value) < float("inf")
+    assert cell_from(x) is None or isinstance(x, dict)
+    for part in ("data", "metadata"):
+        detail_from({**document, part: two, "data": two}, "u82f")
+
+
+# The map's clock.
+
+
+def trusted(server: MapServer | None, broker: str = "mqtts://broker.example") -> TrustedTime:
+    return TrustedTime(None if server is None else client(server, timeout_s=1.0), parse_broker(broker))
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 50.0, -50.0])
+def test_clocks_that_agree(ahead_s: float) -> None:
+    with MapServer(clock_ahead_s=ahead_s) as server:
+        time_of = trusted(server)
+        time_of.confirm()
+        time_of.confirm()
+        assert len(server.asked) == 1, "an hour long"
+        assert time_of.now() <= time.time() + min(0.0, ahead_s) + 1.5, "never ahead of the map"
+
+
+@pytest.mark.parametrize(("ahead_s", "word"), [(70.0, "behind"), (-70.0, "ahead"), (1e7, "behind")])
+def test_clocks_that_do_not_agree(ahead_s: float, word: str) -> None:
+    with MapServer(clock_ahead_s=ahead_s) as server, pytest.raises(UploadError, match=word) as caught:
+        trusted(server).confirm()
+    assert caught.value.permanent
+
+
+@pytest.mark.parametrize("fault", ["no date", "silent"])
+def test_a_clock_that_can_not_be_compared(fault: str) -> None:
+    with MapServer() as server:
+        server.fault = fault
+        with pytest.raises(UploadError, match="can't be compared"):
+            trusted(server).confirm()
+
+
+def test_without_a_trusted_clock_only_this_computer_is_sent_to() -> None:
+    with pytest.raises(UploadError, match="--time-from"):
+        trusted(None).confirm()
+    trusted(None, "mqtt://127.0.0.1:1").confirm()

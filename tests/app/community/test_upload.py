@@ -1,0 +1,373 @@
+"""Sending to a real broker over TLS: verified, in order, acknowledged, a fresh connection a day."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from app.community import upload
+from app.community.anonymise import day_of
+from app.community.broker import Broker, BrokerError, parse_broker, password_of
+from app.community.outbox import Outbox
+from app.community.sender import Sender, SenderPhase, SenderState
+from app.community.session import Session, UploadError
+from app.community.trusted_time import TrustedTime
+from app.community.upload import Uploader
+from tests.fakes.certificates import Authority, make_ca, make_client_cert, make_server_cert
+from tests.fakes.community import INTERVAL_S, Subscriber, interval, last_end_s, wait_for
+from tests.fakes.mosquitto import Mosquitto, free_port
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Authority:
+    return make_ca(tmp_path)
+
+
+def fill(outbox: Outbox, count: int) -> list[int]:
+    """So many intervals up to now; their ends, oldest first."""
+    last_s = last_end_s()
+    ends_s = [last_s - INTERVAL_S * back for back in reversed(range(count))]
+    for number, end_s in enumerate(ends_s):
+        outbox.put(interval(end_s, number), "u82f")
+    return ends_s
+
+
+def drain(outbox: Outbox, broker: Broker, password: str | None = None) -> Uploader:
+    uploader = Uploader(outbox, broker, password, TrustedTime(None, broker), lambda: False)
+    uploader.drain(at_once=True)
+    return uploader
+
+
+def refusal(folder: Path, broker: Broker, password: str | None = None) -> UploadError:
+    with Outbox(folder / "data") as outbox:
+        fill(outbox, 2)
+        with pytest.raises(UploadError) as caught:
+            drain(outbox, broker, password)
+        assert outbox.counts().sent == 0
+    assert re.search(r"\w.*\.$", str(caught.value))
+    return caught.value
+
+
+def test_three_days_in_order_each_over_a_connection_of_its_own(tmp_path: Path, ca: Authority) -> None:
+    count = 300
+    with Mosquitto(tmp_path, tls=ca) as server, Subscriber(server.port, ca.cert) as subscriber:
+        broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
+        with Outbox(tmp_path / "data") as outbox:
+            ends_s = fill(outbox, count)
+            uploader = drain(outbox, broker)
+            counts = outbox.counts()
+            drain(outbox, broker)
+        wait_for(lambda: len(subscriber.received) >= count)
+        assert subscriber.ends_s == ends_s
+        assert (counts.sent, counts.waiting, counts.late) == (count, 0, 0)
+        days = {day_of(end_s) for end_s in ends_s}
+        assert uploader.progress.connections == len(days)
+        topics = {
+            day_of(d["payload"]["timestamp"]): t
+            for (t, _), d in zip(subscriber.received, subscriber.documents, strict=True)
+        }
+        assert len(set(topics.values())) == len(days)
+        clients = re.findall(r"New client connected from \S+ as (\S+) \(p5, c1, k\d+\)", server.log)
+        assert len(set(clients)) == len(clients) == len(days)
+        assert "Will message" not in server.log
+        assert "No will message specified" in server.log
+
+
+def test_late_intervals_stay_at_home_unless_they_are_welcome(tmp_path: Path, ca: Authority) -> None:
+    with Mosquitto(tmp_path, tls=ca) as server, Outbox(tmp_path / "data") as outbox:
+        ends_s = fill(outbox, 5)
+        drain(outbox, parse_broker(server.url, ca=[ca.cert]))
+        counts = outbox.counts()
+        in_time = sum(end_s > time.time() - 600 for end_s in ends_s)
+        assert (counts.sent, counts.late) == (in_time, 5 - in_time)
+        drain(outbox, parse_broker(server.url, ca=[ca.cert], accepts_backdated=True))
+        assert outbox.counts().sent == 5
+
+
+def test_certificates_are_verified(tmp_path: Path, ca: Authority) -> None:
+    other = make_ca(tmp_path, "other")
+    with Mosquitto(tmp_path, tls=ca) as server:
+        wrong = refusal(tmp_path, parse_broker(server.url, ca=[other.cert], accepts_backdated=True))
+        assert "not to be trusted" in str(wrong)
+        assert wrong.permanent
+        assert "not to be trusted" in str(refusal(tmp_path, parse_broker(server.url, accepts_backdated=True)))
+    for name, options in (("expired", {"expired": True}), ("name", {"names": ("elsewhere.example",)})):
+        pair = make_server_cert(ca, tmp_path, stem=name, **options)  # type: ignore[arg-type]
+        with Mosquitto(tmp_path / name, tls=(ca, pair)) as server:
+            refused = refusal(tmp_path, parse_broker(server.url, ca=[ca.cert], accepts_backdated=True))
+            assert refused.permanent
+
+
+def test_client_certificates(tmp_path: Path, ca: Authority) -> None:
+    mine = make_client_cert(ca, tmp_path, "anybody")
+    with Mosquitto(tmp_path, tls=ca, require_certificate=True) as server, Outbox(tmp_path / "data") as outbox:
+        assert "client's certificate" in str(
+            refusal(tmp_path, parse_broker(server.url, ca=[ca.cert], accepts_backdated=True))
+        )
+        url = f"{server.url}?ca={ca.cert}&cert={mine.cert}&key={mine.key}"
+        drain(outbox, parse_broker(url, accepts_backdated=True))
+        assert outbox.counts().sent == 2
+
+
+def test_users_passwords_and_rights(tmp_path: Path, ca: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    acl = "user meter\ntopic write v1/community/devices/#\nuser reader\ntopic read v1/#\n"
+    with Mosquitto(tmp_path, tls=ca, passwords={"meter": "right horse", "reader": "x"}, acl=acl) as server:
+        place = server.url.removeprefix("mqtts://")
+
+        def broker(user: str) -> Broker:
+            return parse_broker(f"mqtts://{user}{place}", ca=[ca.cert], accepts_backdated=True)
+
+        for user, password in (("meter@", "wrong"), ("nobody@", "right horse"), ("", None)):
+            wrong = refusal(tmp_path, broker(user), password)
+            assert "user or password" in str(wrong)
+            assert wrong.permanent
+        no_right = refusal(tmp_path, broker("reader@"), "x")
+        assert "right to publish" in str(no_right)
+        assert no_right.permanent
+        secret = tmp_path / "secret"
+        secret.write_text("right horse\n")
+        monkeypatch.setenv("SENSIX_PASSWORD_FILE", str(secret))
+        with Outbox(tmp_path / "data") as outbox:
+            drain(outbox, broker("meter@"), password_of(broker("meter@")))
+            assert outbox.counts().sent == 2
+
+
+def test_nobody_there_and_somebody_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = refusal(tmp_path, parse_broker(f"mqtt://127.0.0.1:{free_port()}", accepts_backdated=True))
+    assert "can't be reached" in str(away)
+    assert not away.permanent
+    monkeypatch.setattr("app.community.session.CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert "check that it is an MQTT broker" in str(
+            refusal(tmp_path, parse_broker(f"mqtt://127.0.0.1:{port}", accepts_backdated=True))
+        )
+
+
+def test_a_broker_of_mqtt_3_only(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, extra="max_packet_size 100000") as server, Outbox(tmp_path / "data") as outbox:
+        with old_broker(server.port) as port:
+            fill(outbox, 3)
+            drain(outbox, parse_broker(f"mqtt://127.0.0.1:{port}", accepts_backdated=True))
+        assert outbox.counts().sent == 3
+        assert "(p2, c1" in server.log
+
+
+@contextmanager
+def relay(port: int, delay_s: float = 0.0, refuse: bytes | None = None) -> Iterator[int]:
+    """A line to `port` on which each piece takes `delay_s`; connections that begin with `refuse` in it are closed."""
+    ending = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+
+    def carry(source: socket.socket, sink: socket.socket) -> None:
+        line: list[tuple[float, bytes]] = []
+        source.settimeout(0.001)
+        open_ = True
+        while not ending.is_set() and (open_ or line):
+            try:
+                piece = source.recv(65536) if open_ else b""
+                if open_ and not piece:
+                    open_ = False
+                elif piece:
+                    line.append((time.monotonic() + delay_s, piece))
+            except TimeoutError:
+                pass
+            except OSError:
+                break
+            while line and line[0][0] <= time.monotonic():
+                try:
+                    sink.sendall(line.pop(0)[1])
+                except OSError:
+                    line.clear()
+        sink.close()
+
+    def serve() -> None:
+        while not ending.is_set():
+            try:
+                near, _ = listener.accept()
+            except TimeoutError:
+                continue
+            near.settimeout(5.0)
+            if refuse is not None and refuse in near.recv(64, socket.MSG_PEEK):
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", port))
+            for pair in ((near, far), (far, near)):
+                threads.append(threading.Thread(target=carry, args=pair, daemon=True))
+                threads[-1].start()
+
+    threads = [threading.Thread(target=serve, daemon=True)]
+    threads[0].start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join(5.0)
+        listener.close()
+
+
+def old_broker(port: int):  # type: ignore[no-untyped-def]
+    """A broker that ends connections of MQTT 5, as those do that know 3.1.1 only."""
+    return relay(port, refuse=b"\x00\x04MQTT\x05")
+
+
+@pytest.fixture
+def under_way(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages were sent and not acknowledged, each time that one was."""
+    counts: list[int] = []
+    publish, loop = Session.publish, Session.loop
+    open_ = [0]
+
+    def published(self: Session, topic: str, payload: bytes) -> int:
+        open_[0] += 1
+        counts.append(open_[0])
+        return publish(self, topic, payload)
+
+    def looped(self: Session, timeout_s: float) -> list[int]:
+        done = loop(self, timeout_s)
+        open_[0] -= len(done)
+        return done
+
+    monkeypatch.setattr(Session, "publish", published)
+    monkeypatch.setattr(Session, "loop", looped)
+    return counts
+
+
+def test_a_long_line_carries_several_messages_at_a_time(tmp_path: Path, under_way: list[int]) -> None:
+    with Mosquitto(tmp_path) as server, Subscriber(server.port) as subscriber, Outbox(tmp_path / "data") as outbox:
+        ends_s = fill(outbox, 100)
+        with relay(server.port, 0.03) as port:
+            drain(outbox, parse_broker(f"mqtt://127.0.0.1:{port}", accepts_backdated=True))
+        wait_for(lambda: len(subscriber.received) >= 100)
+        assert subscriber.ends_s == ends_s
+    assert max(under_way) >= 4, "they do not wait for each other"
+    assert max(under_way) <= upload.MOST_UNDER_WAY
+
+
+def test_a_short_line_carries_one_at_a_time(
+    tmp_path: Path, under_way: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "WORTH_WAITING_S", 5.0)  # any line is short
+    with Mosquitto(tmp_path) as server, Outbox(tmp_path / "data") as outbox:
+        fill(outbox, 50)
+        drain(outbox, parse_broker(server.url, accepts_backdated=True))
+    assert under_way == [1] * 50
+
+
+def test_the_sender_waits_for_the_broker_and_tells(tmp_path: Path, ca: Authority) -> None:
+    server = Mosquitto(tmp_path, tls=ca)
+    states: list[SenderState] = []
+    with Outbox(tmp_path / "data") as outbox:
+        fill(outbox, 10)
+        broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
+        sender = Sender(tmp_path / "data", broker, None, None, until_empty=True, on_state=states.append)
+        sender.start()
+        wait_for(lambda: any(state.phase is SenderPhase.WAITING for state in states))
+        assert states[-1].error
+        with server:
+            assert sender.wait(20.0)
+        assert sender.state.phase is SenderPhase.DONE
+        assert sender.state.progress.acknowledged == 10
+        assert outbox.counts().sent == 10
+
+
+def test_the_sender_gives_up_when_patience_ends(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "data") as outbox:
+        fill(outbox, 2)
+        broker = parse_broker(f"mqtt://127.0.0.1:{free_port()}", accepts_backdated=True)
+        sender = Sender(tmp_path / "data", broker, None, None, until_empty=True, patience_s=0.2)
+        sender.start()
+        assert sender.wait(20.0)
+        assert sender.state.phase is SenderPhase.FAILED
+        assert outbox.counts().sent == 0
+
+
+def test_the_sender_stops_within_2_s(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as server:
+        sender = Sender(tmp_path / "data", parse_broker(server.url), None, None)
+        sender.start()
+        wait_for(lambda: sender.state.phase is SenderPhase.IDLE)
+        started_s = time.monotonic()
+        sender.stop()
+        assert time.monotonic() - started_s < 2.0
+        assert sender.wait(0.0)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "broker.example",
+        "http://broker.example",
+        "mqtts://",
+        "mqtts://broker.example/topic",
+        "mqtts://broker.example:99999",
+        "mqtts://[::1",
+        "mqtt://broker.example",
+        "mqtt://192.168.1.5",
+        "mqtts://user:secret@broker.example",
+        "mqtts://broker.example?insecure=1",
+        "mqtts://broker.example?ca=",
+        "mqtts://broker.example?cert=a.pem",
+        "mqtts://broker.example?cert=a.pem&cert=b.pem&key=a.key&key=b.key",
+    ],
+)
+def test_addresses_that_are_refused(address: str) -> None:
+    with pytest.raises(BrokerError) as caught:
+        parse_broker(address)
+    assert str(caught.value).endswith((".", "FILE."))
+    assert "secret" not in str(caught.value)
+
+
+def test_addresses() -> None:
+    broker = parse_broker("mqtts://me@broker.example?ca=a.pem&ca=b.pem&cert=c.pem&key=c.key")
+    assert (broker.host, broker.port, broker.tls, broker.user) == ("broker.example", 8883, True, "me")
+    assert [str(path) for path in broker.ca] == ["a.pem", "b.pem"]
+    assert broker.address == "mqtts://broker.example:8883"
+    assert parse_broker("mqtt://localhost").port == 1883
+    assert parse_broker("mqtt://[::1]:77").address == "mqtt://[::1]:77"
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BrokerError, match="no-such-ca"):
+        parse_broker("mqtts://broker.example", ca=[tmp_path / "no-such-ca"]).context()
+    ca = make_ca(tmp_path)
+    mine, other = make_client_cert(ca, tmp_path, "mine"), make_client_cert(ca, tmp_path, "other")
+    with pytest.raises(BrokerError, match="one pair"):
+        parse_broker(f"mqtts://broker.example?cert={mine.cert}&key={other.key}").context()
+
+
+@pytest.mark.bench
+def test_a_backlog_drains_at_half_of_what_paho_does_one_by_one(tmp_path: Path, ca: Authority) -> None:
+    """A month. Prints the ratio; both send the same bytes over TLS to the same broker."""
+    count = 4464
+    with Mosquitto(tmp_path, tls=ca) as server, Outbox(tmp_path / "data") as outbox:
+        broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
+        fill(outbox, count)
+        started_s = time.perf_counter()
+        drain(outbox, broker)
+        ours_s = time.perf_counter() - started_s
+        client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        client.tls_set(str(ca.cert))
+        client.connect("localhost", server.port)
+        client.loop_start()
+        messages = [(sent.topic, sent.payload) for sent in outbox.sent()]
+        started_s = time.perf_counter()
+        for topic, payload in messages:
+            client.publish(topic, payload, qos=1).wait_for_publish(10.0)
+        theirs_s = time.perf_counter() - started_s
+        client.disconnect()
+        client.loop_stop()
+    print(f"{count / ours_s:.0f} messages a second, paho one by one {count / theirs_s:.0f}: {theirs_s / ours_s:.2f}")
+    assert theirs_s / ours_s > 0.5
