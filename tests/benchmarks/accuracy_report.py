@@ -73,6 +73,9 @@ Bold: above the limit.
 TAIL = """
 Angles are against the fundamental of the chip's own voltage; what the alignment of the chips adds is in its own line.
 sigma of a bin: the noise of a sample times sqrt(2 / N) in the amplitude of a line, with N samples in the window.
-Interharmonics: the truth are Fourier's integrals of the true signal over true whole cycles, grouped after
-IEC 61000-4-7. A tone close to the fundamental cannot be told from a wobble of its phase, to which windows follow.
+Interharmonics: the truth are Fourier's integrals of the true signal over true whole cycles, in closed form, grouped
+after IEC 61000-4-7. A plain transform of M samples of the same window differs from them by up to half of the step
+between the window's ends over M in every line: about 1 ppm of h1 for each tone of 1 % with 16384 samples, 20 ppm with
+800 (4 kHz). Tones close to the fundamental are told from a wobble of its phase by what they do to its size; two that
+mirror each other on both sides of it are taken for such a wobble, which windows follow.
 """

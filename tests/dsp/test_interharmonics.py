@@ -10,8 +10,8 @@ import pytest
 
 from dsp.analyser import Analyser, ChannelSpec, ChipSpec
 from dsp.sidebands import phase_without_tones
-from tests.benchmarks.accuracy import grouping_error, subgroups
 from tests.fakes.accuracy_case import Case, measured
+from tests.fakes.grouping_truth import by_integral, by_transform, grouping_error
 from tests.fakes.mains_signal import Chip, Tone, blocks, three_phase
 
 
@@ -63,9 +63,21 @@ def test_tones_next_to_the_fundamental_do_not_pull_its_phase(rate_hz: float, rat
     windows = measured(case)
     assert len(windows) >= 3
     for found in windows:
-        assert grouping_error(case, found.orders, subgroups(case, found.start_s)).size <= 10.0
+        assert grouping_error(case, found.orders, by_integral(case, found.start_s)).size <= 10.0
         for key in ("Fqai", "Fq1i", "Fq2i", "Fq3i"):
             assert found.values[key] == pytest.approx(case.frequency_hz, abs=5e-4)
+
+
+@pytest.mark.parametrize("ratios", [(), (2.37,), (7.5, 19.83)])
+def test_both_truths_agree(ratios: tuple[float, ...]) -> None:
+    """Closed form and plain transform: alike but for the step between the ends, over the number of samples."""
+    case = Case(49.9, interharmonics=ratios, seed=4)
+    integral = by_integral(case, 1000.123)
+    for points, most in ((4096, 12e-6), (65536, 0.8e-6)):
+        transform = by_transform(case, 1000.123, points)
+        for key, groups in transform.items():
+            off = np.abs(groups - integral[key])[1:].max() / abs(case.tones()[key][1])
+            assert off <= (most * len(ratios) if ratios else 1e-9)
 
 
 def sequence(
