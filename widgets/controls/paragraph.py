@@ -61,4 +61,6 @@ class Paragraph(Themed, QWidget):
         painter = QPainter(self)
         painter.setFont(font(self._role))
         painter.setPen(self.theme.colour(self._token))
-        painter.drawText(self.rect(), int(_FLAGS), self._text)
+        # In the middle of what is higher than the text: beside a button.
+        spare = max(0, self.height() - self.heightForWidth(self.width()))
+        painter.drawText(self.rect().adjusted(0, spare // 2, 0, 0), int(_FLAGS), self._text)

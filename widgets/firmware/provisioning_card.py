@@ -20,6 +20,9 @@ from widgets.firmware.model import Network, Provisioning
 from widgets.theme import Theme
 
 _ROW = 34
+_MOST = 8
+"""Networks in the list; others are typed."""
+
 _LEAST_PASSWORD = 8
 """WPA2 takes no shorter one."""
 
@@ -43,9 +46,9 @@ class NetworkList(Themed, QWidget):
         return None if self._index is None else self._networks[self._index]
 
     def set_networks(self, networks: Sequence[Network]) -> None:
-        """Other networks; the choice stays where its name is still there."""
+        """Other networks, of which the strongest are shown; the choice stays where its name is still there."""
         kept = self.network.name if self.network else ""
-        self._networks = tuple(networks)
+        self._networks = tuple(sorted(networks, key=lambda network: -network.strength)[:_MOST])
         names = [network.name for network in self._networks]
         self._index = names.index(kept) if kept in names else None
         self.updateGeometry()

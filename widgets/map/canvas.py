@@ -6,7 +6,6 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QHelpEvent,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -21,9 +20,9 @@ from widgets.controls.painting import Themed, draw_focus, draw_icon, font, text_
 from widgets.map import geohash
 from widgets.map.cells import WORDS, CellGrid, CellStatus
 from widgets.map.labels import Labels
-from widgets.map.outline_layer import OutlineLayer, country_at
+from widgets.map.outline_painter import country_at
+from widgets.map.picture_cache import PictureCache
 from widgets.map.projection import Window, latitude_of, longitude_of, x_of, y_of
-from widgets.map.tiles import tiles
 
 _STEP_PX = 80
 _FACTOR = 1.5
@@ -48,7 +47,7 @@ class MapCanvas(Themed, QWidget):
         super().__init__(parent)
         self._grid = CellGrid()
         self._window = Window().fitted()
-        self._outline, self._labels = OutlineLayer(), Labels()
+        self._pictures, self._labels = PictureCache(), Labels()
         self._chosen = self._own = self._hovered = ""
         self._own_country: int | None = None
         self._pressed: QPointF | None = None
@@ -78,6 +77,8 @@ class MapCanvas(Themed, QWidget):
     def set_cells(self, grid: CellGrid) -> None:
         """Show other cells."""
         self._grid = grid
+        self._pictures.set_cells(grid)
+        self._labels.forget()
         self.setAccessibleDescription(f"{len(grid)} cells")
         self.update()
 
@@ -91,6 +92,7 @@ class MapCanvas(Themed, QWidget):
     def set_own(self, cell: str) -> None:
         """Put the flag with the house on a cell; "" takes it away. ValueError where it is no geohash."""
         self._own, self._own_country = cell, None
+        self._labels.forget()
         if cell:
             south, north, west, east = geohash.bounds(cell)
             self._own_country = country_at((south + north) / 2, (west + east) / 2)
@@ -145,11 +147,11 @@ class MapCanvas(Themed, QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme, window = QPainter(self), self.theme, self._window
         ratio = self.devicePixelRatioF()
-        self._outline.draw(painter, window, theme, self._own_country, ratio)
-        self._draw_cells(painter, ratio)
+        self._pictures.draw(painter, window, theme, self._own_country, ratio)
         taken = [box for box in (self._flag_box(), self._box(self._own)) if box is not None]
-        taken += [QRectF(child.geometry()) for child in self._overlays() if not child.isHidden()]
-        self._labels.draw(painter, window, theme, taken, lambda at: bool(self.cell_at(at)))
+        overlays = self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        taken += [QRectF(overlay.geometry()) for overlay in overlays if not overlay.isHidden()]
+        self._labels.draw(painter, window, theme, self._grid, taken, ratio)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for cell, colour, width in ((self._hovered, "text2", 1.5), (self._chosen, "text", 2.0)):
             box = self._box(cell)
@@ -163,22 +165,6 @@ class MapCanvas(Themed, QWidget):
             x, y = self.width() // 2, self.height() // 2  # what Enter takes
             painter.drawLine(x - 7, y, x + 7, y)
             painter.drawLine(x, y - 7, x, y + 7)
-
-    def _overlays(self) -> list[QWidget]:
-        return self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
-
-    def _draw_cells(self, painter: QPainter, ratio: float) -> None:
-        window = self._window
-        if ratio != 1.0:
-            size = (round(window.width * ratio), round(window.height * ratio))
-            window = Window(window.x, window.y, window.scale * ratio, *size)
-        picture = self._grid.picture(window, tiles(self.theme, *self._grid.tile_size(window), ratio))
-        if picture is None:
-            return
-        left, top, pixels = picture
-        height, width = pixels.shape
-        image = QImage(pixels.data, width, height, width * 4, QImage.Format.Format_ARGB32_Premultiplied)
-        painter.drawImage(QRectF(left / ratio, top / ratio, width / ratio, height / ratio), image)
 
     def _box(self, cell: str) -> QRectF | None:
         """Px of a cell; None for none and where a cell is a point."""
@@ -247,7 +233,10 @@ class MapCanvas(Themed, QWidget):
             return
         self._pressed = None
         self.unsetCursor()
-        if not self._dragged:
+        if self._dragged:
+            self._labels.forget()
+            self.update()
+        else:
             self._choose(self.cell_at(event.position()))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

@@ -6,14 +6,14 @@ cells as for a hundred thousand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from widgets.map.projection import Window, latitude_of, longitude_of
+from widgets.map.projection import Window, latitude_of, y_of
 
 POINT_PX = 4.0
 """Cells are joined to squares until one is at least so wide."""
@@ -21,6 +21,7 @@ POINT_PX = 4.0
 _EDGE_PX = 3
 """Corner and border of a cell; it stays whole where cells differ in size."""
 
+_SAMPLE_PX = 6
 _TOLERANCE = 1e-3
 
 
@@ -47,6 +48,12 @@ class Tiles:
     """Pictures of one cell by status: premultiplied ARGB [5, height, width]."""
 
     pixels: NDArray[np.uint32]
+
+
+Covered = Callable[[int, int, int, int], int]
+
+_Spread = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""For each px in a row (or column): its cell, px since the edge of the cell, size of the cell in px."""
 
 
 class CellGrid:
@@ -113,14 +120,15 @@ class CellGrid:
 
     def tile_size(self, window: Window) -> tuple[int, int]:
         """(width, height) in px of the largest cell or square in the window."""
-        _, x_edge = self._spread(self._columns_of(window))
-        _, y_edge = self._spread(self._rows_of(window))
-        return int(x_edge.max(initial=1)), int(y_edge.max(initial=1))
+        _, _, width = self._columns_of(window)
+        _, _, height = self._rows_of(window)
+        return int(width.max()), int(height.max())
 
     def picture(self, window: Window, tiles: Tiles) -> tuple[int, int, NDArray[np.uint32]] | None:
         """(left, top, premultiplied ARGB) of the part of the window that has cells, None where there are none."""
         table = self._table(self.joined(window))
-        columns, rows = self._columns_of(window), self._rows_of(window)
+        columns, x, width = self._columns_of(window)
+        rows, y, height = self._rows_of(window)
         inside = (rows >= 0) & (rows < table.shape[0])
         seen = table[np.where(inside, rows, 0)]
         seen[~inside] = 0
@@ -128,20 +136,31 @@ class CellGrid:
         if not len(used_rows):
             return None
         top, bottom = int(used_rows[0]), int(used_rows[-1]) + 1
-        filled = seen[top:bottom].any(axis=0)[columns]
-        used_columns = np.flatnonzero(filled)
+        used_columns = np.flatnonzero(seen[top:bottom].any(axis=0)[columns])
         if not len(used_columns):
             return None
         left, right = int(used_columns[0]), int(used_columns[-1]) + 1
-        x, width = self._spread(columns)
-        y, height = self._spread(rows)
         _, tile_height, tile_width = tiles.pixels.shape
         across = _in_tile(x, width, tile_width)[left:right]
         down = _in_tile(y, height, tile_height)[top:bottom]
-        codes = seen[top:bottom].take(columns[left:right], axis=1)
-        place = (down[:, None] * tile_width + across[None, :]).astype(np.int32)
-        place += codes.astype(np.int32) * (tile_height * tile_width)
+        place = seen[top:bottom].take(columns[left:right], axis=1).astype(np.int32)
+        place *= tile_height * tile_width
+        place += (down * tile_width).astype(np.int32)[:, None]
+        place += across.astype(np.int32)[None, :]
         return left, top, tiles.pixels.reshape(-1).take(place)
+
+    def covered(self, window: Window) -> Covered:
+        """Counts sampled px of a box (left, top, right, bottom in px of the window) that lie on cells."""
+        table = self._table(self.joined(window))
+        columns, rows = self._columns_of(window)[0], self._rows_of(window)[0]
+
+        def count(left: int, top: int, right: int, bottom: int) -> int:
+            across = columns[max(0, left) : max(0, right) : _SAMPLE_PX]
+            down = rows[max(0, top) : max(0, bottom) : _SAMPLE_PX]
+            down = down[(down >= 0) & (down < table.shape[0])]
+            return int(np.count_nonzero(table[down[:, None], across[None, :]]))
+
+        return count
 
     def _table(self, joined: int) -> NDArray[np.uint8]:
         """The status of squares of so many cells: of the worst in it."""
@@ -154,37 +173,29 @@ class CellGrid:
             self._levels.append(padded.reshape(rows // 2, 2, columns // 2, 2).max(axis=(1, 3)))
         return self._levels[level]
 
-    def _columns_of(self, window: Window) -> NDArray[np.int64]:
-        """Column of the table under each column of px."""
-        joined = self.joined(window)
-        x = window.left + (np.arange(window.width) + 0.5) / window.scale
-        column = np.floor((longitude_of(x) + 180.0) / self.column_deg).astype(np.int64) % self.columns
-        return column // joined
+    def _columns_of(self, window: Window) -> _Spread:
+        pitch = self.joined(window) * self.column_deg / 360.0
+        px = np.arange(window.width)
+        column = np.floor((window.left + (px + 0.5) / window.scale) / pitch).astype(np.int64)
+        begin = np.ceil((column * pitch - window.left) * window.scale - 0.5).astype(np.int64)
+        end = np.ceil(((column + 1) * pitch - window.left) * window.scale - 0.5).astype(np.int64)
+        columns = -(-self.columns // self.joined(window))
+        return column % columns, px - begin, end - begin
 
-    def _rows_of(self, window: Window) -> NDArray[np.int64]:
-        """Row of the table under each row of px; beyond the table where the map ends."""
-        joined = self.joined(window)
-        y = window.top + (np.arange(window.height) + 0.5) / window.scale
-        return np.floor((latitude_of(y) + 90.0) / self.row_deg).astype(np.int64) // joined
-
-    @staticmethod
-    def _spread(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(px since the edge of its cell, size of its cell in px) for each px; cells cut by the window as if whole."""
-        edges = np.flatnonzero(np.diff(index)) + 1
-        starts = np.concatenate([[0], edges])
-        sizes = np.diff(np.concatenate([starts, [len(index)]]))
-        run = np.repeat(np.arange(len(starts)), sizes)
-        offset = np.arange(len(index)) - starts[run]
-        if len(starts) > 1:  # the first begins and the last ends outside of the window
-            begun = max(0, sizes[1] - sizes[0])
-            offset[: sizes[0]] += begun
-            sizes[0] += begun
-            sizes[-1] = max(sizes[-1], sizes[-2])
-        return offset, sizes[run]
+    def _rows_of(self, window: Window) -> _Spread:
+        pitch = self.joined(window) * self.row_deg
+        px = np.arange(window.height)
+        latitude = latitude_of(window.top + (px + 0.5) / window.scale)
+        row = np.floor((latitude + 90.0) / pitch).astype(np.int64)
+        north, south = y_of((row + 1) * pitch - 90.0), y_of(row * pitch - 90.0)
+        begin = np.ceil((north - window.top) * window.scale - 0.5).astype(np.int64)
+        end = np.ceil((south - window.top) * window.scale - 0.5).astype(np.int64)
+        return row, px - begin, np.maximum(1, end - begin)
 
 
 def _in_tile(offset: NDArray[np.int64], size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
     """Place in a tile that is as large as the largest cell: edges keep to the edges, the rest to the middle."""
     middle = tile // 2 + offset - size // 2
     near = np.where(offset < _EDGE_PX, offset, middle)
-    return np.where(size - offset <= _EDGE_PX, tile - (size - offset), near)
+    place = np.where(size - offset <= _EDGE_PX, tile - (size - offset), near)
+    return np.clip(place, 0, tile - 1)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap
 
 from resources import outline
 from widgets.controls.painting import font
+from widgets.map.cells import CellGrid, Covered
 from widgets.map.projection import Window, x_of, y_of
 from widgets.theme import Theme
-from widgets.theme import font as theme_font
 
 _PLACES_FROM_PX = 4000.0
 """Px a world from which places have names."""
 
-_PX_A_PLACE = 34_000.0
+_MARGIN_PX = 120
+_RIM = 3
+_PX_A_PLACE = 24_000.0
 """Area that a place has to itself."""
 
 _COUNTRY_FROM = 0.9
@@ -28,9 +30,6 @@ _COUNTRY_FROM = 0.9
 
 _COUNTRY_TO = 6.0
 """... and no longer when it is so many times as wide as the view."""
-
-
-IsCell = Callable[[QPointF], bool]
 
 
 @dataclass(frozen=True)
@@ -59,96 +58,140 @@ def _countries() -> tuple[_Names, NDArray[np.float64]]:
 
 
 @cache
-def _country_font() -> QFont:
-    spaced = QFont(theme_font("hint"))
+def _font(is_country: bool) -> QFont:
+    if not is_country:
+        return font("hint-medium")
+    spaced = QFont(font("hint"))
     spaced.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 1.4)
     return spaced
 
 
-def _covered(box: QRectF, is_cell: IsCell) -> int:
-    """How many of nine points of a box lie on cells."""
-    across, down = (box.left(), box.center().x(), box.right()), (box.top(), box.center().y(), box.bottom())
-    return sum(is_cell(QPointF(x, y)) for x in across for y in down)
+@dataclass(frozen=True)
+class _Placed:
+    """A name with its upper left corner in px of the window it was placed for."""
+
+    text: str
+    is_country: bool
+    corner: QPointF
 
 
 class Labels:
-    """Chooses names for a scale and draws them. Names keep their place while the map is dragged."""
+    """Chooses names and places for them, and keeps both while the map is dragged over a short way."""
 
-    def draw(self, painter: QPainter, window: Window, theme: Theme, taken: list[QRectF], is_cell: IsCell) -> None:
-        """Draw what has room; `taken`: boxes that are kept free; `is_cell`: whether a cell is at a px."""
-        boxes = list(taken)
-        if window.scale >= _PLACES_FROM_PX:
-            self._draw_places(painter, window, theme, boxes, is_cell)
-        self._draw_countries(painter, window, theme, boxes)
+    def __init__(self) -> None:
+        self._placed: list[_Placed] = []
+        self._window: Window | None = None
 
-    def _draw_places(
-        self, painter: QPainter, window: Window, theme: Theme, boxes: list[QRectF], is_cell: IsCell
+    def forget(self) -> None:
+        """Place all names anew the next time."""
+        self._window = None
+
+    def draw(
+        self, painter: QPainter, window: Window, theme: Theme, grid: CellGrid, taken: list[QRectF], ratio: float
     ) -> None:
+        """Draw what has room; `taken`: boxes that are kept free."""
+        shift = self._shift(window)
+        if shift is None:
+            self._place(window, grid, taken)
+            shift = QPointF(0, 0)
+        for name in self._placed:
+            painter.drawPixmap(name.corner + shift, _picture(name.text, name.is_country, theme, ratio))
+
+    def _shift(self, window: Window) -> QPointF | None:
+        """Way since the names were placed; None where they have to be placed anew."""
+        old = self._window
+        if old is None or (old.scale, old.width, old.height) != (window.scale, window.width, window.height):
+            return None
+        east = ((window.x - old.x + 0.5) % 1.0 - 0.5) * window.scale
+        south = (window.y - old.y) * window.scale
+        return None if max(abs(east), abs(south)) > _MARGIN_PX else QPointF(-round(east), -round(south))
+
+    def _place(self, window: Window, grid: CellGrid, taken: list[QRectF]) -> None:
+        self._window = window
+        self._placed = []
+        # Names beyond the edge are placed too: they come into view by dragging.
+        wide = replace(window, width=window.width + 2 * _MARGIN_PX, height=window.height + 2 * _MARGIN_PX)
+        boxes = [box.translated(_MARGIN_PX, _MARGIN_PX) for box in taken]
+        # ... but none upon it: half a name is no name.
+        left, top = float(_MARGIN_PX), float(_MARGIN_PX)
+        right, bottom = left + window.width, top + window.height
+        boxes += [QRectF(left - 1, top, 2, window.height), QRectF(right - 1, top, 2, window.height)]
+        boxes += [QRectF(left, top - 1, window.width, 2), QRectF(left, bottom - 1, window.width, 2)]
+        if window.scale >= _PLACES_FROM_PX:
+            self._place_places(wide, grid.covered(wide), boxes)
+        self._place_countries(wide, boxes)
+
+    def _place_places(self, window: Window, covered: Covered, boxes: list[QRectF]) -> None:
         names = _places()
         px, py = window.pixel(names.x, names.y)
         seen = np.flatnonzero((px > 0) & (px < window.width) & (py > 0) & (py < window.height))
         room = int(window.width * window.height / _PX_A_PLACE) + 2
-        text_font = font("hint-medium")
-        metrics = QFontMetricsF(text_font)
+        metrics = QFontMetricsF(_font(False))
+        height = metrics.height()
         for index in seen[: 3 * room].tolist():
             if room <= 0:
                 break
             text = names.names[index]
-            width, height = metrics.horizontalAdvance(text), metrics.height()
+            width = metrics.horizontalAdvance(text)
             left, top = round(px[index] - width / 2), round(py[index])
             above, beside = round(-12 - height), round(-height / 2)
-            steps = ((0, 12), (0, above), (width / 2 + 20, beside), (-width / 2 - 20, beside), (0, 32), (0, above - 20))
-            boxes_here = [QRectF(left + dx, top + dy, width, height) for dx, dy in steps]
-            free = [
-                box for box in boxes_here if not any(box.adjusted(-6, -3, 6, 3).intersects(other) for other in boxes)
-            ]
+            steps = ((0, 12), (0, above), (width / 2 + 20, beside), (-width / 2 - 20, beside))
+            places = [QRectF(left + dx, top + dy, width, height) for dx, dy in steps]
+            free = [box for box in places if _has_room(box.adjusted(-6, -3, 6, 3), boxes)]
             # A name may stand beside cells, and upon them only where there is no other room.
-            box = min(free, key=lambda place: _covered(place, is_cell), default=None)
-            if box is not None:
-                boxes.append(box)
-                _haloed(painter, box, text, text_font, theme, "text")
+            best, least = None, 0
+            for box in free:
+                count = covered(int(box.left()), int(box.top()), int(box.right()), int(box.bottom()))
+                if best is None or count < least:
+                    best, least = box, count
+                if not count:
+                    break
+            if best is not None:
+                self._add(text, False, best, boxes)
                 room -= 1
 
-    def _draw_countries(self, painter: QPainter, window: Window, theme: Theme, boxes: list[QRectF]) -> None:
+    def _place_countries(self, window: Window, boxes: list[QRectF]) -> None:
         names, side = _countries()
         px, py = window.pixel(names.x, names.y)
-        seen = (px > -40) & (px < window.width + 40) & (py > -10) & (py < window.height + 10)
+        seen = (px > 0) & (px < window.width) & (py > 0) & (py < window.height)
         seen &= side * window.scale < _COUNTRY_TO * window.width
-        metrics = QFontMetricsF(_country_font())
+        metrics = QFontMetricsF(_font(True))
         for index in np.flatnonzero(seen).tolist():
             text = names.names[index]
-            width = metrics.horizontalAdvance(text)
-            if side[index] * window.scale < width * _COUNTRY_FROM:
-                continue
-            box = QRectF(round(px[index] - width / 2), round(py[index] - metrics.height() / 2), width, metrics.height())
-            if not any(box.adjusted(-8, -6, 8, 6).intersects(other) for other in boxes):
-                boxes.append(box)
-                _haloed(painter, box, text, _country_font(), theme, "text3")
+            width, height = metrics.horizontalAdvance(text), metrics.height()
+            box = QRectF(round(px[index] - width / 2), round(py[index] - height / 2), width, height)
+            if side[index] * window.scale >= width * _COUNTRY_FROM and _has_room(box.adjusted(-8, -6, 8, 6), boxes):
+                self._add(text, True, box, boxes)
+
+    def _add(self, text: str, is_country: bool, box: QRectF, boxes: list[QRectF]) -> None:
+        boxes.append(box)
+        corner = box.topLeft() - QPointF(_MARGIN_PX + _RIM, _MARGIN_PX + _RIM)
+        self._placed.append(_Placed(text, is_country, corner))
 
 
-def _haloed(painter: QPainter, box: QRectF, text: str, text_font: QFont, theme: Theme, token: str) -> None:
-    """Text with a rim in the colour of the land, so that borders and cells do not run into it."""
-    path = _outline_of(text, text_font.toString(), text_font)
-    painter.save()
-    painter.translate(QPointF(box.left(), box.top() + QFontMetricsF(text_font).ascent()))
-    painter.setPen(
-        QPen(theme.colour("land"), 3, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
-    )
-    painter.drawPath(path)
-    painter.restore()
+def _has_room(box: QRectF, boxes: list[QRectF]) -> bool:
+    return not any(box.intersects(other) for other in boxes)
+
+
+@lru_cache(maxsize=1500)
+def _picture(text: str, is_country: bool, theme: Theme, ratio: float) -> QPixmap:
+    """A name with a rim in the colour of the land, so that borders and cells do not run into it."""
+    text_font = _font(is_country)
+    metrics = QFontMetricsF(text_font)
+    width, height = ceil(metrics.horizontalAdvance(text)) + 2 * _RIM, ceil(metrics.height()) + 2 * _RIM
+    picture = QPixmap(round(width * ratio), round(height * ratio))
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    base = QPointF(_RIM, _RIM + metrics.ascent())
+    path = QPainterPath()
+    path.addText(base, text_font, text)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    rim = QPen(theme.colour("land"), 3)
+    rim.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    painter.strokePath(path, rim)
     painter.setFont(text_font)
-    painter.setPen(theme.colour(token))
-    painter.drawText(box.adjusted(-2, -2, 8, 2), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
-
-
-_paths: dict[tuple[str, str], QPainterPath] = {}
-
-
-def _outline_of(text: str, key: str, text_font: QFont) -> QPainterPath:
-    if len(_paths) > 2000:
-        _paths.clear()
-    if (text, key) not in _paths:
-        path = QPainterPath()
-        path.addText(QPointF(2, 0), text_font, text)
-        _paths[text, key] = path
-    return _paths[text, key]
+    painter.setPen(theme.colour("text3" if is_country else "text"))
+    painter.drawText(base, text)
+    painter.end()
+    return picture

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from widgets.controls.button import IconButton
 from widgets.controls.painting import RADIUS_CONTROL, RADIUS_GROUP, Themed, draw_frame, draw_text, text_width
 from widgets.map.cells import WORDS, CellStatus
-from widgets.map.outline_layer import paint_outline
+from widgets.map.outline_painter import paint_outline
 from widgets.map.projection import BOTTOM, TOP, Window
 from widgets.map.tiles import draw_cell
 from widgets.theme import Theme

@@ -17,7 +17,7 @@ _SYMBOL_FROM_PX = 15
 _TOKENS = {CellStatus.NORMAL: "ok", CellStatus.WARNING: "warnfill", CellStatus.CRITICAL: "bad"}
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=96)
 def tiles(theme: Theme, width: int, height: int, ratio: float = 1.0) -> Tiles:
     """Pictures of cells of so many device px."""
     pixels = np.zeros((len(CellStatus), height, width), np.uint32)

@@ -1,8 +1,7 @@
-"""Land, coasts and borders as square pictures that are painted once."""
+"""Land, coasts and borders, painted."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyqtgraph.functions import arrayToQPolygonF
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QPainter, QPen, QPolygonF
 
 from resources import outline
 from widgets.map.projection import Window, x_of, y_of
@@ -20,7 +19,6 @@ from widgets.theme import Theme
 _FINE_FROM_PX = 5000.0
 """Px a world from which the finer outline is used."""
 
-_SIDE_PX = 320
 _NEIGHBOUR = 0.55
 """Strength of the borders that are not those of one's own country."""
 
@@ -110,34 +108,3 @@ def paint_outline(painter: QPainter, window: Window, theme: Theme, home: int | N
         painter.setPen(QPen(theme.blend(theme.colour("text3"), "land", 0.9), 1))
         for polygon in _country_rings(home).polygons(window):
             painter.drawPolyline(polygon)
-
-
-class OutlineLayer:
-    """Keeps the outline in square pictures, so that a drag paints only what comes into view."""
-
-    def __init__(self) -> None:
-        self._pictures: OrderedDict[tuple[object, ...], QPixmap] = OrderedDict()
-
-    def draw(self, painter: QPainter, window: Window, theme: Theme, home: int | None, ratio: float) -> None:
-        """Draw what the window shows."""
-        left, top = round(window.left * window.scale), round(window.top * window.scale)
-        for row in range(top // _SIDE_PX, (top + window.height - 1) // _SIDE_PX + 1):
-            for column in range(left // _SIDE_PX, (left + window.width - 1) // _SIDE_PX + 1):
-                key = (window.scale, column, row, theme, home, ratio)
-                picture = self._pictures.get(key) or self._painted(window.scale, column, row, theme, home, ratio)
-                self._pictures[key] = picture
-                self._pictures.move_to_end(key)
-                painter.drawPixmap(column * _SIDE_PX - left, row * _SIDE_PX - top, picture)
-        enough = 3 * (window.width // _SIDE_PX + 2) * (window.height // _SIDE_PX + 2)
-        while len(self._pictures) > enough:
-            self._pictures.popitem(last=False)
-
-    @staticmethod
-    def _painted(scale: float, column: int, row: int, theme: Theme, home: int | None, ratio: float) -> QPixmap:
-        x, y = (column + 0.5) * _SIDE_PX / scale, (row + 0.5) * _SIDE_PX / scale
-        picture = QPixmap(round(_SIDE_PX * ratio), round(_SIDE_PX * ratio))
-        picture.setDevicePixelRatio(ratio)
-        painter = QPainter(picture)
-        paint_outline(painter, Window(x, y, scale, _SIDE_PX, _SIDE_PX), theme, home)
-        painter.end()
-        return picture
