@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import math
 import threading
+from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple, Protocol
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
-from tests.fakes.mosquitto import Mosquitto
+
+class Broker(Protocol):
+    """Where to connect: TLS where there is an authority."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def ca(self) -> Path | None: ...
+
+
+class Place(NamedTuple):
+    """A broker by its port and authority."""
+
+    port: int
+    ca: Path | None
 
 
 class Publisher:
     """A connected client for the time of a `with` block. received: (topic, payload) of what it subscribed to."""
 
-    def __init__(self, broker: Mosquitto, user: str | None = None, password: str | None = None) -> None:
+    def __init__(self, broker: Broker, user: str | None = None, password: str | None = None) -> None:
         self._broker = broker
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
         if user is not None:
@@ -68,6 +85,20 @@ class Publisher:
         self._client.on_subscribe = lambda *_: agreed.set()
         self._client.subscribe(topic)
         assert agreed.wait(5.0)
+
+    def is_refused(self, topic: str) -> bool:
+        """Whether the broker refuses a subscription."""
+        answers: list[bool] = []
+        answered = threading.Event()
+
+        def note(_client: object, _userdata: object, _mid: int, reasons: list[ReasonCode], _properties: object) -> None:
+            answers.append(any(reason.is_failure for reason in reasons))
+            answered.set()
+
+        self._client.on_subscribe = note
+        self._client.subscribe(topic)
+        assert answered.wait(5.0)
+        return answers[0]
 
     def wait_for(self, count: int, timeout_s: float = 10.0) -> None:
         """Until so many messages have come."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -16,13 +15,6 @@ from tests.fakes.mqtt_publisher import Publisher, sound_values
 from tests.fakes.recording_sink import RecordingSink
 
 EUI = "0253454E00000001"
-
-
-@pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before
 
 
 @pytest.fixture(scope="module")

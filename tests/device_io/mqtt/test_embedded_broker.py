@@ -1,0 +1,187 @@
+"""The broker of one's own: TLS that verifies, a password a module, rights to its own topics, a quick and quiet end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from device_io.mqtt.certificates import server_files
+from device_io.mqtt.embedded_broker import BrokerFailure, EmbeddedBroker
+from device_io.mqtt.wifi_link import WifiLink
+from device_io.source import LinkErrorKind, LinkPhase
+from device_io.urls import MqttUrl, parse_url
+from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.wifi_port import WifiPort
+from tests.fakes.mosquitto import free_port
+from tests.fakes.mqtt_publisher import Place, Publisher
+from tests.fakes.recording_sink import RecordingSink
+
+EUI, OTHER = "0253454E000000B1", "0253454E000000B2"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("broker")
+
+
+@pytest.fixture
+def broker(folder: Path) -> Iterator[EmbeddedBroker]:
+    running = EmbeddedBroker(folder, free_port(), "127.0.0.1")
+    running.start()
+    yield running
+    running.stop()
+
+
+def place(broker: EmbeddedBroker) -> Place:
+    return Place(broker.port, broker.ca_file)
+
+
+def module_url(broker: EmbeddedBroker, user: str) -> MqttUrl:
+    url = parse_url(f"mqtts://{user}@localhost:{broker.port}/home/{EUI}?ca={broker.ca_file}")
+    assert isinstance(url, MqttUrl)
+    return url
+
+
+def test_a_module_and_a_link_meet_there(broker: EmbeddedBroker) -> None:
+    port = WifiPort(VirtualModule(eui=EUI), module_url(broker, EUI), password=broker.add_module(EUI))
+    sink = RecordingSink()
+    link = WifiLink(module_url(broker, "desktop"), prompt=lambda _: broker.desktop_password)
+    port.start()
+    assert port.wait() is None
+    link.start(sink)
+    try:
+        sink.wait_for(lambda: len(sink.readings) >= 1 and len(sink.blocks) >= 30)
+        assert link.write_settings({"name": "Attic"}).result(5.0)["name"] == "Attic"
+    finally:
+        link.stop()
+        port.stop()
+    assert sink.counters.samples_missing == 0
+    assert sink.phases[-1] == LinkPhase.CLOSED
+
+
+def test_a_module_reaches_only_its_own_topics(broker: EmbeddedBroker) -> None:
+    mine, theirs = f"v1/home/devices/{EUI}/0/bin", f"v1/home/devices/{OTHER}/0/bin"
+    with (
+        Publisher(place(broker), "desktop", broker.desktop_password) as desktop,
+        Publisher(place(broker), EUI, broker.add_module(EUI)) as module,
+    ):
+        desktop.subscribe("v1/+/devices/+/0/bin")
+        module.publish(theirs, b"not mine")
+        module.publish(mine, b"mine")
+        desktop.wait_for(1)
+        assert [topic for topic, _ in desktop.received] == [mine]
+        for topic in (theirs, "v1/home/devices/+/0/bin", "#", "$SYS/#"):
+            assert module.is_refused(topic), topic
+        assert not module.is_refused(f"v1/home/devices/{EUI}/0/config")
+
+
+def test_wrong_users_and_passwords_are_refused(broker: EmbeddedBroker) -> None:
+    broker.add_module(EUI)
+    for user in (EUI, OTHER, "desktop"):
+        sink = RecordingSink()
+        link = WifiLink(module_url(broker, user), prompt=lambda _: "guessed", reconnect=False)
+        link.start(sink)
+        state = sink.wait_for_phase(LinkPhase.FAILED)
+        link.stop()
+        assert state.error is not None
+        assert state.error.kind == LinkErrorKind.LOGIN_REFUSED
+
+
+def test_passwords_outlive_the_broker_and_can_be_replaced(folder: Path) -> None:
+    first = EmbeddedBroker(folder, free_port(), "127.0.0.1")
+    password = first.add_module(OTHER)
+    assert password not in (folder / "accounts.json").read_text()
+    again = EmbeddedBroker(folder, free_port(), "127.0.0.1")
+    assert again.accounts.is_right(OTHER, password)
+    newer = again.add_module(OTHER)
+    assert again.accounts.is_right(OTHER.lower(), newer)
+    assert not again.accounts.is_right(OTHER, password)
+    again.accounts.remove(OTHER)
+    assert not again.accounts.is_right(OTHER, newer)
+    assert not again.accounts.is_right(None, None)
+    assert first.desktop_password != again.desktop_password
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_secrets_are_the_owners_alone(broker: EmbeddedBroker, folder: Path) -> None:
+    broker.add_module(EUI)
+    for name in ("ca.key", "broker.key", "accounts.json"):
+        assert stat.S_IMODE(os.stat(folder / name).st_mode) == 0o600, name
+
+
+def test_the_certificate_follows_the_names_and_the_authority_stays(tmp_path: Path) -> None:
+    first = server_files(tmp_path, ["localhost"])
+    before = (first.ca.read_bytes(), first.cert.read_bytes())
+    assert server_files(tmp_path, ["localhost"]).cert.read_bytes() == before[1]
+    more = server_files(tmp_path, ["localhost", "10.1.2.3"])
+    assert more.ca.read_bytes() == before[0]
+    assert more.cert.read_bytes() != before[1]
+
+
+def test_it_starts_and_stops_often_and_quickly_with_clients_on_it(folder: Path) -> None:
+    for _ in range(3):
+        broker = EmbeddedBroker(folder, free_port(), "127.0.0.1")
+        broker.start()
+        with Publisher(place(broker), "desktop", broker.desktop_password) as client:
+            client.subscribe("v1/#")
+            began_s = time.monotonic()
+            broker.stop()
+            assert time.monotonic() - began_s < 2.0
+        with pytest.raises(OSError), socket.create_connection(("127.0.0.1", broker.port), timeout=1.0):  # noqa: PT011
+            pass
+
+
+def test_a_port_in_use_is_told(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        broker = EmbeddedBroker(folder, taken.getsockname()[1], "127.0.0.1")
+        with pytest.raises(BrokerFailure, match="Another broker may run"):
+            broker.start()
+
+
+def test_what_clients_do_wrong_is_not_logged(broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for rubbish in (b"", b"GET / HTTP/1.1\r\n\r\n", os.urandom(100)):
+        with socket.create_connection(("127.0.0.1", broker.port), timeout=5.0) as plain:
+            plain.sendall(rubbish)
+    strangers = ssl.create_default_context()
+    with socket.create_connection(("127.0.0.1", broker.port), timeout=5.0) as raw, pytest.raises(ssl.SSLError):
+        strangers.wrap_socket(raw, server_hostname="localhost")
+    trusting = ssl.create_default_context(cafile=str(broker.ca_file))
+    with (
+        socket.create_connection(("127.0.0.1", broker.port), timeout=5.0) as raw,
+        trusting.wrap_socket(raw, server_hostname="localhost") as secured,
+    ):
+        secured.sendall(b"\x10\x05rubbish")
+    with Publisher(place(broker), "desktop", broker.desktop_password):
+        pass
+    assert not [
+        record for record in caplog.records if record.name.startswith(("amqtt", "asyncio")) and record.levelno > 10
+    ]
+
+
+def test_mqtt_5_is_refused_not_crashed(broker: EmbeddedBroker) -> None:
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    client.tls_set(ca_certs=str(broker.ca_file))
+    ends: list[str] = []
+    client.on_connect = lambda *args: ends.append(str(args[3]))
+    client.on_disconnect = lambda *args: ends.append("gone")
+    client.connect("localhost", broker.port)
+    deadline_s = time.monotonic() + 5.0
+    while not ends and time.monotonic() < deadline_s:
+        client.loop(0.1)
+    client.disconnect()
+    assert ends
+    assert ends[0] != "Success"
