@@ -81,6 +81,7 @@ class ChipStream:
         self.segments: deque[Segment] = deque()
         self.channels = channels
         self.lost = 0
+        self.received = 0  # samples pushed so far, repeats as well
         self.stepped = False  # the clock was set; whoever keeps times of it takes note and puts it back
         self._nominal_rate_hz = nominal_rate_hz
         self._repeats = None if exact else Deduplicator(channels, nominal_rate_hz)
@@ -105,6 +106,7 @@ class ChipStream:
         arrival_s, the host's time of it, serves (one of both must be finite). Samples that were given before are left
         out; those that are no finite number are missing. Returns the time of the first sample given, by the fit."""
         given = first_index
+        self.received += samples.shape[0]
         if self._next is not None and first_index < self._next:
             seen = min(self._next - first_index, samples.shape[0])
             samples = samples[seen:]
@@ -147,6 +149,7 @@ class ChipStream:
                 if self._repeats is not None:
                     self._look_at_rate()
                 joined = np.concatenate([block.samples for block in blocks])
+                self.received += joined.shape[0]
                 if self._repeats is not None:
                     self._take_restored(*self._repeats.push(blocks[0].first_index, joined))
                 else:

@@ -29,6 +29,9 @@ HISTORY_S = 0.12
 """Kept before a window for the phase fit of the next: 4.5 cycles."""
 LAGGARD_S = 1.0
 """A chip whose samples end less than this after the oldest that the others still keep has fallen silent."""
+SILENT_S = 4.0
+"""A live chip of which nothing comes while so much comes of another is waited for no longer: what the others have is
+given up, and told as a gap."""
 TICK_TOLERANCE_S = 1e-4
 TICK_APART_S = 1.0
 """UTC ticks nearer to the last one are the same tick, of which the map from UTC changed its mind."""
@@ -101,6 +104,7 @@ class WindowMaker:
         self._cursor: float | None = None
         self._gap_from: float | None = None
         self.needed_s = -np.inf  # until then samples are known to lack
+        self._forget_silence()
         self._tick_s = -np.inf
         self._forget_phase()
 
@@ -119,6 +123,8 @@ class WindowMaker:
         """The next interval; None until more samples arrive. final: no more will, so do without those behind."""
         if any(stream.stepped for stream in self.streams):
             self._forget_times()
+        if not self._exact and (silent := self._silent()):
+            return self._give_up_waiting(silent)
         if not (final or self._worth_trying()):
             return None
         for stream in self.streams:
@@ -155,6 +161,46 @@ class WindowMaker:
             return window.end_s
         self._tick_s = tick
         return min(tick, window.end_s)
+
+    def _forget_silence(self) -> None:
+        # Samples received of every chip when the last came of each.
+        self._heard = [[stream.received for stream in self.streams] for _ in self.streams]
+
+    def _silent(self) -> list[ChipStream]:
+        """Chips of which nothing came while SILENT_S came of another, since the last gap was told."""
+        received = [stream.received for stream in self.streams]
+        silent = []
+        there = any(stream.segments for stream in self.streams)
+        for number, (stream, heard) in enumerate(zip(self.streams, self._heard, strict=True)):
+            if received[number] != heard[number]:
+                self._heard[number] = received
+            elif any(
+                n - m > SILENT_S * s.clock.nominal_rate_hz
+                for n, m, s in zip(received, heard, self.streams, strict=True)
+            ):
+                silent.append(stream)
+        return silent
+
+    def _give_up_waiting(self, silent: Sequence[ChipStream]) -> Lost:
+        """The gap so far, because chips are silent; it goes on from there."""
+        there = [stream for stream in self.streams if stream.segments]
+        if self._gap_from is None:
+            self._gap_from = self._cursor
+        if self._gap_from is None:
+            self._gap_from = min(stream.clock.time_s(stream.segments[0].first) for stream in there)
+        end = max(stream.clock.time_s(stream.segments[-1].end) for stream in there)
+        self._cursor = None
+        self.needed_s = -np.inf
+        self._forget_phase()
+        for stream in there:
+            if stream in silent:
+                stream.segments.clear()
+            else:
+                stream.segments[0].forget_before(int(stream.clock.index_at(end)))
+        self._forget_silence()
+        lost = self._lost(end)
+        self._gap_from = end
+        return lost
 
     def _forget_times(self) -> None:
         """A clock was set: what was planned by it no longer holds; windows begin anew behind a gap."""
@@ -201,8 +247,9 @@ class WindowMaker:
             self._gap_from = min(began)  # a chip never delivered
         if self._gap_from is None:
             return None
-        ends = [s.clock.time_s(s.segments[-1].end) for s in self.streams if s.segments]
-        return self._lost(max(ends, default=self._gap_from))
+        end = max((s.clock.time_s(s.segments[-1].end) for s in self.streams if s.segments), default=self._gap_from)
+        told = end <= self._gap_from and sum(stream.lost for stream in self.streams) == self._reported
+        return None if told else self._lost(end)
 
     def _lost(self, end_s: float) -> Lost:
         start = end_s if self._gap_from is None else min(self._gap_from, end_s)

@@ -167,7 +167,8 @@ def test_blocks_of_a_single_sample() -> None:
 @pytest.mark.parametrize("there", [{0}, {1}, {0, 2}, set()])
 def test_a_chip_that_never_delivers_leaves_no_number(there: set[int]) -> None:
     results = analysed(block for block in CASE.blocks(7.0) if block[0] in there)
-    assert [found.flags for found in results] == [("gap",)] * bool(there)
+    assert len(results) == (2 if there else 0)  # one while the others go on, one at the end
+    assert all(found.flags == ("gap",) for found in results)
     for found in results:
         assert found.start_s < found.end_s <= START_S + 7.01
         assert measured_values(found) == {}

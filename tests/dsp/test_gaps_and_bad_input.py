@@ -105,17 +105,40 @@ def test_one_chip_late_but_complete_is_no_gap() -> None:
     assert all(found.flags == () for found in results)
 
 
-def test_a_chip_that_fell_silent_costs_no_memory_and_ends_in_one_gap() -> None:
+@pytest.mark.parametrize("from_s", [0.0, 1.0])
+def test_a_silent_chip_shows_as_a_gap_while_the_others_go_on_and_costs_no_memory(from_s: float) -> None:
     mains, engine = three_phase(50.0, 1), analyser()
-    results = []
+    gaps, last = [], None
     for block in blocks(mains, chips(), 14.0):
-        if not (block[0] == 2 and 1.0 < block[1] / 4000 < 12.0):
-            engine.push(*block)
-            results += engine.pull()
-    assert [found.flags for found in results].count(("gap",)) == 1
-    assert results[-1].flags == ()
+        time_s = block[1] / 4000
+        if block[0] == 2 and from_s <= time_s < 12.0:
+            continue
+        engine.push(*block)
+        for last in engine.pull():
+            if last.flags == ("gap",):
+                gaps.append(last)
+                assert last.end_s > gaps[0].end_s or time_s < from_s + 5.0
+    assert last is not None
+    assert last.flags == ()
+    assert 2 <= len(gaps) <= 4
+    assert gaps[0].start_s == pytest.approx(1000.0 + max(from_s - 0.1, 0.0), abs=0.11)
+    assert [gap.start_s for gap in gaps[1:]] == pytest.approx([gap.end_s for gap in gaps[:-1]], abs=1e-6)
+    assert gaps[-1].end_s == pytest.approx(1000.0 + 12.0, abs=0.1)
     sizes = [segment._data.nbytes for s in engine._windows.streams for segment in s.segments]
     assert sum(sizes) < 7 * 8 * 4000 * 25
+
+
+def test_a_chip_that_fell_silent_for_good_leaves_no_empty_gap() -> None:
+    mains, engine = three_phase(50.0, 1), analyser()
+    results = []
+    for block in blocks(mains, chips(), 9.0):
+        if not (block[0] == 2 and block[1] / 4000 > 1.0):
+            engine.push(*block)
+            results += engine.pull()
+    gaps = [found for found in [*results, *engine.finish()] if found.flags == ("gap",)]
+    assert gaps[0] in results
+    assert all(gap.end_s > gap.start_s for gap in gaps)
+    assert gaps[-1].end_s == pytest.approx(1000.0 + 9.0, abs=0.1)
 
 
 def test_restart_of_the_module_keeps_energies() -> None:
