@@ -30,6 +30,7 @@ QUIET_S = 0.5
 PAUSE_S = 0.06
 """A reply that stops for so long has ended; adapters deliver what they have every 16 ms."""
 _LATENCIES = 1024
+_LOOK_S = 0.1
 _Ask = Callable[[], ModbusPDU]
 _READ_HOLDING, _READ_INPUT, _WRITE_ONE, _WRITE_MANY, _IDENTIFY = 3, 4, 6, 16, 43
 
@@ -39,7 +40,8 @@ class Master:
 
     baud, parity: of the line, for the time that frames take. reply_s, quiet_s: see above.
     latencies_s: from the end of a request to the first byte of its reply, the last 1024. echo: whether the adapter
-    hears itself. received: the bytes that came in answer to the last request. Counters only grow.
+    hears itself. received: the bytes that came in answer to the last request. stopped: asked every 0.1 s while a reply
+    is awaited; when it says so, there is none. Counters only grow.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Master:
         self.reply_s = reply_s
         self.quiet_s = quiet_s
         self.latencies_s: deque[float] = deque(maxlen=_LATENCIES)
+        self.stopped: Callable[[], bool] = lambda: False
         self.bytes_received = self.frames_good = self.frames_damaged = self.unanswered = 0
         self._line = line
         self._client = _Client(line, baud, self.char_s)
@@ -136,7 +139,7 @@ class Master:
             self.settle()
         elif (left_s := self._free_s - time.monotonic()) > 0.0:
             time.sleep(left_s)
-        client.expect(unit, function, size, self.reply_s)
+        client.expect(unit, function, size, self.reply_s, self.stopped)
         try:
             reply = ask()
         except (ModbusException, struct.error, ValueError, IndexError, AttributeError):
@@ -204,12 +207,13 @@ class _Client(ModbusSerialClient):
         self._sent = b""
         self._sent_s = self._deadline_s = 0.0
         self._reply_s = 0.0
+        self._stopped: Callable[[], bool] = lambda: False
 
-    def expect(self, unit: int, function: int, size: int, reply_s: float) -> None:
+    def expect(self, unit: int, function: int, size: int, reply_s: float, stopped: Callable[[], bool]) -> None:
         """What the next request's reply looks like. size: of the whole frame, 0 where the frame tells."""
         self._exact.unit, self._exact.function, self._exact.size = unit, function, size
         self._exact.data = b""
-        self._reply_s = reply_s
+        self._reply_s, self._stopped = reply_s, stopped
         self.comm_params.timeout_connect = reply_s + 2 * 256 * self._char_s + PAUSE_S
         self.heard.clear()
 
@@ -239,9 +243,12 @@ class _Client(ModbusSerialClient):
     def recv(self, size: int | None) -> bytes:
         """Bytes as they come; empty when none have come in time or the reply has stopped."""
         del size
-        now_s = time.monotonic()
-        wait_s = PAUSE_S if self._reply_begun() else self._deadline_s - now_s
-        data = self._line.read(max(wait_s, 0.0))
+        until_s = time.monotonic() + PAUSE_S if self._reply_begun() else self._deadline_s
+        while True:
+            left_s = until_s - time.monotonic()
+            data = self._line.read(max(0.0, min(left_s, _LOOK_S)))
+            if data or left_s <= _LOOK_S or self._stopped():
+                break
         if data:
             if not self._reply_begun():
                 self.latency_s = max(0.0, time.monotonic() - self._sent_s)

@@ -244,6 +244,7 @@ class Unit:
     def _request(self, ask: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
         """Ask, again where the reply is missing or damaged. The last failure is raised."""
         left = attempts
+        self.master.stopped = self._stopped
         while True:
             if self._stopped():
                 raise Stopped

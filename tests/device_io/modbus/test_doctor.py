@@ -1,0 +1,186 @@
+"""The RS485 doctor names the link of the chain that was broken."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from device_io.doctor import Check
+from device_io.modbus import doctor, scan
+from device_io.modbus.doctor import examine
+from device_io.virtual_module.rs485_port import Rs485Port
+from device_io.virtual_module.rtu_registers import ModuleRegisters
+from device_io.virtual_module.rtu_slave import RtuSlave, framed
+from tests.fakes.rtu_line import MemoryLine, running_module
+
+URL = "rs485:COM9?baud=19200&parity=E&unit=1"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slaves in memory answer at once."""
+    monkeypatch.setattr(doctor, "REPLY_S", 0.03)
+    monkeypatch.setattr(doctor, "QUIET_S", 0.0)
+    monkeypatch.setattr(doctor, "LISTEN_S", 0.05)
+    monkeypatch.setattr("device_io.modbus.client.PAUSE_S", 0.005)
+
+
+def by_name(checks: list[Check]) -> dict[str, Check]:
+    assert [check.name for check in checks] == list(doctor._NAMES)
+    for check in checks:
+        assert "\n" not in check.text
+        assert check.state != "bad" or check.advice or check.name in ("Port", "Reply")
+    return {check.name: check for check in checks}
+
+
+def slave(*units: int) -> RtuSlave:
+    modules = [running_module("clean", seed=n) for n in range(len(units))]
+    for module, unit in zip(modules, units, strict=True):
+        module.settings.write({"rs485_unit": unit, "confirm": True})
+    return RtuSlave([ModuleRegisters(module) for module in modules])
+
+
+class ParityLine(MemoryLine):
+    """A line that knows baud and parity: with others the slave understands nothing."""
+
+    def __init__(self, behind: RtuSlave, right: tuple[int, str], mine: tuple[int, str]) -> None:
+        super().__init__(behind)
+        self._same = right == mine
+
+    def write(self, data: bytes) -> None:
+        if self._same:
+            super().write(data)
+
+
+def test_a_good_bus_is_good_on_real_ports(monkeypatch: pytest.MonkeyPatch, serve: Callable[[Rs485Port], str]):
+    monkeypatch.setattr(doctor, "REPLY_S", 0.3)
+    checks = by_name(examine(serve(Rs485Port(running_module("clean")))))
+    assert {check.state for check in checks.values()} == {"ok"}, checks
+    assert "median" in checks["Timing"].text
+
+
+def test_a_port_that_is_not_there():
+    checks = by_name(examine("rs485:/dev/there-is-none"))
+    assert checks["Port"].state == "bad"
+    assert "no serial port" in checks["Port"].text
+    assert {check.state for name, check in checks.items() if name != "Port"} == {"unknown"}
+
+
+@pytest.mark.parametrize("right", [(19_200, "N"), (9600, "E"), (1200, "O")])
+def test_wrong_baud_or_parity_is_named_with_the_right_ones(right: tuple[int, str]):
+    behind = slave(1)
+    lines: list[MemoryLine] = []
+
+    def opener(port: str, baud: int, parity: str) -> MemoryLine:
+        lines.append(ParityLine(behind, right, (baud, parity)))
+        return lines[-1]
+
+    check = by_name(examine(URL, opener=opener))["Baud and parity"]
+    assert check.state == "bad"
+    assert f"baud={right[0]} and parity={right[1]}" in check.advice
+    assert {request[1] for line in lines for request in line.requests} <= {4}, "it only reads"
+    assert all(line.closed for line in lines)
+
+
+def test_another_address():
+    behind = slave(5)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind)))
+    assert checks["Address"].state == "bad"
+    assert "unit=5" in checks["Address"].advice
+
+
+def test_two_units_with_one_address():
+    behind = slave(1, 1)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind)))
+    assert checks["Address"].state == "bad"
+    assert "Two units" in checks["Address"].text
+
+
+def test_silence():
+    behind = slave(200)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind)))
+    assert checks["Reply"].state == "bad"
+    assert "exchange A and B" in checks["Reply"].advice
+
+
+def test_swapped_wires_give_nonsense():
+    """With A and B swapped the idle line looks like an endless start bit, and replies come inverted."""
+
+    class Swapped(MemoryLine):
+        def write(self, data: bytes) -> None:
+            self.requests.append(data)
+            self.send(bytes(random.Random(7).randbytes(11)))
+
+    behind = slave(1)
+    checks = by_name(examine(URL, opener=lambda *_: Swapped(behind)))
+    assert checks["Reply"].state == "bad"
+    assert "A and B are probably swapped" in checks["Reply"].advice
+
+
+def test_noise_is_measured():
+    rng = random.Random(3)
+    behind = slave(1)
+
+    def spoil(reply: bytes) -> list[tuple[float, bytes]]:
+        damaged = rng.random() < 0.15
+        return [(0.0, bytes([*reply[:5], reply[5] ^ 0x10, *reply[6:]]) if damaged else reply)]
+
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, spoil)))
+    assert checks["Noise"].state in ("warn", "bad")
+    assert "termination" in checks["Noise"].advice
+    assert checks["Module"].state == "ok"
+
+
+def test_another_master_is_heard():
+    behind = slave(1)
+
+    def opener(*_: object) -> MemoryLine:
+        line = MemoryLine(behind)
+        line.send(framed(bytes.fromhex("03 04 00 00 00 02")))
+        return line
+
+    checks = by_name(examine(URL, opener=opener))
+    assert checks["Idle line"].state == "warn"
+    assert "second master" in checks["Idle line"].advice
+    assert checks["Module"].state == "ok"
+
+
+def test_an_adapter_that_hears_itself_works():
+    behind = slave(1)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, echo=True)))
+    assert "hears its own requests" in checks["Port"].text
+    assert checks["Noise"].state == checks["Module"].state == "ok"
+
+
+def test_slow_replies_are_timed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "SLOW_S", 0.01)
+    behind = slave(1)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, lambda reply: [(0.02, reply)])))
+    assert checks["Timing"].state == "warn"
+    median = re.search(r"median ([0-9.]+) ms", checks["Timing"].text)
+    assert median is not None
+    assert float(median[1]) > 14.0, "20 ms after the request, which takes 4.6 ms itself"
+
+
+def test_another_device():
+    class Other(MemoryLine):
+        def write(self, data: bytes) -> None:
+            self.requests.append(data)
+            self.send(framed(bytes([data[0], data[1] | 0x80, 2])))
+
+    behind = slave(1)
+    checks = by_name(examine(URL, opener=lambda *_: Other(behind)))
+    assert (checks["Reply"].state, checks["Module"].state) == ("ok", "bad")
+
+
+def test_it_is_cancelled_at_once():
+    behind = slave(200)
+    began_s = time.monotonic()
+    checks = examine(URL, opener=lambda *_: MemoryLine(behind), cancelled=lambda: time.monotonic() > began_s + 0.3)
+    assert time.monotonic() - began_s < 0.8
+    by_name(checks)
+    assert scan.FIRST_UNITS == 16

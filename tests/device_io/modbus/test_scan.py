@@ -1,0 +1,92 @@
+"""The scan finds what is there, writes nothing, and can be cancelled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from device_io.modbus import scan as scan_module
+from device_io.modbus.scan import scan
+from device_io.source import LinkError, LinkErrorKind
+from device_io.urls import parse_serial_url
+from device_io.virtual_module.rs485_port import Rs485Port
+from device_io.virtual_module.rtu_registers import ModuleRegisters
+from device_io.virtual_module.rtu_slave import RtuSlave, framed
+from tests.fakes.rtu_line import MemoryLine, running_module
+
+Serve = Callable[[Rs485Port], str]
+
+
+def test_modules_are_found_at_their_settings(serve: Serve, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scan_module, "FIRST_UNITS", 3)
+    modules = [running_module("clean", seed=n) for n in range(2)]
+    for module, unit in zip(modules, (3, 20), strict=True):
+        module.settings.write({"rs485_unit": unit, "rs485_baud": 9600, "confirm": True})
+    port = Rs485Port(modules, transport="pty")
+    serve(port)
+    told: list[tuple[int, int, str]] = []
+    path = parse_serial_url(port.urls[0], "rs485").port
+    units = scan(
+        path, bauds=(9600, 19_200), parities=("N",), units=(2, 3, 4, 5, 20), progress=lambda *at: told.append(at)
+    )
+    found = list(units)
+    assert [(unit.baud, unit.unit, unit.info and unit.info.eui) for unit in found] == [
+        (9600, 3, modules[0].info.eui),
+        (9600, 20, modules[1].info.eui),
+    ]
+    assert [unit.url for unit in found] == list(port.urls)
+    assert [at for at, _, _ in told] == [*range(10), 10]
+
+
+def test_an_exception_proves_presence_and_nothing_is_written():
+    class Other(MemoryLine):
+        """A meter that knows other registers only, and its own name."""
+
+        def write(self, data: bytes) -> None:
+            self.requests.append(data)
+            if data[0] == 7:
+                name = bytes.fromhex("2B 0E 02 83 00 00 01 00 04") + b"Acme"
+                self.send(framed(bytes([7]) + (name if data[1] == 43 else bytes([data[1] | 0x80, 2]))))
+
+    line = Other(RtuSlave([ModuleRegisters(running_module("clean"))]))
+    found = list(scan("x", bauds=(115_200,), parities=("N",), units=range(5, 9), opener=lambda *_: line))
+    assert [(unit.unit, unit.info, unit.name) for unit in found] == [(7, None, "Acme")]
+    assert {request[1] for request in line.requests} <= {3, 4, 43}
+    assert line.closed
+
+
+def test_a_module_is_found_without_a_write():
+    line = MemoryLine(RtuSlave([ModuleRegisters(running_module("clean"))]))
+    found = list(scan("x", bauds=(19_200,), parities=("E",), units=(1,), opener=lambda *_: line))
+    assert found[0].info is not None
+    assert {request[1] for request in line.requests} == {4}
+
+
+def test_it_is_cancelled_at_once(serve: Serve):
+    path = parse_serial_url(serve(Rs485Port(running_module("clean"), transport="pty")), "rs485").port
+    began_s = time.monotonic()
+    cancel_s = began_s + 0.4
+    assert list(scan(path, bauds=(1200,), units=range(2, 248), cancelled=lambda: time.monotonic() > cancel_s)) == []
+    assert time.monotonic() - cancel_s < 0.5
+
+
+def test_likely_settings_come_first():
+    opened: list[tuple[int, str]] = []
+
+    def opener(port: str, baud: int, parity: str) -> MemoryLine:
+        opened.append((baud, parity))
+        raise LinkError(LinkErrorKind.REFUSED, "The adapter can't do this.")
+
+    with pytest.raises(LinkError):
+        list(scan("x", opener=opener))
+    assert opened[:2] == [(19_200, "E"), (9_600, "N")]
+    assert len(set(opened)) == 8 * 3
+    assert len(opened) == 2 * 8 * 3
+
+
+def test_a_port_that_is_not_there_is_told():
+    with pytest.raises(LinkError) as caught:
+        list(scan("/dev/there-is-none"))
+    assert caught.value.kind == LinkErrorKind.NO_SUCH_PORT
