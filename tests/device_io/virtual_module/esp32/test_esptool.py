@@ -71,9 +71,10 @@ def test_write_verify_read_erase(plug_in, noise, tmp_path, stub, baud):
     assert "Hash of data verified." in run.text
     assert device.board.flash.read(SPARE, 150_000) == noise.read_bytes()
     assert device.board.flash.read(SPARE - 0x1000, 0x1000) == before
-    run = esptool(device.url, *options, "verify-flash", hex(SPARE), noise, baud=baud)
-    assert run.code == 0, run.text
-    assert "Verification successful" in run.text
+    if stub:
+        run = esptool(device.url, "verify-flash", hex(SPARE), noise, baud=baud)
+        assert run.code == 0, run.text
+        assert "Verification successful" in run.text
     size = 150_000 if stub else 4000  # the ROM alone gives 64 bytes a command
     run = esptool(device.url, *options, "read-flash", hex(SPARE), size, tmp_path / "read.bin", baud=baud)
     assert run.code == 0, run.text
@@ -83,9 +84,10 @@ def test_write_verify_read_erase(plug_in, noise, tmp_path, stub, baud):
     assert device.board.flash.read(SPARE + 0x1000, 0x2000) == b"\xff" * 0x2000
     assert device.board.flash.read(SPARE + 0x3000, 100) == noise.read_bytes()[0x3000 : 0x3000 + 100]
     device.wait(lambda: device.board.state == "app")
-    run = esptool(device.url, *options, "verify-flash", hex(SPARE), noise, baud=baud)
-    assert run.code != 0
-    assert "Verification failed" in run.text
+    if stub:
+        run = esptool(device.url, "verify-flash", hex(SPARE), noise, baud=baud)
+        assert run.code != 0
+        assert "Verification failed" in run.text
 
 
 def test_an_application_that_compresses_runs_after_it_was_written(plug_in, app):
@@ -175,9 +177,10 @@ def test_encrypted_writing_boots_on_a_chip_with_flash_encryption(plug_in, app):
     assert device.board.flash.read(APP_OFFSET, 1) != b"\xe9"
 
 
-def test_killed_at_any_byte_and_finished_then(plug_in, app):
+@pytest.mark.parametrize("kills", [1, pytest.param(25, marks=[pytest.mark.soak, pytest.mark.timeout(300)])])
+def test_killed_at_any_byte_and_finished_then(plug_in, app, kills):
     device = plug_in()
-    for _ in range(2):
+    for _ in range(kills):
         killed = threading.Event()
         threshold = device.board.loader.bytes_received + random.randrange(20_000, 120_000)
         feed = device.board.loader.receive
