@@ -37,9 +37,12 @@ class Flash:
         if path is not None:
             if path.exists() and path.stat().st_size:
                 if path.stat().st_size != size:
-                    raise ValueError(f"{path} has {path.stat().st_size} bytes, but the flash memory has {size}.")
+                    raise ValueError(
+                        f"{path} holds {path.stat().st_size} bytes, but the flash memory {size}: name another file."
+                    )
                 self._data[:] = path.read_bytes()
             else:
+                path.touch(mode=0o600)  # settings in it hold passwords
                 path.write_bytes(self._data)
             self._file = path.open("r+b", buffering=0)
 

@@ -1,6 +1,7 @@
 """The flash memory: what NOR cells can do, its file, and how it fails."""
 
 import hashlib
+import os
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,8 @@ def test_the_file_holds_what_the_memory_holds(tmp_path):
     path = tmp_path / "flash.bin"
     flash = Flash(MIB, path)
     assert flash.blank
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o077 == 0  # passwords are kept in it
     flash.write(123, b"kept")
     flash.erase(8 * SECTOR, SECTOR)
     assert path.read_bytes() == flash.read(0, MIB)  # at once, not only when closed

@@ -6,6 +6,8 @@ import struct
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from device_io.virtual_module.esp32.faults import parse_board_faults
 from device_io.virtual_module.esp32.flash import SECTOR, Flash
@@ -309,3 +311,30 @@ def test_faults_come_at_their_byte(kind, step):
         host.loader.unplugged = False
         host.loader.reset()
         assert host.ask(Op.SYNC, SYNC)  # once
+
+
+WORDS = st.lists(st.one_of(st.integers(0, 0xFFFFFFFF), st.sampled_from([0, 1, 4, 0x400, 0x1000, 0x4000])), max_size=7)
+REQUESTS = st.lists(
+    st.tuples(st.one_of(st.sampled_from(list(Op)), st.integers(0, 255)), WORDS, st.binary(max_size=20)), max_size=12
+)
+
+
+@given(REQUESTS, st.booleans())
+def test_nothing_a_host_sends_breaks_a_loader(requests, with_stub):
+    host = Host()
+    if with_stub:
+        host.start_stub()
+    for op, words, tail in requests:
+        data = struct.pack(f"<{len(words)}I", *words) + tail
+        check = checksum(data[16:])
+        host.loader.receive(slip_frame(struct.pack("<BBHI", 0, op, len(data), check) + data))
+    host.loader.reset()
+    assert host.ask(Op.SYNC, SYNC) == [(1, Op.SYNC, 0x20120707, OK_ROM)] * 8
+
+
+@given(st.binary(max_size=200))
+def test_noise_before_a_request_costs_at_most_one(noise):
+    host = Host()
+    host.loader.receive(noise + b"\xc0")
+    frame = slip_frame(struct.pack("<BBHII", 0, Op.READ_REG, 4, 0, 0x40001000))
+    assert struct.pack("<I", 0x00F01D83) in host.loader.receive(frame * 2)

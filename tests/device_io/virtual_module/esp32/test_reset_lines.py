@@ -6,6 +6,10 @@ import pytest
 import serial
 
 from tests.fakes.esptool_runner import port_of, run_python
+from tests.fakes.raw_link_client import RawLinkClient
+
+PYSERIAL = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
+"""What pyserial 3.5 calls to open such a port."""
 
 
 def read_until(port, text, asking=b"", deadline_s=8.0):
@@ -31,7 +35,19 @@ def test_esptool_resets_the_chip_itself(plug_in):
     device.wait(lambda: device.board.state == "app")
 
 
-@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial 3.5's own
+@PYSERIAL
+def test_the_link_runs_over_it(plug_in):
+    device = plug_in(transport="rfc2217")
+    with RawLinkClient(device.url) as client:
+        client.open_session()
+        assert client.info.firmware == "1.0.0"
+        client.set_baud(921_600)
+        client.start_stream(1)
+        client.wait(lambda: len(client.blocks) > 30)
+        assert client.decoder.samples_missing == client.deframer.frames_damaged == 0
+
+
+@PYSERIAL
 def test_lines_baud_and_parity(plug_in):
     device = plug_in(transport="rfc2217")
     with serial.serial_for_url(port_of(device.url), baudrate=115_200, timeout=0.05) as port:
