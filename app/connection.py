@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from device_io.links import open_link
 from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
@@ -52,7 +52,7 @@ class Connection:
     """Joins a source with a ring buffer (none with store_seconds 0) and an analyser.
 
     It may begin before there is anybody to listen: `listen` tells what was missed, and measuring begins then. adjust:
-    what becomes of each measurement before it is told.
+    what becomes of each result before it is told. make_analyser: what measures, where it is not an Analyser.
     """
 
     def __init__(
@@ -62,10 +62,12 @@ class Connection:
         store_seconds: float = 0.0,
         nominal_voltage_v: float = 230.0,
         nominal_frequency_hz: float | None = None,
-        adjust: Callable[[Measurement], Measurement] | None = None,
+        adjust: Callable[[Any], Any] | None = None,
+        make_analyser: Callable[[ModuleInfo], Any] | None = None,
     ) -> None:
         self._source = source
         self._adjust = adjust
+        self._make_analyser = make_analyser
         self._listener: Listener | None = None
         self._store_seconds = store_seconds
         self._nominal_voltage_v = nominal_voltage_v
@@ -214,6 +216,8 @@ class Connection:
         return analyser
 
     def _new_analyser(self, info: ModuleInfo) -> Analyser:
+        if self._make_analyser is not None:
+            return self._make_analyser(info)
         from app.specs import chip_specs
         from dsp.analyser import Analyser
 

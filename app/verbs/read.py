@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import queue
 import time
-from typing import Any
+from collections.abc import Callable
 
+from app.ask_password import ask_password
 from app.connection import Connection
 from app.event_json import event_to_json, event_to_text
+from app.group_values import as_clocks_allow
 from app.measurement_json import to_json, to_text
 from app.measuring_options import add_measuring_options, check_nominal_voltage, measuring_options
 from app.output import Output, Refused, WrongUsage
 from app.specs import chip_specs
+from device_io.group import GroupSource
+from device_io.links import open_link
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo, Source
-from device_io.urls import parse_url
-from device_io.usb_link import UsbLink
 from dsp.measurement import Measurement
 from dsp.monitor import Monitor, Result
 
@@ -24,7 +26,13 @@ _WAITING_MEASUREMENTS = 256
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    parser.add_argument("url", metavar="URL", help="usb:PORT[?baud=N]: the module")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        nargs="+",
+        help="usb:PORT, rs485:PORT[?baud=&parity=&unit=] or mqtts://[user@]host/TOKEN/EUI[?ca=FILE]: the module; three "
+        "single-phase modules are measured as one system",
+    )
     parser.add_argument("--count", type=int, help="end after so many measurements")
     parser.add_argument("--wait", type=float, default=30.0, help="seconds to wait for a lost module (default: 30)")
     parser.add_argument("--nominal-voltage", type=float, default=230.0, help="declared voltage in V (default: 230)")
@@ -40,11 +48,17 @@ def run(args: argparse.Namespace, output: Output) -> int:
     check_nominal_voltage(args.nominal_voltage)
     options = measuring_options(args)
     try:
-        link = UsbLink(parse_url(args.url))
+        source, adjust = _source(args.url)
     except LinkError as wrong:
         raise (WrongUsage if wrong.kind is LinkErrorKind.BAD_URL else Refused)(str(wrong)) from None
     reader = _Reader(output)
-    connection = _Monitored(link, nominal_voltage_v=args.nominal_voltage, **options)
+
+    def monitor(info: ModuleInfo) -> Monitor:
+        return Monitor(
+            info.system, chip_specs(info), module=info.eui, nominal_voltage_v=args.nominal_voltage, **options
+        )
+
+    connection = Connection(source, adjust=adjust, make_analyser=monitor)
     connection.start()
     connection.listen(reader)
     try:
@@ -54,15 +68,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-class _Monitored(Connection):
-    """A connection that monitors: longer intervals, and events among the results. options: of dsp.monitor.Monitor."""
+def _source(urls: list[str]) -> tuple[Source, Callable[[Result], Result] | None]:
+    """The source at these URLs, and what becomes of its results before they are printed."""
+    if len(urls) == 1:
+        return open_link(urls[0], prompt=ask_password), None
+    group = GroupSource([open_link(url, prompt=ask_password) for url in urls])
 
-    def __init__(self, source: Source, **options: Any) -> None:
-        super().__init__(source)
-        self._options = options
+    def adjust(result: Result) -> Result:
+        return as_clocks_allow(result, group.uncertainty_us) if isinstance(result, Measurement) else result
 
-    def _new_analyser(self, info: ModuleInfo) -> Monitor:  # type: ignore[override]
-        return Monitor(info.system, chip_specs(info), module=info.eui, **self._options)
+    return group, adjust
 
 
 class _Reader:
