@@ -51,6 +51,7 @@ class Bus:
         self._stations = [first]
         self._lock = threading.Lock()
         self._over = False
+        self._rest_until_s = 0.0  # until then nobody looks for absent units
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"rs485 bus {first.url.port}", daemon=True)
         self._thread.start()
@@ -143,21 +144,27 @@ class Bus:
             line.close()
 
     def _round(self, stations: list[Station], master: Master) -> None:
-        """Everybody whose time has come gets a turn; of the absent ones, who cost time, one a round."""
+        """Everybody whose time has come gets a turn. Looking for absent ones costs time: one a round, and no more than
+        half of the time while others are there."""
         self._wake.clear()
         now_s = time.monotonic()
-        looked_for_absent = False
-        served = False
+        served = looked = False
+        alone = all(station.absent for station in stations)
         for station in sorted(stations, key=Station.due_s):
-            if station.due_s() > now_s or (station.absent and looked_for_absent):
+            if any(other.leaving.is_set() for other in stations):
+                return
+            absent = station.absent
+            if station.due_s() > now_s or (absent and (looked or (self._rest_until_s > now_s and not alone))):
                 continue
-            looked_for_absent |= station.absent
-            if not station.leaving.is_set():
-                station.turn(master)
+            began_s = time.monotonic()
+            station.turn(master)
             served = True
+            if absent:
+                looked = True
+                self._rest_until_s = 2.0 * time.monotonic() - began_s
         if not served:
             next_s = min(station.due_s() for station in stations)
-            self._wake.wait(min(_IDLE_S, max(0.001, next_s - time.monotonic())))
+            self._wake.wait(min(_IDLE_S, max(0.005, next_s - time.monotonic())))
 
     def _fail(self, error: LinkError) -> None:
         present = self._present()

@@ -46,7 +46,7 @@ class Station:
         self.url = url
         self.ended = threading.Event()
         self.leaving = threading.Event()
-        self.absent = False
+        self.absent = False  # whether it was asked and did not answer
         self._sink = sink
         self._poll_s = poll_s
         self._snapshots = snapshots

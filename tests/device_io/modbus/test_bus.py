@@ -1,0 +1,111 @@
+"""Many units on one bus; the bus against pymodbus' own server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from device_io.modbus import bus
+from device_io.modbus.client import Master
+from device_io.modbus.errors import ExceptionReply
+from device_io.modbus.line import open_line
+from device_io.modbus.rs485_link import Rs485Link
+from device_io.source import LinkErrorKind, LinkPhase
+from device_io.urls import parse_serial_url
+from device_io.virtual_module.rs485_port import Rs485Port
+from device_io.virtual_module.rtu_registers import ModuleRegisters
+from tests.fakes.recording_sink import RecordingSink
+from tests.fakes.rtu_line import running_module
+from tests.fakes.rtu_server import meter_device, module_device, serving
+
+Serve = Callable[[Rs485Port], str]
+LinkTo = Callable[..., tuple[Rs485Link, RecordingSink]]
+
+
+def test_thirty_two_units_get_equal_turns(serve: Serve, link_to: LinkTo):
+    modules = [running_module("clean", "1P", seed=n) for n in range(32)]
+    for unit, module in enumerate(modules, 1):
+        module.settings.write({"rs485_unit": unit, "confirm": True})
+    port = Rs485Port(modules)
+    serve(port)
+    links = [link_to(url, readings_period_s=0.01) for url in port.urls]
+    sinks = [sink for _, sink in links]
+    for sink in sinks:
+        sink.wait_for(lambda sink=sink: len(sink.readings) >= 4, 40.0)
+    counts = [len(sink.readings) for sink in sinks]
+    assert max(counts) <= min(counts) + 2
+    for sink, module in zip(sinks, modules, strict=True):
+        assert sink.identities[0].eui == module.info.eui
+        assert len(sink.identities) == 1
+    rates = bus.rates(parse_serial_url(port.urls[0], "rs485").port)
+    assert set(rates) == set(range(1, 33))
+    assert min(rates.values()) > 0.5 * max(rates.values()) > 0.0
+
+
+def test_absent_units_do_not_starve_the_others(serve: Serve, link_to: LinkTo, quick_bus: None):
+    url = serve(Rs485Port(running_module("clean")))
+    absent = [link_to(url.replace("unit=1", f"unit={unit}"))[1] for unit in range(2, 7)]
+    _, sink = link_to(url, readings_period_s=0.01)
+    sink.wait_for(lambda: len(sink.readings) >= 5, 20.0)
+    assert not any(other.readings for other in absent)
+    absent[0].wait_for(lambda: absent[0].states[-1].phase == LinkPhase.LOST)
+
+
+def test_one_bus_has_one_setting_and_every_unit_once(serve: Serve, link_to: LinkTo):
+    url = serve(Rs485Port(running_module("clean")))
+    first, sink = link_to(url)
+    sink.wait_for(lambda: sink.states[-1].phase == LinkPhase.STREAMING)
+    for other, word in ((url.replace("19200", "9600").replace("unit=1", "unit=2"), "baud"), (url, "already")):
+        _, refused = link_to(other)
+        assert refused.states[-1].phase == LinkPhase.FAILED
+        assert refused.states[-1].error.kind == LinkErrorKind.REFUSED
+        assert word in str(refused.states[-1].error)
+    first.stop()
+    _, again = link_to(url)
+    again.wait_for(lambda: again.states[-1].phase == LinkPhase.STREAMING)
+    assert again.phases == [LinkPhase.OPENING, LinkPhase.CONNECTED, LinkPhase.STREAMING]
+
+
+def test_a_unit_that_leaves_leaves_the_others(serve: Serve, link_to: LinkTo):
+    modules = [running_module("clean", seed=n) for n in range(2)]
+    modules[1].settings.write({"rs485_unit": 2, "confirm": True})
+    port = Rs485Port(modules)
+    serve(port)
+    first, _ = link_to(port.urls[0], readings_period_s=0.05)
+    _, sink = link_to(port.urls[1], readings_period_s=0.05)
+    sink.wait_for(lambda: len(sink.readings) >= 1)
+    first.stop()
+    seen = len(sink.readings)
+    sink.wait_for(lambda: len(sink.readings) >= seen + 2)
+    assert set(bus.rates(parse_serial_url(port.urls[0], "rs485").port)) == {2}
+
+
+def test_pymodbus_own_server_is_read(link_to: LinkTo):
+    modules = [running_module("office", seed=n) for n in range(2)]
+    devices = [module_device(unit, ModuleRegisters(module)) for unit, module in zip((1, 7), modules, strict=True)]
+    with serving(devices) as port:
+        for unit, module in zip((1, 7), modules, strict=True):
+            link, sink = link_to(f"rs485:{port}?unit={unit}", readings_period_s=0.1)
+            sink.wait_for(lambda sink=sink: len(sink.readings) >= 2)
+            assert sink.identities[0].eui == module.info.eui
+            assert sink.readings[-1].values["V1r"] == pytest.approx(module.readings()["V1r"], rel=0.05)
+            settings = link.write_settings({"name": "Oben", "mqtt_period_s": 9}).result(10.0)
+            assert settings == dict(module.settings)
+            assert module.settings["name"] == "Oben"
+            assert len(link.read_snapshot().result(20.0)) == 3
+            link.stop()
+
+
+def test_another_makers_meter_is_named_so(link_to: LinkTo):
+    with serving([meter_device(1, [7, 8, 9], 100)]) as port:
+        line = open_line(port, 19_200, "N")
+        master = Master(line, 19_200, "N")
+        assert master.read_holding(1, 100, 3) == [7, 8, 9]
+        with pytest.raises(ExceptionReply) as caught:
+            master.read_holding(1, 200, 3)
+        assert caught.value.code == 2
+        line.close()
+        _, sink = link_to(f"rs485:{port}", reconnect=False)
+        sink.wait_for(lambda: sink.states[-1].phase == LinkPhase.FAILED)
+        assert sink.states[-1].error.kind == LinkErrorKind.NOT_A_MODULE
