@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from device_io.sensix_link.framing import Deframer
 from device_io.virtual_module.esp32.board import Esp32Board
 from device_io.virtual_module.esp32.boot import Boot
 from device_io.virtual_module.faults import Faults
@@ -23,6 +24,7 @@ class BoardRunner(PortRunner):
         super().__init__(module, faults, line)
         self._board = board
         self._pipe = LoaderPipe(board, line, paced=paced)
+        self._link = Deframer()
         self._defaults = self._kept = self._to_keep()
         board.lines = line.has_control
         board.connect(self, self._pipe.send)
@@ -74,6 +76,10 @@ class BoardRunner(PortRunner):
         if data and self._board.state == "app":
             self._board.baud = self._out.baud  # a SYNC among them is understood at this one
             self._board.receive(data, now)
+        elif data and self._new_program(data):
+            self._pipe.clear()
+            self._board.detached(now)
+            self._board.receive(data, now)
         elif data:
             self._pipe.take(data)
 
@@ -86,6 +92,15 @@ class BoardRunner(PortRunner):
                 self._firmware.attached(now)
             else:
                 self._firmware.detached()
+
+    def _new_program(self, data: bytes) -> bool:
+        """Whether a program followed the flasher so fast that nobody saw the port closed: it speaks Sensix Link, or at
+        another baud. Only where there are no reset lines to tell."""
+        if self._board.lines or self._board.state != "loader":
+            return False
+        spoken = self._link.feed(data)
+        self._link.take_text()
+        return bool(spoken) or self._line.framing_errors
 
     def _fault_unplugs(self, now: float) -> bool:
         return self._board.unplugged(now) or super()._fault_unplugs(now)

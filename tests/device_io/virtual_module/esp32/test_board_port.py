@@ -1,11 +1,14 @@
 """The module on its chip, seen over Sensix Link: what it runs, what it keeps."""
 
+import struct
+
 import pytest
+import serial
 
 from device_io.sensix_link.messages import Kind, SettingsRead, SettingsWrite
 from device_io.virtual_module.esp32.chip import ESP32
 from device_io.virtual_module.esp32.image_maker import APP_OFFSET, make_app
-from tests.fakes.esptool_runner import esptool
+from tests.fakes.esptool_runner import esptool, port_of
 from tests.fakes.raw_link_client import RawLinkClient
 
 
@@ -71,3 +74,19 @@ def test_what_does_not_boot_is_told_on_the_line(plug_in):
         client.wait(lambda: sum("rst:0x3 (SW_RESET)" in line for line in client.text) >= 2, keep_alive=False)
         assert any(line.endswith("boot: OTA app partition slot 0 is not bootable") for line in client.text)
         assert any(line.endswith("No bootable app partitions in the partition table") for line in client.text)
+
+
+@pytest.mark.parametrize("baud", [115_200, 460_800])
+def test_a_program_that_follows_the_flasher_at_once_finds_the_application(plug_in, baud):
+    """Even when the port is opened again before anybody could see that it was closed."""
+    device = plug_in()
+    sync = b"\xc0\x00\x08\x24\x00\x00\x00\x00\x00\x07\x07\x12\x20" + b"\x55" * 32 + b"\xc0"
+    with serial.Serial(port_of(device.url), 115_200, timeout=0.05) as flasher:
+        flasher.write(sync)
+        device.wait(lambda: device.board.state == "loader" and len(flasher.read(1000)) >= 96)
+        if baud != 115_200:
+            flasher.write(b"\xc0\x00\x0f\x08\x00\x00\x00\x00\x00" + struct.pack("<2I", baud, 0) + b"\xc0")
+            device.wait(lambda: device.board.baud == baud)
+        with RawLinkClient(device.url) as client:  # both hold it: no end of the first is ever seen
+            client.open_session()
+            assert client.info.firmware == "1.0.0"
