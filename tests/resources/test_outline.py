@@ -73,6 +73,8 @@ def test_places_come_in_order_of_size() -> None:
     places = outline.places()
     order = [places.names.index(name) for name in ("Paris", "Cluj-Napoca", "Craiova", "Alba Lulia")]
     assert order == sorted(order)
+    for name, country in (("Paris", "France"), ("Brasília", "Brazil"), ("Sydney", "Australia"), ("Taipei", "Taiwan")):
+        assert places.countries[places.names.index(name)] == country
     index = places.names.index("Cluj-Napoca")
     assert places.countries[index] == "Romania"
     assert places.latitude_deg[index] == pytest.approx(46.77, abs=0.05)

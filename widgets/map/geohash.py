@@ -28,7 +28,9 @@ def encode(latitude_deg: float, longitude_deg: float, length: int = 4) -> str:
     if not -90.0 <= latitude_deg < 90.0:
         raise ValueError("A latitude lies between -90 and 90 degrees.")
     edges = [-180.0, 180.0, -90.0, 90.0]
-    point = {0: (longitude_deg + 180.0) % 360.0 - 180.0, 2: latitude_deg}
+    if not -180.0 <= longitude_deg < 180.0:
+        longitude_deg = (longitude_deg + 180.0) % 360.0 - 180.0
+    point = {0: longitude_deg, 2: latitude_deg}
     axis, cell = 0, ""
     for _ in range(length):
         value = 0

@@ -141,7 +141,7 @@ class Labels:
             # A name may stand beside cells, and upon them only where there is no other room.
             best, least = None, 0
             for box in free:
-                count = covered(int(box.left()), int(box.top()), int(box.right()), int(box.bottom()))
+                count = covered(int(box.left()) - 3, int(box.top()), int(box.right()) + 5, int(box.bottom()) + 2)
                 if best is None or count < least:
                     best, least = box, count
                 if not count:

@@ -39,7 +39,7 @@ class PreviewPanel(Card):
         self.body_layout.addWidget(self.topic)
         self.body_layout.addWidget(self.box, 1)
         self.body_layout.addWidget(self.bytes_told)
-        self.copy_button.clicked.connect(lambda: self.copy_button_wanted.emit(self.text))
+        self.copy_button.clicked.connect(lambda: self.copy_wanted.emit(self.text))
         self.set_preview(Preview())
 
     @property
