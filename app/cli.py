@@ -15,6 +15,7 @@ from app.stopping import Stop, discard_stdout
 VERBS = {
     "gui": "open the window",
     "simulate": "run a virtual module on real ports",
+    "discover": "find modules on all links",
     "read": "measure with a module, a line for each window",
     "analyze": "measure a COMTRADE file",
     "community": "share anonymised power quality with the community map, and look at it",

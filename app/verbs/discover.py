@@ -1,0 +1,110 @@
+"""discover: every module that can be found, a line each, with all links to it."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from typing import Any
+
+from app.ask_password import ask_password
+from app.link_words import link_kind, link_place
+from app.output import Output, WrongUsage
+from device_io.discovery.module_list import KnownModule, ModuleList
+from device_io.discovery.search import BROKER_S, Place, Search, SearchProgress, usual_places
+from device_io.discovery.usb_ports import usb_ports
+from device_io.discovery.virtual_registry import virtual_urls
+from device_io.source import LinkError, LinkErrorKind, ModuleInfo
+from device_io.urls import LinkUrl, parse_url
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    parser.add_argument(
+        "places",
+        metavar="URL",
+        nargs="*",
+        help="where to look as well: usb:PORT, rs485:PORT (scanned, unless unit= is given), mqtts://BROKER[?ca=FILE]",
+    )
+    parser.add_argument("--only", action="store_true", help="look at the given places alone")
+    parser.add_argument(
+        "--listen", type=float, default=BROKER_S, help=f"seconds to listen to a broker (default: {BROKER_S:g})"
+    )
+    parser.add_argument("--seconds", type=float, help="end after so many seconds (default: when all is looked at)")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Print the one list of modules."""
+    if not args.listen > 0 or (args.seconds is not None and not args.seconds > 0):
+        raise WrongUsage("--listen and --seconds need a number above 0.")
+    places = [_place(text) for text in args.places]
+    if not args.only:
+        places += usual_places((port.device for port in usb_ports()), virtual_urls)
+    found = _Found(output, {place.url for place in places if place.url in args.places})
+    search = Search(found, broker_s=args.listen, prompt=ask_password)
+    try:
+        search.look_at(places)
+        search.wait(args.seconds, output.stop)
+    finally:
+        search.cancel()
+    modules = found.modules()
+    for module in modules:
+        output.result(_to_json(module), _to_text(module))
+    if not modules:
+        output.note("No module was found. Connect one by USB, or name a port or broker: discover rs485:COM6")
+    return 0
+
+
+def _place(text: str) -> Place:
+    try:
+        url = parse_url(text)
+    except LinkError as wrong:
+        raise WrongUsage(str(wrong)) from None
+    return Place(text, isinstance(url, LinkUrl) and url.scheme == "rs485" and "unit=" not in text)
+
+
+class _Found:
+    """Hears the search on its threads. asked: places that a person named, of which failures are told."""
+
+    def __init__(self, output: Output, asked: set[str]) -> None:
+        self._output = output
+        self._asked = asked
+        self._list = ModuleList()
+        self._lock = threading.Lock()
+        self._told = 0.0
+
+    def on_found(self, url: str, info: ModuleInfo) -> None:
+        with self._lock:
+            self._list.see(url, info)
+
+    def on_progress(self, progress: SearchProgress) -> None:
+        if progress.total > 1 and progress.text:
+            share = progress.done / progress.total
+            if share - self._told >= 0.05:
+                self._told = share
+                self._output.note(f"{progress.url}: {progress.text}, {100 * share:.0f} %")
+
+    def on_nothing(self, url: str, error: LinkError) -> None:
+        if url in self._asked or error.kind not in (LinkErrorKind.SILENT, LinkErrorKind.NOT_A_MODULE):
+            self._output.note(f"{url}: {error}")
+
+    def modules(self) -> tuple[KnownModule, ...]:
+        with self._lock:
+            return self._list.modules()
+
+
+def _to_json(module: KnownModule) -> dict[str, Any]:
+    return {
+        "eui": module.eui,
+        "type": module.info.type,
+        "system": module.info.system,
+        "firmware": module.info.firmware,
+        "name": module.info.name,
+        "links": [link.url for link in module.links],
+    }
+
+
+def _to_text(module: KnownModule) -> str:
+    name = f"{module.info.name}  " if module.info.name else ""
+    lines = [f"{name}{module.eui}  {module.info.system}  firmware {module.info.firmware}"]
+    lines += [f"  {link_kind(link.url):<6} {link_place(link.url):<30} {link.url}" for link in module.links]
+    return "\n".join(lines)
