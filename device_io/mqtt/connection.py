@@ -6,22 +6,20 @@ Clients never block: they are told that the way is open, what arrives, that time
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import select
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from device_io.mqtt import dialling
+from device_io.mqtt.client import Client, Routes
 from device_io.mqtt.dialling import Stopped, Wire
-from device_io.mqtt.passwords import Prompt, find_password
+from device_io.mqtt.mailbox import Mailbox
 from device_io.source import LinkError, LinkErrorKind
 from device_io.urls import MqttUrl
 
@@ -35,7 +33,6 @@ STOP_S = 2.0
 TICK_S = 0.25
 BACKLOG_BYTES = 262_144
 """What may wait to be sent; further messages are left out."""
-_COMMANDS = 4096
 _UNCLEAR_CLOSES = 3
 
 PERSONAL = frozenset(
@@ -52,30 +49,8 @@ PERSONAL = frozenset(
 """Kinds that do not go away by waiting."""
 
 
-class Client(Protocol):
-    """Who uses a connection; called on its thread. topics: filters to subscribe to. over: it has failed and wants no
-    more."""
-
-    @property
-    def topics(self) -> tuple[str, ...]: ...
-
-    @property
-    def over(self) -> bool: ...
-
-    def on_up(self, connection: BrokerConnection) -> None:
-        """Connected; the subscriptions are on their way."""
-
-    def on_subscribed(self, refused: tuple[str, ...]) -> None:
-        """The broker answered to the subscriptions; `refused`: those it does not allow."""
-
-    def on_message(self, topic: str, payload: bytes, host_time_ns: int) -> None:
-        """A message on one of the topics."""
-
-    def on_down(self, error: LinkError) -> None:
-        """No connection, for this reason; it is tried again."""
-
-    def on_tick(self) -> None:
-        """Four times a second."""
+class UnclearEnd(LinkError):
+    """The broker closed the connection before it answered. Tried again, it may become clear why."""
 
 
 class _Paho(paho.Client):
@@ -90,7 +65,11 @@ class _Paho(paho.Client):
 
 
 class BrokerConnection:
-    """Starts with its first client and ends with its last. Made by `connect_client`."""
+    """Starts with its first client and ends with its last.
+
+    password: finds the password of the user in the URL; LinkError where there is none. ended: told when the last client
+    has gone. tick_s: how often clients are told that time goes by. What several share comes from `sharing`.
+    """
 
     def __init__(
         self,
@@ -105,30 +84,20 @@ class BrokerConnection:
         self._held = False
         self._queued_bytes = 0
         self._ended = ended
-        self._clients: list[Client] = []
-        self._routes: dict[str, list[Client]] = {}
-        self._wildcards: dict[str, list[Client]] = {}
-        self._lock = threading.Lock()  # of the clients and their routes
-        self._commands: queue.Queue[Callable[[], None]] = queue.Queue(_COMMANDS)
+        self._routes = Routes()
+        self._began = False
+        self._lock = threading.Lock()  # of beginning and ending
         self._stopping = threading.Event()
-        self._wake, self._woken = socket.socketpair()
-        self._wake.setblocking(False)
-        self._woken.setblocking(False)
+        self._mailbox = Mailbox()
         self._paho: _Paho | None = None
         self._wire: Wire | None = None
-        self._up = self._over = False
+        self._up = False
         self._refused: LinkError | None = None
         self._subscribing: dict[int, tuple[Client, tuple[str, ...]]] = {}
         self._unclear = 0
         self._error: LinkError | None = None
-        self._bytes_before = 0
         self._tick_at_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"mqtt {url.host}:{url.port}", daemon=True)
-
-    @property
-    def bytes_received(self) -> int:
-        """Since the start, of all clients together, MQTT's own included."""
-        return self._bytes_before + (self._wire.bytes_received if self._wire else 0)
 
     # From any thread
 
@@ -137,50 +106,33 @@ class BrokerConnection:
         with self._lock:
             if self._stopping.is_set():
                 return False
-            self._clients.append(client)
-            self._route()
-            first = len(self._clients) == 1 and not self._thread.is_alive()
+            self._routes.add(client)
+            first, self._began = not self._began, True
         if first:
             self._thread.start()
         else:
             self.post(lambda: self._join_in(client))
         return True
 
-    def detach(self, client: Client, farewell: Callable[[], None] | None = None) -> None:
-        """Take a client away; the last one ends the connection. farewell: done first, on the connection's thread, if it
-        is up. Waits for the thread's end, 2 s at most, where this was the last client."""
-        if farewell is not None:
-            self.post(lambda: farewell() if self._up else None)
+    def detach(self, client: Client, farewell: Callable[[], None] = lambda: None) -> None:
+        """Take a client away; the last one ends the connection. farewell: done first, on the connection's thread.
+        Waits for the thread's end, 2 s at most, where this was the last client."""
+        self.post(farewell)
         self.post(lambda: self._leave(client))
         with self._lock:
-            if client in self._clients:
-                self._clients.remove(client)
-                self._route()
-            last = not self._clients
+            self._routes.remove(client)
+            last = not self._routes.all()
             if last:
                 self._stopping.set()
-            if not self._over:
-                self._poke()
+        self._mailbox.poke()
         if last:
             self._ended(self)
-            if self._thread is not threading.current_thread():
+            if self._thread is not threading.current_thread() and self._thread.is_alive():
                 self._thread.join(STOP_S)
 
     def post(self, command: Callable[[], None]) -> bool:
         """Have something done on the connection's thread; False when too much waits already, or it has ended."""
-        with self._lock:
-            if self._over:
-                return False
-            try:
-                self._commands.put_nowait(command)
-            except queue.Full:
-                return False
-            self._poke()
-        return True
-
-    def _poke(self) -> None:
-        with contextlib.suppress(OSError):  # full, so it will wake; or closed
-            self._wake.send(b"\0")
+        return self._mailbox.post(command)
 
     # On the connection's thread
 
@@ -211,14 +163,10 @@ class BrokerConnection:
     def _leave(self, client: Client) -> None:
         if self._paho is None or not self._up:
             return
-        kept = {topic for other in self._all() for topic in other.topics}
+        kept = {topic for other in self._routes.all() for topic in other.topics}
         gone = [topic for topic in client.topics if topic not in kept]
         if gone:
             self._paho.unsubscribe(gone)
-
-    def _all(self) -> list[Client]:
-        with self._lock:
-            return list(self._clients)
 
     def _run(self) -> None:
         attempts = 0
@@ -235,23 +183,19 @@ class BrokerConnection:
                 except Stopped:
                     break
                 except LinkError as error:
-                    self._close()
-                    self._error = error
-                    for client in self._all():
-                        client.on_down(error)
-                    self._sweep()
-                    pause_s = RETRY_S[min(attempts, len(RETRY_S) - 1)]
-                    if error.kind in PERSONAL and not self._unclear:
-                        pause_s = RETRY_REFUSED_S
+                    self._failed(error, RETRY_S[min(attempts, len(RETRY_S) - 1)])
                     attempts += 1
-                    self._rest(pause_s)
         finally:
             self._say_goodbye()
-            with self._lock:
-                self._over = True
-                self._wake.close()
-                self._woken.close()
-            self._commands_due()
+            self._mailbox.close()
+
+    def _failed(self, error: LinkError, pause_s: float) -> None:
+        self._close()
+        self._error = error
+        for client in self._routes.all():
+            client.on_down(error)
+        self._sweep()
+        self._rest(RETRY_REFUSED_S if error.kind in PERSONAL and not self._unclear else pause_s)
 
     def _open(self) -> None:
         url = self.url
@@ -280,7 +224,7 @@ class BrokerConnection:
                 )
         self._unclear = 0
         self._error = None
-        for one in self._all():
+        for one in self._routes.all():
             one.on_up(self)
             self._subscribe(one)
 
@@ -298,14 +242,14 @@ class BrokerConnection:
         client, wire = self._paho, self._wire
         if client is None or wire is None:
             return False
-        self._commands_due()
+        self._mailbox.work()
         if self._stopping.is_set():
             raise Stopped
         rc = MQTTErrorCode.MQTT_ERR_SUCCESS
         if wire.pending():
             rc = client.loop_read()
         else:
-            line, woken = wire.fileno(), self._woken.fileno()
+            line, woken = wire.fileno(), self._mailbox.fileno()
             try:
                 readable, writable, _ = select.select(
                     [line, woken], [line] if client.want_write() else [], [], self._tick_s
@@ -313,7 +257,7 @@ class BrokerConnection:
             except (OSError, ValueError):  # the socket was closed beneath
                 return False
             if woken in readable:
-                self._drain()
+                self._mailbox.drain()
             if line in readable:
                 rc = client.loop_read()
             if writable and rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -328,12 +272,12 @@ class BrokerConnection:
         now_s = time.monotonic()
         if now_s >= self._tick_at_s:
             self._tick_at_s = now_s + self._tick_s
-            for client in self._all():
+            for client in self._routes.all():
                 client.on_tick()
             self._sweep()
 
     def _sweep(self) -> None:
-        for client in self._all():
+        for client in self._routes.all():
             if client.over:
                 self.detach(client)
 
@@ -341,24 +285,11 @@ class BrokerConnection:
         """Wait before the next attempt; commands and ticks go on."""
         until_s = time.monotonic() + pause_s
         while not self._stopping.is_set() and (left_s := until_s - time.monotonic()) > 0.0:
-            readable, _, _ = select.select([self._woken], [], [], min(left_s, self._tick_s))
+            readable, _, _ = select.select([self._mailbox], [], [], min(left_s, self._tick_s))
             if readable:
-                self._drain()
-            self._commands_due()
+                self._mailbox.drain()
+            self._mailbox.work()
             self._tick()
-
-    def _drain(self) -> None:
-        with contextlib.suppress(OSError):
-            while self._woken.recv(4096):
-                pass
-
-    def _commands_due(self) -> None:
-        while True:
-            try:
-                command = self._commands.get_nowait()
-            except queue.Empty:
-                return
-            command()
 
     def _subscribe(self, client: Client) -> None:
         if self._paho is not None and client.topics:
@@ -386,7 +317,7 @@ class BrokerConnection:
         if known is not None:
             asked, topics = known
             refused = tuple(t for t, reason in zip(topics, reasons, strict=False) if reason.is_failure)
-            if asked in self._all():
+            if asked in self._routes.all():
                 asked.on_subscribed(refused)
 
     def _on_message(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
@@ -395,24 +326,8 @@ class BrokerConnection:
             topic = message.topic
         except UnicodeDecodeError:
             return
-        for client in self._clients_of(topic):
+        for client in self._routes.of(topic):
             client.on_message(topic, bytes(message.payload), host_time_ns)
-
-    def _clients_of(self, topic: str) -> list[Client]:
-        with self._lock:
-            found = list(self._routes.get(topic, ()))
-            for wanted, clients in self._wildcards.items():
-                if paho.topic_matches_sub(wanted, topic):
-                    found += [client for client in clients if client not in found]
-        return found
-
-    def _route(self) -> None:
-        """Under the lock, after every change of the clients."""
-        self._routes, self._wildcards = {}, {}
-        for client in self._clients:
-            for topic in client.topics:
-                where = self._wildcards if "+" in topic or "#" in topic else self._routes
-                where.setdefault(topic, []).append(client)
 
     def _closed_before_it_answered(self) -> LinkError:
         url, wire = self.url, self._wire
@@ -427,14 +342,13 @@ class BrokerConnection:
                 f"The broker {url.host} closes every connection before it answers: most likely it wants a client "
                 "certificate. Add cert=FILE&key=FILE to its address.",
             )
-        return LinkError(
+        return UnclearEnd(
             LinkErrorKind.NO_CONNECTION,
             f"The broker {url.host}, port {url.port}, closed the connection before it answered. It is tried again.",
         )
 
     def _close(self) -> None:
         if self._wire is not None:
-            self._bytes_before += self._wire.bytes_received
             self._wire.close()
         self._wire = self._paho = None
         self._up = False
@@ -449,26 +363,3 @@ class BrokerConnection:
                 if client.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     break
         self._close()
-
-
-_shared: dict[tuple[object, ...], BrokerConnection] = {}
-_shared_lock = threading.Lock()
-
-
-def connect_client(url: MqttUrl, client: Client, prompt: Prompt | None = None) -> BrokerConnection:
-    """Attach a client to the connection with this broker under this identity; opens it where there is none."""
-    key = (url.scheme, url.host, url.port, url.user, url.ca, url.cert, url.key, prompt)
-
-    def forget(ended: BrokerConnection) -> None:
-        with _shared_lock:
-            if _shared.get(key) is ended:
-                del _shared[key]
-
-    while True:
-        with _shared_lock:
-            connection = _shared.get(key)
-            if connection is None:
-                connection = _shared[key] = BrokerConnection(url, lambda: find_password(url, prompt), forget)
-        if connection.attach(client):
-            return connection
-        forget(connection)

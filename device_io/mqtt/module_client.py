@@ -9,9 +9,10 @@ from typing import cast
 from device_io.mqtt.burst import BurstWatch
 from device_io.mqtt.connection import PERSONAL, BrokerConnection
 from device_io.mqtt.delivery import Delivery
+from device_io.mqtt.jobs import Done, Failed, WaitingJobs
 from device_io.mqtt.payload import PayloadError
 from device_io.mqtt.readings import ReadingsDecoder
-from device_io.mqtt.requests import MOST, Request, Requests
+from device_io.mqtt.requests import Request, Requests
 from device_io.mqtt.topics import new_tag, topics_of
 from device_io.sensix_link import rules
 from device_io.sensix_link.identity import identity_from_json, link_options_from_json
@@ -47,8 +48,6 @@ STALL_S = 5.0
 SILENT_INTERVALS = 3.5
 """A module is silent when so many of its intervals have gone by."""
 
-Done = Callable[[Readings], None]
-Failed = Callable[[LinkError], None]
 PLAIN_TYPE = "PowerMonitor1, wiring unknown"
 
 
@@ -70,8 +69,7 @@ class ModuleClient:
         self._out = Delivery(url.text, sink)
         self._connection: BrokerConnection | None = None  # while it is up
         self._requests = Requests(self._send)
-        self._held: list[Callable[[], None]] = []  # jobs until it is known what the module can do
-        self._waiting: list[tuple[float, Done, Failed]] = []  # for the next readings, until then
+        self._jobs = WaitingJobs()
         self._readings = ReadingsDecoder()
         self._burst = BurstWatch()
         self._ended: LinkError | None = None
@@ -124,7 +122,7 @@ class ModuleClient:
         if self._hold(lambda: self.read_readings(done, failed), failed):
             return
         if not self._session:
-            self._waiting.append((time.monotonic() + self._patience_s(), done, failed))
+            self._jobs.await_readings(self._patience_s(), done, failed)
             return
 
         def take(message: Message) -> None:
@@ -143,27 +141,18 @@ class ModuleClient:
         done(needed)
 
     def _hold(self, again: Callable[[], None], failed: Failed) -> bool:
-        """Whether a job has to wait, or has failed."""
+        """Whether a job has to wait until the module is known, or has failed."""
         if self._ended is not None:
             failed(self._ended)
-        elif len(self._held) + len(self._waiting) >= MOST:
-            failed(LinkError(LinkErrorKind.REFUSED, "Too many requests wait for the module. Try again in a moment."))
         elif self._info is None:
-            self._held.append(lambda: failed(self._ended) if self._ended is not None else again())
+            self._jobs.hold(again, failed)
         else:
             return False
         return True
 
     def _fail_jobs(self, error: LinkError) -> None:
-        before, self._ended = self._ended, error
-        held, self._held = self._held, []
-        for job in held:
-            job()
-        waiting, self._waiting = self._waiting, []
-        for _, _, failed in waiting:
-            failed(error)
+        self._jobs.fail(error)
         self._requests.fail_all(error)
-        self._ended = before
 
     # What the connection tells
 
@@ -221,11 +210,7 @@ class ModuleClient:
         self._requests.tick()
         if self._session and self._requests.idle and now_s - self._asked_s >= PROBE_S:
             self._requests.ask(Request(Probe, ProbeReply, lambda _: None, lambda _: self._lose_session()))
-        for entry in [entry for entry in self._waiting if now_s > entry[0]]:
-            self._waiting.remove(entry)
-            entry[2](
-                LinkError(LinkErrorKind.SILENT, f"The module {self._eui} has sent no readings in time. Try again.")
-            )
+        self._jobs.tick()
         if self._streaming and now_s - self._samples_s > STALL_S:
             self._lose_session()
             self._fail(
@@ -259,9 +244,7 @@ class ModuleClient:
                 self._greet()
             return
         self._out.readings(readings)
-        waiting, self._waiting = self._waiting, []
-        for _, done, _ in waiting:
-            done(readings)
+        self._jobs.readings(readings)
         if not (self._session or self._greeting) and time.monotonic() - self._greeted_s > GREET_AGAIN_S:
             self._greet()
 
@@ -362,9 +345,7 @@ class ModuleClient:
         pending, self._pending = self._pending, None
         if pending is not None:
             self._out.readings(pending)
-        held, self._held = self._held, []
-        for job in held:
-            job()
+        self._jobs.resume()
 
     def _lose_session(self) -> None:
         """The module knows us no more: greet it anew."""

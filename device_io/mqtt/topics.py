@@ -49,3 +49,8 @@ def split_request(payload: bytes) -> tuple[str, int, bytes] | None:
     if len(payload) <= TAG_BYTES or not _TAG.fullmatch(payload[:TAG_BYTES]):
         return None
     return payload[:TAG_BYTES].decode("ascii"), payload[TAG_BYTES], payload[TAG_BYTES + 1 :]
+
+
+def any_readings() -> str:
+    """The filter for what all modules publish."""
+    return "v1/+/devices/+/0/bin"

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar, cast
 
-from device_io.mqtt.connection import BrokerConnection, connect_client
-from device_io.mqtt.module_client import Failed, ModuleClient
+from device_io.mqtt.connection import BrokerConnection
+from device_io.mqtt.jobs import Failed
+from device_io.mqtt.module_client import ModuleClient
 from device_io.mqtt.passwords import Prompt
 from device_io.mqtt.requests import Request
+from device_io.mqtt.sharing import connect_client
 from device_io.sensix_link.messages import (
     Message,
     SettingsRead,

@@ -6,12 +6,12 @@ import math
 import threading
 import zlib
 from dataclasses import replace
-from urllib.parse import quote
 
 import numpy as np
 
 from device_io.mqtt.burst import BURST_INTERVAL_S, BURST_S
 from device_io.mqtt.connection import BrokerConnection
+from device_io.mqtt.module_url import module_url
 from device_io.mqtt.payload import encode_payload
 from device_io.mqtt.published_firmware import imitate
 from device_io.mqtt.topics import Topics, split_request, topics_of
@@ -72,15 +72,6 @@ class WifiPort:
         """Leave the broker for good, within 2 s. May be called twice."""
         self._runner.over = True
         self._connection.detach(self._runner)
-
-
-def module_url(url: MqttUrl) -> str:
-    """The text of a module's URL, with everything that is in it."""
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    user = f"{quote(url.user, safe='')}@" if url.user else ""
-    files = [f"{key}={quote(name)}" for key, name in (("ca", url.ca), ("cert", url.cert), ("key", url.key)) if name]
-    query = f"?{'&'.join(files)}" if files else ""
-    return f"{url.scheme}://{user}{host}:{url.port}/{quote(url.token or '', safe='')}/{url.eui}{query}"
 
 
 class _Runner:
