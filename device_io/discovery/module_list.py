@@ -46,6 +46,14 @@ def kind_of(url: str) -> str:
     return "wifi" if scheme.startswith("mqtt") else scheme
 
 
+def place_of(url: str) -> tuple[str, str, str]:
+    """What a URL leads to, however its line is set: kind, port or topic, and unit on a bus."""
+    rest, _, query = url.partition(":")[2].partition("?")
+    unit = next((item for item in query.split("&") if item.startswith("unit=")), "unit=1")
+    kind = kind_of(url)
+    return kind, rest, unit if kind == "rs485" else ""
+
+
 class ModuleList:
     """What was seen where. Modules stay in the order in which they were first seen."""
 
@@ -58,9 +66,10 @@ class ModuleList:
         eui = info.eui
         if eui is None:
             return
-        for other in list(self._links):
-            if other != eui:
-                self._forget(other, url)
+        for other, links in list(self._links.items()):
+            for known in [known for known in links if place_of(known) == place_of(url)]:
+                if other != eui or known != url:
+                    self._forget(other, known)
         streams = "waveform-stream" in info.capabilities
         self._infos.setdefault(eui, {})[url] = info
         self._links.setdefault(eui, {})[url] = KnownLink(url, kind_of(url), presence, streams)

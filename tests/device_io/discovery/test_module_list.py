@@ -63,6 +63,14 @@ def test_another_module_behind_the_same_port_takes_its_place():
     assert [module.eui for module in modules.modules()] == ["B" * 16]
 
 
+def test_one_place_is_one_link_however_its_line_is_set():
+    modules = ModuleList()
+    modules.see("rs485:COM6?baud=9600&unit=3", info("A" * 16))
+    modules.see(BUS, info("A" * 16))
+    modules.see("rs485:COM6?unit=4", info("B" * 16))
+    assert [[link.url for link in module.links] for module in modules.modules()] == [[BUS], ["rs485:COM6?unit=4"]]
+
+
 def test_kinds_of_links():
     assert [kind_of(url) for url in (USB, BUS, WIFI, "MQTT://x")] == ["usb", "rs485", "wifi", "wifi"]
 
