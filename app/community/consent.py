@@ -144,7 +144,7 @@ class ConsentRecord:
                 str(given["version"]), str(given["at"]), Choices(**{**choices, "share": tuple(choices["share"])})
             )
             check_choices(found.choices)
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, AttributeError):
             return None
         return found if found.version == VERSION else None
 

@@ -23,6 +23,7 @@ BACK_OFF_S = (0.5, 900.0)
 
 _LOOK_EVERY_S = 0.1
 _SETTLE_EVERY_S = 1.0
+_SETTLE_EVERY = 256
 _READ_AHEAD = 64
 
 
@@ -67,7 +68,6 @@ class Uploader:
         self._mqtt5 = True
         self._under_way: dict[int, tuple[Waiting, float]] = {}
         self._unsure: set[int] = set()
-        self._passed: Waiting | None = None
         self._quickest_s: float | None = None
         self.progress = Progress()
 
@@ -120,6 +120,7 @@ class Uploader:
         """Send the messages of one day and cell over one connection."""
         ready: deque[Waiting] = deque()
         heard_s = settled_s = time.monotonic()
+        unsettled = 0
         while True:
             if not ready and not self._stopped():
                 for waiting in self._next(_READ_AHEAD, at_once):
@@ -130,16 +131,15 @@ class Uploader:
                 self._publish(session, ready.popleft())
             if not self._under_way:
                 return
-            if ready:
-                self._pass(ready[0])  # while the broker has the one before
             done = session.loop(_LOOK_EVERY_S)
             now_s = time.monotonic()
             if done:
                 self._acknowledge(done, now_s)
                 heard_s = now_s
-                if now_s - settled_s > _SETTLE_EVERY_S:
+                unsettled += len(done)
+                if unsettled >= _SETTLE_EVERY or now_s - settled_s > _SETTLE_EVERY_S:
                     self._outbox.settle()
-                    settled_s = now_s
+                    settled_s, unsettled = now_s, 0
             elif self._stopped() and now_s - heard_s > _SETTLE_EVERY_S:
                 return
             elif now_s - heard_s > ACKNOWLEDGED_WITHIN_S:
@@ -156,14 +156,15 @@ class Uploader:
         self._under_way[number] = (waiting, time.monotonic())
 
     def _pass(self, waiting: Waiting) -> None:
-        """Check a message once."""
-        if waiting is self._passed:
+        """Let nothing out that was not checked: before it was kept, and again where it is not as it was then."""
+        now_s = self._trusted.now()
+        is_sealed = waiting.seal == message.seal(waiting.payload, waiting.topic, waiting.end_s)
+        if is_sealed and waiting.end_s <= now_s:
             return
         try:
-            message.check(waiting.payload, now_s=self._trusted.now(), topic=waiting.topic)
+            message.check(waiting.payload, now_s=now_s, topic=waiting.topic)
         except message.MessageError as wrong:
             raise UploadError(f"A waiting message must not leave: {wrong}", permanent=True) from None
-        self._passed = waiting
 
     def _acknowledge(self, numbers: list[int], now_s: float) -> None:
         done = [self._under_way.pop(number) for number in numbers if number in self._under_way]

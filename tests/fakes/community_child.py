@@ -25,13 +25,13 @@ def main() -> int:
     with Outbox(folder) as outbox:
         for number in range(count):
             outbox.put(interval(last_s - (count - 1 - number) * INTERVAL_S, number), "u82f")
-    check = message.check
+    seal = message.seal
 
-    def slow_check(payload: bytes, *, now_s: float, topic: str | None = None) -> None:
+    def slow_seal(payload: bytes, topic: str, end_s: int) -> bytes:
         time.sleep(float(sys.argv[5]))
-        check(payload, now_s=now_s, topic=topic)
+        return seal(payload, topic, end_s)
 
-    message.check = slow_check
+    message.seal = slow_seal
     print("sending", flush=True)
     sender = Sender(folder, parse_broker(url, accepts_backdated=True), None, None, until_empty=True, patience_s=30.0)
     sender.start()

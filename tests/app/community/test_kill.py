@@ -59,7 +59,6 @@ def campaign(folder: Path, count: int, kills: int, seed: int) -> None:
     ca = make_ca(folder)
     expected = [last_s - (count - 1 - number) * INTERVAL_S for number in range(count)]
     killed = dict.fromkeys(("application putting", "application sending", "broker"), 0)
-    furthest = 0
     with (
         Mosquitto(folder, tls=ca, persistent=True, extra="queue_qos0_messages true") as broker,
         Subscriber(broker.port, ca.cert) as subscriber,
@@ -73,8 +72,8 @@ def campaign(folder: Path, count: int, kills: int, seed: int) -> None:
                 child.wait_for("putting")
             else:
                 child.wait_for("sending")
-                furthest += chance.randrange(1, count // kills)
-                wait_for(partial(arrived_or_ended, subscriber, furthest, child), 30.0)
+                further = len(subscriber.received) + chance.randrange(1, count // (2 * kills))
+                wait_for(partial(arrived_or_ended, subscriber, further, child), 30.0)
             time.sleep(chance.uniform(0.0, 2 * MESSAGE_S))  # not a wait: any moment will do
             assert child.process.poll() is None, (child.said, "killed too late")
             killed[victim] += 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
+import sqlite3
+import statistics
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -17,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from app.community import upload
 from app.community.anonymise import day_of
 from app.community.broker import Broker, BrokerError, parse_broker, password_of
-from app.community.outbox import Outbox
+from app.community.outbox import FILE, Outbox
 from app.community.sender import Sender, SenderPhase, SenderState
 from app.community.session import Session, UploadError
 from app.community.trusted_time import TrustedTime
@@ -305,6 +307,20 @@ def test_the_sender_stops_within_2_s(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "change", ["payload = x'00'", "payload = CAST('{}' AS BLOB)", "topic = 'v1/me/devices/1/data'"]
+)
+def test_a_message_that_changed_while_it_waited_does_not_leave(tmp_path: Path, change: str) -> None:
+    with Mosquitto(tmp_path) as server, Subscriber(server.port) as subscriber, Outbox(tmp_path / "data") as outbox:
+        fill(outbox, 1)
+        with closing(sqlite3.connect(tmp_path / "data" / FILE, isolation_level=None)) as database:
+            database.execute(f"UPDATE message SET {change}")
+        with pytest.raises(UploadError, match="must not leave") as caught:
+            drain(outbox, parse_broker(server.url, accepts_backdated=True))
+        assert caught.value.permanent
+        assert subscriber.received == []
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "",
@@ -350,24 +366,31 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.bench
 def test_a_backlog_drains_at_half_of_what_paho_does_one_by_one(tmp_path: Path, ca: Authority) -> None:
-    """A month. Prints the ratio; both send the same bytes over TLS to the same broker."""
-    count = 4464
-    with Mosquitto(tmp_path, tls=ca) as server, Outbox(tmp_path / "data") as outbox:
+    """A month, in turn with the same bytes one by one over TLS to the same broker; prints the median of the ratios."""
+    rounds, count = 9, 496
+    ratios, ours_s, theirs_s = [], 0.0, 0.0
+    with Mosquitto(tmp_path, tls=ca) as server:
         broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
-        fill(outbox, count)
-        started_s = time.perf_counter()
-        drain(outbox, broker)
-        ours_s = time.perf_counter() - started_s
-        client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        client.tls_set(str(ca.cert))
-        client.connect("localhost", server.port)
-        client.loop_start()
-        messages = [(sent.topic, sent.payload) for sent in outbox.sent()]
-        started_s = time.perf_counter()
-        for topic, payload in messages:
-            client.publish(topic, payload, qos=1).wait_for_publish(10.0)
-        theirs_s = time.perf_counter() - started_s
-        client.disconnect()
-        client.loop_stop()
-    print(f"{count / ours_s:.0f} messages a second, paho one by one {count / theirs_s:.0f}: {theirs_s / ours_s:.2f}")
-    assert theirs_s / ours_s > 0.5
+        for number in range(rounds):
+            with Outbox(tmp_path / str(number)) as outbox:
+                fill(outbox, count)
+                started_s = time.perf_counter()
+                drain(outbox, broker)
+                one_s = time.perf_counter() - started_s
+                messages = [(sent.topic, sent.payload) for sent in outbox.sent()]
+            client = mqtt.Client(CallbackAPIVersion.VERSION2)
+            client.tls_set(str(ca.cert))
+            client.connect("localhost", server.port)
+            client.loop_start()
+            started_s = time.perf_counter()
+            for topic, payload in messages:
+                client.publish(topic, payload, qos=1).wait_for_publish(10.0)
+            other_s = time.perf_counter() - started_s
+            client.disconnect()
+            client.loop_stop()
+            ratios.append(other_s / one_s)
+            ours_s, theirs_s = ours_s + one_s, theirs_s + other_s
+    median = statistics.median(ratios)
+    total = rounds * count
+    print(f"{total / ours_s:.0f} messages a second, paho one by one {total / theirs_s:.0f}; ratio {median:.2f}")
+    assert median >= 0.5
