@@ -125,7 +125,9 @@ class SampleClock:
             return False
         if self.exact:
             return True
-        if self._opening or self._left_out or indices[0] <= self._last_index:
+        if self._opening:
+            return self._open_together(indices, times_s)
+        if self._left_out or indices[0] <= self._last_index:
             return False
         rate, last_x = self.nominal_rate_hz, (indices[-1] - self._last_index) / self.nominal_rate_hz
         gate = GATE_S + 2.0 * self.resolution_s + 6.0 * self._scatter_s
@@ -231,6 +233,30 @@ class SampleClock:
         if len(self._opening) >= OPENING and -x[0] >= FIT_SPAN_S:
             self._opening = []
         return True
+
+    @property
+    def opens_with(self) -> int:
+        """Stamps that the opening still takes: more than these cannot be taken together; 0 behind it."""
+        return max(1, OPENING - len(self._opening)) if self._opening else 0
+
+    def _open_together(self, indices: Sequence[int], times_s: Sequence[float]) -> bool:
+        """`stamps` of the opening, `opens_with` at most: one fit does for all."""
+        before = self._opening, self._last_index, self._last_s
+        fresh = list(zip(indices, times_s, strict=True))
+        last, last_s = self._last_index, self._last_s
+        for index, time_s in fresh:
+            dx = (index - last) / self.nominal_rate_hz
+            sound = abs(time_s - last_s - dx) <= JUMP_S + RATE_TOLERANCE * dx  # False for NaN too
+            if dx < FIT_SPAN_S / OPENING or not sound:
+                return False
+            last, last_s = index, time_s
+        if len(fresh) > self.opens_with:
+            return False
+        self._opening = [*self._opening, *fresh[:-1]]
+        if self._open(*fresh[-1]):
+            return True
+        self._opening, self._last_index, self._last_s = before
+        return False
 
     def _add(self, index: int, time_s: float) -> None:
         """Move the origin of x and y to the stamp, fade, add it (at the origin only n grows)."""

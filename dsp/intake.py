@@ -13,9 +13,8 @@ from dsp.utc import UtcMap
 
 LONGEST_WAIT_S = 0.5
 """Samples that wait longer are joined whether a window comes of them or not."""
-SURE_PPM = 1000.0
 SLACK_S = 1e-3
-"""By a clock that is known this well the end of what waits is known this well, and looked for so much earlier."""
+"""The end of what waits is looked for so much earlier, and by what the clock's rate is uncertain."""
 
 
 class Intake:
@@ -71,9 +70,10 @@ class Intake:
             return True
         for stream, count in zip(self._streams, self._counts, strict=True):
             clock = stream.clock
-            if not stream.plain or clock.uncertainty_ppm > SURE_PPM or not stream.segments:
+            if not stream.plain or not stream.segments:
                 return bool(self._told)
-            if clock.time_s(stream.segments[-1].end + count) < until_s - SLACK_S:
+            slack_s = SLACK_S + 1e-6 * clock.uncertainty_ppm * count / clock.rate_hz
+            if clock.time_s(stream.segments[-1].end + count) < until_s - slack_s:
                 return False
         return True
 

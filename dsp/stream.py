@@ -54,9 +54,11 @@ class Segment:
         used = self.end - self._base
         if used + count > self._data.shape[1]:
             kept = self.end - self.first
-            fresh = np.empty((self._data.shape[0], max(self._data.shape[1], 2 * (kept + count))))
-            fresh[:, :kept] = self._data[:, used - kept : used]
-            self._data, self._base, used = fresh, self.first, kept
+            old = self._data
+            if 2 * (kept + count) > old.shape[1]:
+                self._data = np.empty((old.shape[0], 2 * (kept + count)))
+            self._data[:, :kept] = old[:, used - kept : used]
+            self._base, used = self.first, kept
         self._data[:, used : used + count] = samples
         self.end += count
 
@@ -141,6 +143,9 @@ class ChipStream:
     def push_together(self, blocks: Sequence[Block]) -> list[float]:
         """Add several blocks, joined where they follow on each other and nothing about them needs a closer look: the
         times of their first samples, by the fit."""
+        if 0 < self.clock.opens_with < len(blocks):
+            parts = blocks[: self.clock.opens_with], blocks[self.clock.opens_with :]
+            return [time_s for part in parts for time_s in self.push_together(part)]
         if len(blocks) > 1 and self.plain and self._next == blocks[0].first_index and _follow_on(blocks):
             removed = self._repeats.removed if self._repeats is not None else 0
             indices = [block.first_index - removed for block in blocks]

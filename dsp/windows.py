@@ -169,8 +169,9 @@ class WindowMaker:
     def _silent(self) -> list[ChipStream]:
         """Chips of which nothing came while SILENT_S came of another, since the last gap was told."""
         received = [stream.received for stream in self.streams]
-        silent = []
-        there = any(stream.segments for stream in self.streams)
+        silent: list[ChipStream] = []
+        if not any(stream.segments for stream in self.streams):
+            return silent
         for number, (stream, heard) in enumerate(zip(self.streams, self._heard, strict=True)):
             if received[number] != heard[number]:
                 self._heard[number] = received
