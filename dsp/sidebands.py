@@ -26,15 +26,16 @@ REFINEMENTS = 6
 REST = 2e-5
 """Relative rms that is left when every tone is found."""
 MIRRORED_RAD = 0.3
-ALIKE = 0.3
-"""Tones whose rates mirror each other so closely, of sizes that differ by less, are a swing of size or frequency."""
+ALIKE = 0.2
+"""Tones whose rates mirror each other so closely are a swing of the frequency, where the squares of what their sizes
+lack to the sidebands of one are less than this share of their own."""
 LEAST_GAIN = 0.25
 """Share of the squares of what is left that a tone explains at least; noise never does."""
 ENOUGH_GAIN = 1e-3
 EXPLAINED = 100.0
 """The squares of what is left must shrink by this, and by four times more for every tone; otherwise there was none,
 but a step, noise or a frequency that swings."""
-IN_SIZE = 0.1
+IN_SIZE = 0.02
 """Least part of the squares that must be in the size of the phasors: a tone moves it as much as their phase."""
 
 SHAPE = 5
@@ -157,11 +158,14 @@ def _find(
 
 
 def _explained(before: float, found: _Tones) -> bool:
-    """Whether these tones are what there was: few, and no two on either side that mirror each other."""
-    sizes = np.hypot(found.terms[SHAPE::2], found.terms[SHAPE + 1 :: 2]).max(axis=1).tolist()
-    for (one, size), (other, other_size) in combinations(zip(found.rates, sizes, strict=True), 2):
-        if abs(one + other) < MIRRORED_RAD and min(size, other_size) > ALIKE * max(size, other_size):
-            return False
+    """Whether these tones are what there was: few, and no two that make up a swing of the frequency, whose sidebands
+    b and -conj(b) mirror each other."""
+    tones = found.terms[SHAPE::2] + 1j * found.terms[SHAPE + 1 :: 2]
+    for (one, size), (other, other_size) in combinations(zip(found.rates, tones, strict=True), 2):
+        if abs(one + other) < MIRRORED_RAD:
+            squares = np.abs(size + other_size.conj()) ** 2
+            if float(squares.sum()) < ALIKE * float((np.abs(size) ** 2 + np.abs(other_size) ** 2).sum()):
+                return False
     return EXPLAINED * 4.0 ** len(found.rates) * found.rest <= before
 
 

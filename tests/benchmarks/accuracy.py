@@ -177,8 +177,10 @@ def interharmonics(worst: Worst, rng: np.random.Generator) -> None:
         if number % 4 == 1:  # on the lines right beside harmonics
             ratios = rng.integers(2, int(top), count) + rng.choice([-2, -1, 1, 2], count) / case.cycles
         if number % 4 == 2:
-            sides = np.array([-1.0, 1.0]) if number % 12 == 2 else rng.choice([-1.0, 1.0], 1)
-            ratios, limit = 1.0 + sides * rng.uniform(0.05, 0.4, sides.size), GROUPS_CLOSE
+            apart, sides = rng.uniform(0.05, 0.4, 2), rng.choice([-1.0, 1.0], 1)
+            if number % 12 == 2 and abs(apart[0] - apart[1]) > 0.02:
+                sides = np.array([-1.0, 1.0])
+            ratios, limit = 1.0 + sides * apart[: sides.size], GROUPS_CLOSE
         case = replace(case, interharmonics=tuple(float(ratio) for ratio in ratios))
         windows = measured(case)
         for found in windows:

@@ -76,6 +76,6 @@ sigma of a bin: the noise of a sample times sqrt(2 / N) in the amplitude of a li
 Interharmonics: the truth are Fourier's integrals of the true signal over true whole cycles, in closed form, grouped
 after IEC 61000-4-7. A plain transform of M samples of the same window differs from them by up to half of the step
 between the window's ends over M in every line: about 1 ppm of h1 for each tone of 1 % with 16384 samples, 20 ppm with
-800 (4 kHz). Tones close to the fundamental are told from a wobble of its phase by what they do to its size; two that
-mirror each other on both sides of it are taken for such a wobble, which windows follow.
+800 (4 kHz). Tones close to the fundamental are told from a wobble of its phase by what they do to its size; two at
+like distances (0.02 of it) on either side may be the sidebands of one, which windows follow, and are left out here.
 """
