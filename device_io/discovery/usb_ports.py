@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from serial.tools import list_ports
+
+from device_io.discovery.virtual_registry import virtual_urls
 
 BRIDGES: Mapping[tuple[int, int], str] = MappingProxyType(
     {
@@ -58,20 +61,33 @@ def usb_ports(ports: Iterable[Any] | None = None) -> tuple[UsbPort, ...]:
     )
 
 
+def plugged_in() -> frozenset[str]:
+    """URLs of what is connected to this computer: serial ports with a USB identity, and virtual modules whose port is
+    there."""
+    urls = {f"usb:{port.device}" for port in usb_ports()}
+    return frozenset(urls | {url for url in virtual_urls() if _is_there(url)})
+
+
+def _is_there(url: str) -> bool:
+    """Whether the device of a serial URL exists; what is reached over a network counts as there."""
+    port = url.partition(":")[2].partition("?")[0]
+    return "//" in port or os.path.exists(port)
+
+
 class PortWatcher:
-    """Tells what was plugged in and pulled out, from a thread of its own."""
+    """Tells what was plugged in and pulled out, from a thread of its own. places: lists the URLs that are there."""
 
     def __init__(
         self,
-        on_added: Callable[[UsbPort], None],
-        on_removed: Callable[[UsbPort], None],
+        on_added: Callable[[str], None],
+        on_removed: Callable[[str], None],
         *,
-        ports: Callable[[], tuple[UsbPort, ...]] = usb_ports,
+        places: Callable[[], frozenset[str]] = plugged_in,
         period_s: float = POLL_S,
     ) -> None:
         self._on_added = on_added
         self._on_removed = on_removed
-        self._ports = ports
+        self._places = places
         self._period_s = period_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="port watcher", daemon=True)
@@ -87,12 +103,12 @@ class PortWatcher:
             self._thread.join(2.0)
 
     def _run(self) -> None:
-        known: frozenset[UsbPort] = frozenset()
+        known: frozenset[str] = frozenset()
         while not self._stopping.is_set():
-            present = frozenset(self._ports())
-            for port in sorted(known - present, key=lambda port: port.device):
-                self._on_removed(port)
-            for port in sorted(present - known, key=lambda port: port.device):
-                self._on_added(port)
+            present = self._places()
+            for url in sorted(known - present):
+                self._on_removed(url)
+            for url in sorted(present - known):
+                self._on_added(url)
             known = present
             self._stopping.wait(self._period_s)

@@ -20,27 +20,27 @@ def test_only_ports_with_a_usb_identity_are_looked_at():
 
 
 def test_what_comes_and_goes_is_told():
-    present = [(COM3,)]
+    present = [frozenset({"usb:COM3"})]
     seen: list[tuple[str, str]] = []
     changed = threading.Condition()
 
     def note(what):
-        def told(port):
+        def told(url):
             with changed:
-                seen.append((what, port.device))
+                seen.append((what, url))
                 changed.notify_all()
 
         return told
 
-    watcher = PortWatcher(note("added"), note("removed"), ports=lambda: present[0], period_s=0.01)
+    watcher = PortWatcher(note("added"), note("removed"), places=lambda: present[0], period_s=0.01)
     watcher.start()
     try:
         with changed:
             assert changed.wait_for(lambda: len(seen) == 1, 5.0)
-            present[0] = (COM3, COM4)
+            present[0] = frozenset({"usb:COM3", "usb:COM4"})
             assert changed.wait_for(lambda: len(seen) == 2, 5.0)
-            present[0] = (COM4,)
+            present[0] = frozenset({"usb:COM4"})
             assert changed.wait_for(lambda: len(seen) == 3, 5.0)
     finally:
         watcher.stop()
-    assert seen == [("added", "COM3"), ("added", "COM4"), ("removed", "COM3")]
+    assert seen == [("added", "usb:COM3"), ("added", "usb:COM4"), ("removed", "usb:COM3")]
