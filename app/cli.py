@@ -17,6 +17,7 @@ VERBS = {
     "simulate": "run a virtual module on real ports",
     "discover": "find modules on all links",
     "read": "measure with a module, a line for each window",
+    "doctor": "find out why a module can't be reached",
     "analyze": "measure a COMTRADE file",
     "community": "share anonymised power quality with the community map, and look at it",
 }
