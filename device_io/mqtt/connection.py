@@ -335,12 +335,13 @@ class BrokerConnection:
             assert wire.error is not None
             return dialling.tls_problem(wire.error, url)
         self._unclear += 1
-        if url.scheme == "mqtts" and url.cert is None and self._unclear >= _UNCLEAR_CLOSES:
+        if url.scheme == "mqtts" and self._unclear >= _UNCLEAR_CLOSES:
             # With TLS 1.3 the handshake ends well and the refusal comes behind it; it can be lost on the way.
+            wish = "another client certificate" if url.cert else "a client certificate"
             return LinkError(
                 LinkErrorKind.CLIENT_CERTIFICATE,
-                f"The broker {url.host} closes every connection before it answers: most likely it wants a client "
-                "certificate. Add cert=FILE&key=FILE to its address.",
+                f"The broker {url.host} closes every connection before it answers: most likely it wants {wish}. "
+                "Add cert=FILE&key=FILE, made by the broker's authority, to its address.",
             )
         return UnclearEnd(
             LinkErrorKind.NO_CONNECTION,

@@ -133,8 +133,8 @@ def tls_context(url: MqttUrl) -> ssl.SSLContext:
 
 def _bad_file(key: str, name: str | None, what: str) -> LinkError:
     missing = name is not None and not Path(name).is_file()
-    problem = "does not exist" if missing else f"is not {what}"
-    return LinkError(LinkErrorKind.BAD_URL, f"The file {key}={name} {problem}.")
+    problem = "does not exist. Check its name and folder." if missing else f"is not {what}. Get the right one."
+    return LinkError(LinkErrorKind.BAD_URL, f"The file {key}={name} {problem}")
 
 
 def start_tls(sock: socket.socket, url: MqttUrl, context: ssl.SSLContext, stopping: threading.Event) -> ssl.SSLSocket:
