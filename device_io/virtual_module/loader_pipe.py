@@ -8,6 +8,8 @@ from device_io.virtual_module.transmitter import BITS_PER_BYTE
 
 MAX_STEP_S = 0.1
 """A computer that is late by more has lost that time."""
+MAX_WAITING = 262_144
+"""Bytes of the host that wait at most; then the newest are lost, as in a full buffer."""
 
 
 class LoaderPipe:
@@ -21,7 +23,7 @@ class LoaderPipe:
         self._out = bytearray()
         self._new_baud: int | None = None
         self._at = 0.0
-        self._rested = True  # time in which nothing waited is not saved up
+        self._rested = True  # time in which nothing waits is not saved up
 
     @property
     def idle(self) -> bool:
@@ -40,20 +42,25 @@ class LoaderPipe:
 
     def take(self, data: bytes) -> None:
         """Bytes of the host."""
-        self._in += data
+        self._in += data[: MAX_WAITING - len(self._in)]
 
     def run(self, now: float) -> None:
         """Carry what the time since the last call allows."""
-        seconds, self._at = (0.0 if self._rested else min(now - self._at, MAX_STEP_S)), now
-        self._rested = False
-        room = int(seconds * self._board.baud / BITS_PER_BYTE) if self._paced else max(len(self._in), len(self._out))
-        if self._paced and not room:
-            self._at = now - seconds  # less than a byte's time: let it add up
+        if self.idle:
+            self._rested = True
             return
+        room = self._room(now) if self._paced else len(self._in)
         self._deliver(room, now)
         self._line.baud = self._board.baud
         self._send(room if self._paced else len(self._out))
-        self._rested = self.idle
+
+    def _room(self, now: float) -> int:
+        """Whole bytes that fit into the time since the last call; the rest of it adds up."""
+        seconds = 0.0 if self._rested else min(now - self._at, MAX_STEP_S)
+        room = int(seconds * self._board.baud / BITS_PER_BYTE)
+        self._at = now - (seconds - room * BITS_PER_BYTE / self._board.baud)
+        self._rested = False
+        return room
 
     def _deliver(self, room: int, now: float) -> None:
         piece = bytes(self._in[:room])

@@ -1,6 +1,7 @@
 """The module on its chip, seen over Sensix Link: what it runs, what it keeps."""
 
 import struct
+import sys
 
 import pytest
 import serial
@@ -76,6 +77,7 @@ def test_what_does_not_boot_is_told_on_the_line(plug_in):
         assert any(line.endswith("No bootable app partitions in the partition table") for line in client.text)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 @pytest.mark.parametrize("baud", [115_200, 460_800])
 def test_a_program_that_follows_the_flasher_at_once_finds_the_application(plug_in, baud):
     """Even when the port is opened again before anybody could see that it was closed."""
