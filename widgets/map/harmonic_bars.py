@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from widgets.controls.painting import Themed, draw_text, text_width
 from widgets.map.model import Harmonics, Value
 from widgets.map.trend_plot import draw_hatch, nice_top
-from widgets.numbers import fixed, is_measured, ordinal
+from widgets.numbers import NOT_AVAILABLE, fixed, is_measured, ordinal
 
 _LEFT, _TOP, _BOTTOM, _RIGHT = 40, 26, 20, 4
+_NA_FROM_PX = 14
 _NEAR = 0.8
 """Share of a limit from which a bar is pointed out."""
 
@@ -93,9 +94,21 @@ class HarmonicBars(Themed, QWidget):
                     continue
                 height = round(min(1.0, value / top) * (plot.height() - 1))
                 painter.fillRect(QRect(left, plot.bottom() + 1 - height, bar, height), theme.colour(token))
+            if _value(data.cell, index) is None and slot >= _NA_FROM_PX:
+                self._write_not_available(painter, middle, plot)
             if index % every == 0:
                 box = QRect(round(middle) - 12, plot.bottom() + 4, 24, 14)
                 draw_text(painter, box, str(order), "order", theme.colour("axis"), Qt.AlignmentFlag.AlignHCenter)
+
+    def _write_not_available(self, painter: QPainter, middle: float, plot: QRect) -> None:
+        width = text_width(NOT_AVAILABLE, "order") + 4
+        painter.save()
+        painter.translate(round(middle), plot.center().y())
+        painter.rotate(-90)
+        box = QRect(-width // 2, -7, width, 14)
+        painter.fillRect(box, self.theme.colour("plot"))
+        draw_text(painter, box, NOT_AVAILABLE, "order", self.theme.colour("text3"), Qt.AlignmentFlag.AlignHCenter)
+        painter.restore()
 
     def _draw_callout(self, painter: QPainter, plot: QRect, top: float) -> None:
         index = self.nearest_limit()

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 MAX_LATITUDE_DEG = 85.0
 """Mercator has no poles; beyond this the map ends."""
 
-CELL_WIDTH_DEG = 360.0 / 1024
-"""Width of a cell of four characters."""
-
 _MAX_SCALE = 256 * 1024.0
 """Px a world: a cell of four characters is 256 px wide."""
 
@@ -28,12 +25,14 @@ def x_of(longitude_deg: Number) -> Number:
 def y_of(latitude_deg: Number) -> Number:
     """0 at the north edge, 1 at the south; beyond `MAX_LATITUDE_DEG` the edge."""
     sine = np.sin(np.radians(np.clip(latitude_deg, -MAX_LATITUDE_DEG, MAX_LATITUDE_DEG)))
-    return 0.5 - np.arctanh(sine) / (2 * np.pi)  # type: ignore[return-value]
+    y: Number = 0.5 - np.arctanh(sine) / (2 * np.pi)
+    return y
 
 
 def latitude_of(y: Number) -> Number:
     """Latitude of a y, deg."""
-    return np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * y))))  # type: ignore[return-value]
+    latitude_deg: Number = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * y))))
+    return latitude_deg
 
 
 def longitude_of(x: Number) -> Number:
@@ -63,11 +62,6 @@ class Window:
     def top(self) -> float:
         """World y of the upper edge."""
         return self.y - self.height // 2 / self.scale
-
-    @property
-    def cell_px(self) -> float:
-        """Width of a cell of four characters in px."""
-        return self.scale * CELL_WIDTH_DEG / 360.0
 
     def pixel(self, x: Number, y: Number) -> tuple[Number, Number]:
         """Px of a point of the world, in its copy nearest to the centre."""

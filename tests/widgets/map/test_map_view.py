@@ -106,7 +106,7 @@ class TestPointer:
         for _ in range(40):
             view.canvas.zoom(2.0)
         nearest = view.canvas.window_seen
-        assert nearest.cell_px == pytest.approx(256.0)
+        assert nearest.scale / 1024 == pytest.approx(256.0)  # px of a cell of four characters
         for _ in range(40):
             view.canvas.zoom(0.5)
         farthest = view.canvas.window_seen
