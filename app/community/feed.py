@@ -31,11 +31,13 @@ def is_url(source: str) -> bool:
 
 
 def measurements_of_file(path: Path, stopped: Callable[[], bool]) -> Iterator[Measurement]:
-    """Each 10 minutes of a COMTRADE record, as far as they came. Refused for what can't be read or measured."""
+    """Each 10 minutes of a COMTRADE record, as far as they came, or all of it where it is shorter than a window.
+
+    Refused for what can't be read or measured."""
     try:
         with open_comtrade(path, None, stopped=stopped) as record:
             for result in analyze_record(record, every=EVERY, nominal_voltage_v=assumed_voltage_v(record)):
-                if isinstance(result, Measurement) and result.window == "10min":
+                if isinstance(result, Measurement):
                     yield result
     except ReadingStopped:
         return

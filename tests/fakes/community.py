@@ -79,7 +79,7 @@ class Subscriber:
         )
         if ca is not None:
             client.tls_set(str(ca))
-        client.reconnect_delay_set(1, 1)
+        client.reconnect_delay_set(0.02, 0.02)  # type: ignore[arg-type]
         client.on_connect = lambda *_: client.subscribe("v1/+/devices/+/data", 0)
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = lambda _client, _data, message: self.received.append((message.topic, message.payload))
