@@ -1,7 +1,7 @@
 """From sample blocks to measurements: the one entry to the measurement engine.
 
-blocks -> stream (segments, clock of each chip) -> windows (phase of the fundamental) -> waveform (resampled
-coherently) -> spectrum (front end divided out) -> quantities -> Measurement.
+blocks -> intake (joined) -> stream (segments, clock of each chip) -> windows (phase of the fundamental) -> waveform
+(resampled coherently) -> spectrum (front end divided out) -> quantities (of several windows in one go) -> Measurement.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dsp.waveform import Waveform, limits_of, points_for, take_waveform
 from dsp.windows import Lost, Window, WindowMaker
 from resources.systems import WiringSystem, phases_of
 
-__all__ = ["Analyser", "ChannelSpec", "ChipSpec"]
+__all__ = ["Analyser", "ChannelSpec", "ChipSpec", "pull_analysers"]
 
 NO_BAND = Band(0, 0, 0)
 MOST_TOGETHER = 16
