@@ -136,11 +136,12 @@ class Labels:
             left, top = round(px[index] - width / 2), round(py[index])
             above, beside = round(-12 - height), round(-height / 2)
             steps = ((0, 12), (0, above), (width / 2 + 20, beside), (-width / 2 - 20, beside))
-            places = [QRectF(left + dx, top + dy, width, height) for dx, dy in steps]
-            free = [box for box in places if _has_room(box.adjusted(-6, -3, 6, 3), boxes)]
             # A name may stand beside cells, and upon them only where there is no other room.
             best, least = None, 0
-            for box in free:
+            for dx, dy in steps:
+                box = QRectF(left + dx, top + dy, width, height)
+                if not _has_room(box.adjusted(-6, -3, 6, 3), boxes):
+                    continue
                 count = covered(int(box.left()) - 3, int(box.top()), int(box.right()) + 5, int(box.bottom()) + 2)
                 if best is None or count < least:
                     best, least = box, count
