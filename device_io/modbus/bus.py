@@ -81,9 +81,9 @@ class Bus:
         self._wake.set()
         if threading.current_thread() is self._thread:
             return
-        station.ended.wait(STOP_S)
+        station.end()  # without waiting for the turns of others
         with self._lock:
-            over = self._over
+            over = all(other.leaving.is_set() for other in self._stations)
         if over:
             self._thread.join(STOP_S)
 

@@ -187,6 +187,8 @@ class _ExactFramer(FramerRTU):
                 if self.function in (_READ_HOLDING, _READ_INPUT) and data[start + 2] != size - 5:
                     continue
             frame = data[start : start + size]
+            if start == 0 and len(frame) < size:
+                break  # as it should begin, and not whole yet
             if len(frame) == size and self.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
                 self.data = frame[2:-2]
                 return start + size, self.unit, 0, frame[1:-2]

@@ -55,6 +55,7 @@ class Station:
         self._known: ModuleInfo | None = None
         self._jobs: queue.Queue[_Job] = queue.Queue(JOBS)
         self._jobs_lock = threading.Lock()
+        self._turn = threading.RLock()  # held while it uses the bus or tells its sink
         self._closed: LinkError | None = None
         self._running: _Job | None = None
         self._shot: Steps[list[SampleBlock]] | None = None
@@ -103,6 +104,11 @@ class Station:
 
     def turn(self, master: Master) -> None:
         """Use the bus for a while. LinkError UNPLUGGED or STALLED if the port fails."""
+        with self._turn:
+            if not self.leaving.is_set():
+                self._use(master)
+
+    def _use(self, master: Master) -> None:
         try:
             if self._unit is None:
                 self._connect(master)
@@ -121,11 +127,16 @@ class Station:
 
     def port_failed(self, error: LinkError) -> None:
         """The port can't be used; the bus tries again."""
+        with self._turn:
+            if not self.leaving.is_set():
+                self._lose(self._of_port(error))
+
+    def _of_port(self, error: LinkError) -> LinkError:
         if self._state is not None and self._state.phase == LinkPhase.LOST and self._state.error is not None:
             before = self._state.error.kind
             if before == LinkErrorKind.UNPLUGGED and error.kind in (LinkErrorKind.NO_SUCH_PORT, LinkErrorKind.REFUSED):
-                error = self._state.error  # it went away and is not back: those words say it best
-        self._lose(error)
+                return self._state.error  # it went away and is not back: those words say it best
+        return error
 
     def fail(self, error: LinkError) -> None:
         """End before anything began."""
@@ -133,13 +144,14 @@ class Station:
         self.end()
 
     def end(self) -> None:
-        """The last that happens: it was stopped, or has failed."""
-        if self.ended.is_set():
-            return
-        failed = self._closed
-        self._fail_jobs(failed or LinkError(LinkErrorKind.REFUSED, "The link was closed."), for_ever=True)
-        self.tell(LinkPhase.CLOSED if failed is None else LinkPhase.FAILED, failed)
-        self.ended.set()
+        """The last that happens: it was stopped, or has failed. From any thread; waits for a turn to end."""
+        with self._turn:
+            if self.ended.is_set():
+                return
+            failed = self._closed
+            self._fail_jobs(failed or LinkError(LinkErrorKind.REFUSED, "The link was closed."), for_ever=True)
+            self.tell(LinkPhase.CLOSED if failed is None else LinkPhase.FAILED, failed)
+            self.ended.set()
 
     def tell(self, phase: LinkPhase, error: LinkError | None = None) -> None:
         """Tell the sink where the link stands."""
@@ -185,7 +197,8 @@ class Station:
         if unit.restarted:
             self._known = unit.identify()
             self._sink.on_identity(self._known)
-        self.tell(LinkPhase.STREAMING)
+        if self._state is None or self._state.phase != LinkPhase.STREAMING:
+            self.tell(LinkPhase.STREAMING)
 
     def _step_snapshot(self, unit: Unit) -> None:
         self._shot = self._shot or unit.snapshot()

@@ -42,7 +42,8 @@ class Stopped(Exception):
 
 class Unit:
     """Requests to one unit. number: its address. stopped: asked before every request. name: of unit and port, for
-    sentences. info: once identified. restarted: whether its clock went back since. Counters only grow."""
+    sentences. info, used: once identified, as `codec.decode_identity` gives them. restarted: whether its
+    clock went back since. Counters only grow."""
 
     def __init__(self, master: Master, number: int, stopped: Callable[[], bool], name: str) -> None:
         self.master = master
@@ -50,7 +51,7 @@ class Unit:
         self.name = name
         self._stopped = stopped
         self._mark = itertools.count(random.randrange(0x10000))
-        self._used: list[int] = []
+        self.used: list[int] = []
         self._keys: tuple[str, ...] = ()
         self.info: ModuleInfo | None = None
         self.restarted = False
@@ -87,7 +88,7 @@ class Unit:
             raise LinkError(
                 LinkErrorKind.NOT_A_MODULE, f"{self.name} describes itself wrongly ({error}). Update its firmware."
             ) from None
-        self.info, self._used, self._keys = info, used, keys_for(info.system)
+        self.info, self.used, self._keys = info, used, keys_for(info.system)
         self._time_us, self.restarted = 0, False
         return info
 
@@ -97,7 +98,7 @@ class Unit:
         def read(mark: int) -> Readings:
             values: dict[str, float | None] = {}
             time_us = 0
-            for n, (count, run) in enumerate(zip(self._used, rm.readings_runs(), strict=True)):
+            for n, (count, run) in enumerate(zip(self.used, rm.readings_runs(), strict=True)):
                 if count:
                     head, data = self._block(rm.READINGS_BLOCK + n, count, mark)
                     time_us = head.time_us

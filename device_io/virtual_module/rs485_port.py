@@ -16,7 +16,7 @@ TICK_S = 0.05
 """Longest time between two looks at the line."""
 GAP_S = 0.02
 """The silence that ends a frame here: a computer's pauses between two pieces of a request are no end."""
-PIECE_S = 0.002
+PIECE_S = 0.005
 """A paced reply leaves in pieces of about this duration."""
 STOP_S = 2.0
 
@@ -94,6 +94,7 @@ class _Runner:
         paced: bool,
     ) -> None:
         self._modules = modules
+        self._units = units
         self._first = units[0]
         self._line = line
         self._faults = faults
@@ -117,7 +118,11 @@ class _Runner:
             for module in self._modules:
                 module.settings.tick()
             self._serve(now_s)
-            self._line.wait(self._pause_s())
+            pause_s = self._pause_s()
+            if self._out and pause_s < PIECE_S:
+                stopping.wait(pause_s)  # finer than the line's wait, which counts milliseconds
+            else:
+                self._line.wait(pause_s)
 
     def _serve(self, now_s: float) -> None:
         if not self._out:
@@ -132,6 +137,9 @@ class _Runner:
         if reply:
             self._queue(*self._spoiler.spoilt(reply), now_s, len(data))
         self._send(now_s)
+        if reply:
+            for unit in self._units:
+                unit.prepare()
 
     def _queue(self, delay_s: float, reply: bytes, now_s: float, asked: int) -> None:
         due_s = now_s + delay_s

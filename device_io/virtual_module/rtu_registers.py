@@ -13,8 +13,8 @@ from resources import register_map as rm
 from resources.settings import Value, settings_table
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4
-LIVE_AGE_S = 0.2
-"""Readings outside the copy are at most this old."""
+OLDEST_S, REFRESH_S = 0.5, 0.4
+"""Readings are at most this old; while somebody reads they are renewed after this time, between two requests."""
 STAGE_S = 10.0
 """Staged writes that nobody applies are forgotten after this time."""
 CAPABILITIES = frozenset({"waveform-snapshot", "readings", "settings"})
@@ -42,6 +42,8 @@ class ModuleRegisters:
         self._mark = 0
         self._live: list[int] = []
         self._live_s = -math.inf
+        self._used: list[int] = []
+        self._asked = False
         self._staged: dict[str, Value] | None = None
         self._staged_s = 0.0
         self._latch(0)
@@ -71,8 +73,9 @@ class ModuleRegisters:
     def read_input(self, address: int, count: int) -> list[int]:
         """Input registers; RegisterFault for what there is not."""
         end = address + count
+        self._asked = True
         if end <= rm.readings_end():
-            self._refresh()
+            self._refresh(OLDEST_S)
             return self._live[address:end]
         block, offset = divmod(address - rm.BLOCKS_AT, rm.BLOCK_STEP)
         if block == rm.SNAPSHOT_BLOCK and self._snapshot_state() == rm.SNAPSHOT_BUSY:
@@ -142,10 +145,18 @@ class ModuleRegisters:
         except SettingError:
             raise RegisterFault(ILLEGAL_VALUE) from None
 
-    def _refresh(self) -> None:
+    def prepare(self) -> None:
+        """Renew the readings if somebody reads them; for the time between a reply and the next request."""
+        if self._asked:
+            self._asked = False
+            self._refresh(REFRESH_S)
+
+    def _refresh(self, oldest_s: float) -> None:
         now_s = self._module.now_s()
-        if now_s - self._live_s >= LIVE_AGE_S:
-            self._live, self._live_s = codec.encode_readings(self._module.readings(LIVE_AGE_S)), now_s
+        if now_s - self._live_s >= oldest_s:
+            values = self._module.readings(0.0)
+            self._live, self._used = codec.encode_readings(values), codec.used_registers(values)
+            self._live_s = now_s
 
     def _settings_registers(self) -> list[int]:
         registers = [0] * rm.settings_runs()[-1].stop
@@ -156,18 +167,15 @@ class ModuleRegisters:
 
     def _latch(self, mark: int) -> None:
         """Copy everything into the protected blocks under this mark."""
-        module = self._module
-        time_us = module.device_time_us(module.now_s())
-        values = module.readings(LIVE_AGE_S)
-        readings = codec.encode_readings(values)
-        info = module.info._replace(capabilities=CAPABILITIES)
-        identity, channels = codec.encode_identity(info, codec.used_registers(values))
-        settings = self._settings_registers()
+        self._refresh(OLDEST_S)
+        time_us = self._module.device_time_us(self._module.now_s())
+        info = self._module.info._replace(capabilities=CAPABILITIES)
+        identity, channels = codec.encode_identity(info, self._used)
         data = {rm.IDENTITY_BLOCK: identity}
         for first, registers, runs in (
             (rm.CHANNELS_BLOCK, channels, pieces(len(channels))),
-            (rm.READINGS_BLOCK, readings, rm.readings_runs()),
-            (rm.SETTINGS_BLOCK, settings, rm.settings_runs()),
+            (rm.READINGS_BLOCK, self._live, rm.readings_runs()),
+            (rm.SETTINGS_BLOCK, self._settings_registers(), rm.settings_runs()),
         ):
             data |= {first + n: registers[run.start : run.stop] for n, run in enumerate(runs)}
         self._copy = {block: codec.header(block, mark, time_us) + registers for block, registers in data.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from device_io.modbus.line import open_line
 from device_io.modbus.rs485_link import Rs485Link
 from device_io.source import LinkErrorKind, LinkPhase
 from device_io.urls import parse_serial_url
+from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.rs485_port import Rs485Port
 from device_io.virtual_module.rtu_registers import ModuleRegisters
 from tests.fakes.recording_sink import RecordingSink
@@ -23,7 +25,9 @@ Serve = Callable[[Rs485Port], str]
 LinkTo = Callable[..., tuple[Rs485Link, RecordingSink]]
 
 
-def test_thirty_two_units_get_equal_turns(serve: Serve, link_to: LinkTo):
+def test_thirty_two_units_get_equal_turns(serve: Serve, link_to: LinkTo, monkeypatch: pytest.MonkeyPatch):
+    values = running_module("clean", "1P").readings()
+    monkeypatch.setattr(VirtualModule, "readings", lambda module, age_s=0.0: dict(values))  # 32 measure for a while
     modules = [running_module("clean", "1P", seed=n) for n in range(32)]
     for unit, module in enumerate(modules, 1):
         module.settings.write({"rs485_unit": unit, "confirm": True})
@@ -32,7 +36,7 @@ def test_thirty_two_units_get_equal_turns(serve: Serve, link_to: LinkTo):
     links = [link_to(url, readings_period_s=0.01) for url in port.urls]
     sinks = [sink for _, sink in links]
     for sink in sinks:
-        sink.wait_for(lambda sink=sink: len(sink.readings) >= 4, 40.0)
+        sink.wait_for(lambda sink=sink: len(sink.readings) >= 3, 40.0)
     counts = [len(sink.readings) for sink in sinks]
     assert max(counts) <= min(counts) + 2
     for sink, module in zip(sinks, modules, strict=True):
@@ -79,6 +83,21 @@ def test_a_unit_that_leaves_leaves_the_others(serve: Serve, link_to: LinkTo):
     seen = len(sink.readings)
     sink.wait_for(lambda: len(sink.readings) >= seen + 2)
     assert set(bus.rates(parse_serial_url(port.urls[0], "rs485").port)) == {2}
+
+
+def test_a_link_stops_at_once_while_another_unit_is_waited_for(serve: Serve, link_to: LinkTo):
+    url = serve(Rs485Port(running_module("clean")))
+    link, sink = link_to(url)
+    sink.wait_for(lambda: len(sink.readings) >= 1)
+    _, other = link_to(url.replace("unit=1", "unit=2"))
+    other.wait_for(lambda: len(other.states) >= 1)
+    began_s = time.monotonic()
+    link.stop()
+    assert time.monotonic() - began_s < 2.0
+    assert sink.states[-1].phase == LinkPhase.CLOSED
+    seen = len(sink.events)
+    other.wait_for(lambda: other.states[-1].phase == LinkPhase.LOST)
+    assert len(sink.events) == seen
 
 
 def test_pymodbus_own_server_is_read(link_to: LinkTo):

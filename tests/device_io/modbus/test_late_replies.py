@@ -62,7 +62,7 @@ def read_with_delays(wanted: int, seed: int) -> tuple[int, int]:
 
     def spoil(reply: bytes) -> list[tuple[float, bytes]]:
         nonlocal late
-        [(delay_s, _)] = late_at_random(rng, 0.3, 4.0 * (REPLY_S + QUIET_S))(reply)
+        [(delay_s, _)] = late_at_random(rng, 0.5, 4.0 * (REPLY_S + QUIET_S))(reply)
         late += delay_s > REPLY_S
         return [(delay_s, reply)]
 

@@ -130,21 +130,20 @@ def test_a_fresh_module_gives_its_snapshot_when_it_has_one(serve: Serve, link_to
 
 def test_a_unit_off_and_on_again_comes_back(serve: Serve, link_to: LinkTo, quick_bus: None):
     module = running_module("clean", age_s=0.0)
-    url = serve(Rs485Port(module, parse_rtu_faults("rtu-off@1:1,rtu-unplug@4:0.5")))
+    url = serve(Rs485Port(module, parse_rtu_faults("rtu-off@0.5:2,rtu-unplug@5:0.5")))
     _, sink = link_to(url, readings_period_s=0.1)
-    sink.wait_for(lambda: kind_of(sink) == LinkErrorKind.STALLED)
+    sink.wait_for(lambda: len(sink.identities) == 3, 20.0)
     sink.wait_for(lambda: sink.states[-1].phase == LinkPhase.STREAMING)
-    sink.wait_for(lambda: kind_of(sink) == LinkErrorKind.UNPLUGGED)
-    sink.wait_for(lambda: sink.states[-1].phase == LinkPhase.STREAMING)
+    lost = [state.error.kind for state in sink.states if state.phase == LinkPhase.LOST and state.error]
+    assert list(dict.fromkeys(lost)) == [LinkErrorKind.STALLED, LinkErrorKind.UNPLUGGED]
     assert sink.counters.reconnects == 2
-    assert len(sink.identities) == 3
 
 
 def test_a_damaged_line_costs_time_but_no_truth(serve: Serve, link_to: LinkTo, quick_bus: None):
     module = running_module("clean")
     faults = "rtu-bad-crc=0.05,rtu-short=0.05,rtu-noise=0.05,rtu-wrong-unit=0.03,rtu-exception=0.03,rtu-lost=0.03"
     _, sink = link_to(serve(Rs485Port(module, parse_rtu_faults(faults), seed=4)), readings_period_s=0.02)
-    sink.wait_for(lambda: len(sink.readings) >= 25, 30.0)
+    sink.wait_for(lambda: len(sink.readings) >= 20, 30.0)
     assert sink.counters.frames_damaged > 0
     for readings in sink.readings:
         assert readings.values["V1r"] == pytest.approx(230.0, abs=0.2)
