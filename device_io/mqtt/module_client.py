@@ -39,9 +39,9 @@ from device_io.sensix_link.samples import Coding
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, ModuleInfo, Readings, Sink
 from device_io.urls import MqttUrl
 
-GREETING_S = 2.5
-"""A module with link topics answers HELLO within this time."""
-GREET_AGAIN_S = 60.0
+GREETING_S = 1.5
+"""A module with link topics answers HELLO within this time, as a rule."""
+GREET_AGAIN_S = 30.0
 """A module that only publishes may get a firmware that does more."""
 PROBE_S = 5.0
 STALL_S = 5.0
@@ -74,10 +74,10 @@ class ModuleClient:
         self._burst = BurstWatch()
         self._ended: LinkError | None = None
         self._info: ModuleInfo | None = None  # as told since the connection came up
-        self._session = self._streaming = self._greeting = False
+        self._session = self._streaming = self._greeting = self._speaks = False
         self._pending: Readings | None = None
         self._connected_before = False
-        self._since_s = self._heard_s = self._greeted_s = self._asked_s = self._samples_s = 0.0
+        self._heard_s = self._greeted_s = self._asked_s = self._samples_s = 0.0
         self._heard = False
         self._unfit = ""
 
@@ -85,6 +85,11 @@ class ModuleClient:
     def over(self) -> bool:
         """Whether it has failed, or was stopped."""
         return self._ended is not None
+
+    @property
+    def why_over(self) -> LinkError | None:
+        """Why it has failed; None while it has not."""
+        return self._ended
 
     # What the link asks for
 
@@ -161,7 +166,7 @@ class ModuleClient:
         self._connection = connection
         self._info = self._pending = None
         self._session = self._streaming = self._greeting = self._heard = False
-        self._since_s = self._heard_s = time.monotonic()
+        self._heard_s = self._greeted_s = time.monotonic()
         self._burst.forget()
         if self._connected_before:
             self._out.reconnects += 1
@@ -212,7 +217,6 @@ class ModuleClient:
             self._requests.ask(Request(Probe, ProbeReply, lambda _: None, lambda _: self._lose_session()))
         self._jobs.tick()
         if self._streaming and now_s - self._samples_s > STALL_S:
-            self._lose_session()
             self._fail(
                 LinkError(
                     LinkErrorKind.STALLED,
@@ -220,8 +224,12 @@ class ModuleClient:
                     "not help, check its WiFi.",
                 )
             )
+            self._lose_session()
         elif now_s - self._heard_s > self._patience_s() and self._out.phase != LinkPhase.LOST:
             self._fail(self._silence())
+        again_s = PROBE_S if self._speaks else GREET_AGAIN_S
+        if not self._session and now_s - self._greeted_s > again_s:
+            self._greet()
         self._out.tick()
 
     # Messages
@@ -240,13 +248,13 @@ class ModuleClient:
         self._was_heard()
         if self._info is None:
             self._pending = readings
-            if not self._greeting:  # it came to life after it was greeted
-                self._greet()
+            if self._connected_before and not self._speaks:
+                self._introduce(self._plain_info())
+            else:
+                self._greet()  # unless that goes on; it may have come to life after it was greeted
             return
         self._out.readings(readings)
         self._jobs.readings(readings)
-        if not (self._session or self._greeting) and time.monotonic() - self._greeted_s > GREET_AGAIN_S:
-            self._greet()
 
     def _take_reply(self, payload: bytes) -> None:
         try:
@@ -271,6 +279,8 @@ class ModuleClient:
     # Getting to know the module
 
     def _greet(self) -> None:
+        if self._greeting or self._connection is None:
+            return
         self._greeting, self._greeted_s = True, time.monotonic()
         self._requests.ask(
             Request(
@@ -287,6 +297,7 @@ class ModuleClient:
         answer = cast(HelloReply, message)
         if not rules.VERSION_LOWEST <= answer.chosen <= rules.VERSION_HIGHEST:
             words = rules.version_problem(answer.lowest, answer.highest) or "update this program."
+            self._out.text(words)
             self._not_greeted(LinkError(LinkErrorKind.NEWER_PROTOCOL, words))
             return
         self._requests.ask(Request(IdentityRequest, IdentityReply, self._take_identity, self._not_greeted), first=True)
@@ -297,9 +308,10 @@ class ModuleClient:
             info, options = identity_from_json(answer.identity), link_options_from_json(answer.identity)
         except MessageError as error:
             words = f"The module {self._eui} describes itself wrongly ({str(error).rstrip('.')}). Update its firmware."
+            self._out.text(words)
             self._not_greeted(LinkError(LinkErrorKind.NOT_A_MODULE, words))
             return
-        self._session = True
+        self._session = self._speaks = True
         self._introduce(info)
         if self._stream and "waveform-stream" in info.capabilities:
             coding = Coding.DIFFERENCE if Coding.DIFFERENCE in options.codings else Coding.RAW24
@@ -319,21 +331,21 @@ class ModuleClient:
         self._samples_s = time.monotonic()
         self._out.tell(LinkPhase.STREAMING)
 
-    def _not_greeted(self, error: LinkError) -> None:
+    def _not_greeted(self, _error: LinkError) -> None:
         self._greeting = False
-        if error.kind in (LinkErrorKind.NEWER_PROTOCOL, LinkErrorKind.NOT_A_MODULE):
-            self._out.text(str(error))
         if self._pending is not None and self._info is None:
-            self._introduce(
-                ModuleInfo(
-                    eui=self._eui,
-                    type=PLAIN_TYPE,
-                    system="3P+N",  # all that the payload can hold
-                    firmware="not told",
-                    chips=(),
-                    capabilities=frozenset({"readings"}),
-                )
-            )
+            self._introduce(self._plain_info())
+
+    def _plain_info(self) -> ModuleInfo:
+        """All that is certain of a module that only publishes."""
+        return ModuleInfo(
+            eui=self._eui,
+            type=PLAIN_TYPE,
+            system="3P+N",  # all that the payload can hold
+            firmware="not told",
+            chips=(),
+            capabilities=frozenset({"readings"}),
+        )
 
     def _introduce(self, info: ModuleInfo) -> None:
         self._greeting = False
@@ -350,8 +362,7 @@ class ModuleClient:
     def _lose_session(self) -> None:
         """The module knows us no more: greet it anew."""
         self._session = self._streaming = False
-        if not self._greeting:
-            self._greet()
+        self._greet()
 
     # Failing
 

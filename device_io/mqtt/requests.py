@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from device_io.sensix_link.messages import ErrorCode, ErrorReply, Message, MessageError
 from device_io.source import LinkError, LinkErrorKind
 
-REPEAT_S = 1.0
+REPEAT_S = 0.7
 TIMEOUT_S = 4.0
 MOST = 16
 """Requests that may wait."""

@@ -117,5 +117,6 @@ class WifiLink:
 
         client, connection = self._client, self._connection
         if client is None or connection is None or not connection.post(lambda: work(client, done, failed)):
-            failed(LinkError(LinkErrorKind.REFUSED, "The link is not open."))
+            why = client.why_over if client is not None else None
+            failed(why or LinkError(LinkErrorKind.REFUSED, "The link is not open."))
         return future

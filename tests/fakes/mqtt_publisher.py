@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol
@@ -37,6 +38,7 @@ class Publisher:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
         if user is not None:
             self._client.username_pw_set(user, password)
+        self._client.reconnect_delay_set(0.1, 0.1)  # type: ignore[arg-type]
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
@@ -104,6 +106,13 @@ class Publisher:
         """Until so many messages have come."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.received) >= count, timeout_s)
+
+    def wait_for_silence(self, seconds: float, timeout_s: float = 10.0) -> None:
+        """Until nothing has come for so long."""
+        deadline_s = time.monotonic() + timeout_s
+        with self._changed:
+            while self._changed.wait(seconds):
+                assert time.monotonic() < deadline_s, "messages go on"
 
     def _keep(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         with self._changed:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from device_io.mqtt import burst
 from device_io.mqtt.payload import encode_payload
 from device_io.mqtt.wifi_link import WifiLink
-from device_io.source import LinkPhase
+from device_io.source import LinkError, LinkErrorKind, LinkPhase
 from tests.fakes.certificates import Authority, make_ca
-from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.mosquitto import Mosquitto, free_port
 from tests.fakes.mqtt_publisher import Publisher, sound_values
 from tests.fakes.recording_sink import RecordingSink
 
@@ -50,3 +54,158 @@ def test_readings_of_a_published_payload_arrive(broker: Mosquitto) -> None:
     for key, value in values.items():
         assert sink.readings[0].values[key] == pytest.approx(value, abs=0.0051), key
     assert sink.phases == [LinkPhase.OPENING, LinkPhase.CONNECTED, LinkPhase.CLOSED]
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def restart_again_and_again(folder: Path, authority: Authority, cycles: int) -> None:
+    """The link comes back after every restart, also after a hard one; threads and file handles do not grow."""
+    sink = RecordingSink()
+    with Mosquitto(folder, tls=authority) as broker, Publisher(broker) as publisher:
+        publisher.repeat(f"v1/home/devices/{EUI}/0/bin", encode_payload(sound_values()), every_s=0.05)
+        link = WifiLink(url_of(broker))
+        link.start(sink)
+        try:
+            sink.wait_for(lambda: len(sink.readings) >= 1)
+            threads, files = threading.active_count(), open_files()
+            for cycle in range(cycles):
+                if cycle % 2:
+                    broker.kill()
+                    broker.start()
+                else:
+                    broker.restart()
+                reconnects = cycle + 1
+                sink.wait_for(
+                    lambda reconnects=reconnects: (
+                        sink.states[-1].phase == LinkPhase.CONNECTED and sink.counters.reconnects >= reconnects
+                    ),
+                    30.0,
+                )
+                count = len(sink.readings)
+                sink.wait_for(lambda count=count: len(sink.readings) > count, 30.0)
+                assert threading.active_count() <= threads
+                assert open_files() <= files + 2
+        finally:
+            link.stop()
+    assert sink.phases[-1] == LinkPhase.CLOSED
+
+
+def test_it_comes_back_after_every_restart_of_the_broker(tmp_path: Path, authority: Authority) -> None:
+    restart_again_and_again(tmp_path, authority, 10)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_it_comes_back_after_a_thousand_restarts(tmp_path: Path, authority: Authority) -> None:
+    restart_again_and_again(tmp_path, authority, 1000)
+
+
+def test_links_to_one_broker_share_a_connection_and_part_one_by_one(broker: Mosquitto) -> None:
+    euis = [f"0253454E0000{n:04X}" for n in range(20)]
+    sinks = [RecordingSink() for _ in euis]
+    links = [WifiLink(url_of(broker, eui), stream=False) for eui in euis]
+    before = threading.active_count()
+    with Publisher(broker) as publisher:
+        for link, sink in zip(links, sinks, strict=True):
+            link.start(sink)
+        assert threading.active_count() - before <= 3, "two of the publisher, one for all links"
+        for n, eui in enumerate(euis):
+            publisher.repeat(f"v1/home/devices/{eui}/0/bin", encode_payload({"V1r": 100.0 + n}), every_s=0.2)
+        for n, sink in enumerate(sinks):
+            sink.wait_for(lambda sink=sink: len(sink.readings) >= 1)
+            assert {readings.values["V1r"] for readings in sink.readings} == {100.0 + n}
+        for link in links[:-1]:
+            link.stop()
+        counts = [len(sink.readings) for sink in sinks]
+        sinks[-1].wait_for(lambda: len(sinks[-1].readings) >= counts[-1] + 2)
+        assert [len(sink.readings) for sink in sinks[:-1]] == counts[:-1], "nothing is delivered after stop"
+        links[-1].stop()
+
+
+def test_messages_of_another_length_are_counted_and_told_once(broker: Mosquitto) -> None:
+    sink = RecordingSink()
+    link = WifiLink(url_of(broker), silent_s=1.0, stream=False)
+    link.start(sink)
+    try:
+        with Publisher(broker) as publisher:
+            publisher.repeat(f"v1/home/devices/{EUI}/0/bin", b"21.5 degrees", every_s=0.1)
+            state = sink.wait_for_phase(LinkPhase.LOST)
+            sink.wait_for(lambda: sink.counters.frames_damaged >= 5)
+    finally:
+        link.stop()
+    assert state.error is not None
+    assert state.error.kind == LinkErrorKind.NOT_A_MODULE
+    assert "12 bytes" in str(state.error)
+    assert len(sink.text) == 1
+
+
+def test_implausible_readings_are_flagged(broker: Mosquitto) -> None:
+    sink = RecordingSink()
+    link = WifiLink(url_of(broker), stream=False)
+    link.start(sink)
+    try:
+        with Publisher(broker) as publisher:
+            odd = encode_payload(sound_values() | {"P1": 1e6})
+            publisher.repeat(f"v1/home/devices/{EUI}/0/bin", odd, every_s=0.1)
+            sink.wait_for(lambda: len(sink.readings) >= 1)
+    finally:
+        link.stop()
+    assert sink.readings[0].flags == ("suspect",)
+    assert sink.readings[0].values["P1"] == 1e6
+
+
+def test_burst_mode_is_asked_for_only_where_it_is_not_on(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds count as minutes: bursts come every 0.05 s, else every 0.5 s."""
+    monkeypatch.setattr(burst, "BURST_INTERVAL_S", 0.1)
+    monkeypatch.setattr(burst, "_SLACK_S", 0.1)
+    topic, config = f"v1/home/devices/{EUI}/0/bin", f"v1/home/devices/{EUI}/0/config"
+    sink = RecordingSink()
+    link = WifiLink(url_of(broker), stream=False)
+    payload = encode_payload(sound_values())
+    with Publisher(broker) as publisher:
+        publisher.subscribe(config)
+        link.start(sink)
+        try:
+            publisher.repeat(topic, payload, every_s=0.5)
+            sink.wait_for(lambda: len(sink.readings) >= 3)
+            assert link.set_burst(True).result(5.0)
+            publisher.wait_for(1)
+            publisher.repeat(topic, payload, every_s=0.05)
+            count = len(sink.readings)
+            sink.wait_for(lambda: len(sink.readings) >= count + 4)
+            assert not link.set_burst(True).result(5.0)
+            assert link.set_burst(False).result(5.0)
+            publisher.wait_for(2)
+        finally:
+            link.stop()
+
+
+def test_jobs_fail_with_the_reason_and_never_hang(broker: Mosquitto) -> None:
+    link = WifiLink(url_of(broker))
+    with pytest.raises(LinkError, match="not open"):
+        link.read_settings().result(1.0)
+    sink = RecordingSink()
+    link.start(sink)
+    waiting = [link.read_settings() for _ in range(30)]
+    link.stop()
+    for future in waiting:
+        assert isinstance(future.exception(5.0), LinkError)
+    assert sum("Too many" in str(future.exception()) for future in waiting) in (0, 14)
+    with pytest.raises(LinkError, match="closed"):
+        link.read_readings().result(1.0)
+
+    away = WifiLink(f"mqtt://127.0.0.1:{free_port()}/home/{EUI}", reconnect=False)
+    away.start(RecordingSink())
+    failure = away.read_settings().exception(5.0)
+    away.stop()
+    assert isinstance(failure, LinkError)
+    assert failure.kind == LinkErrorKind.NO_CONNECTION
+
+
+@pytest.mark.parametrize("url", ["usb:COM5", "mqtts://localhost", "mqtt://broker.example/home/0253454E00000001"])
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(LinkError) as failure:
+        WifiLink(url)
+    assert failure.value.kind == LinkErrorKind.BAD_URL

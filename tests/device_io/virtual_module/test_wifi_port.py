@@ -13,6 +13,7 @@ from device_io.mqtt.payload import decode_payload
 from device_io.mqtt.wifi_link import WifiLink
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, SampleBlock
 from device_io.urls import MqttUrl, parse_url
+from device_io.virtual_module import wifi_port
 from device_io.virtual_module.faults import parse_faults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.wifi_port import WifiPort
@@ -183,18 +184,21 @@ def test_a_restarted_broker_brings_everything_back(broker: Mosquitto) -> None:
     assert len({info.boot_id for info in sink.identities}) == 1
 
 
-def test_burst_mode_is_toggled_by_any_message(broker: Mosquitto) -> None:
+def test_burst_mode_is_toggled_by_any_message(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wifi_port, "BURST_INTERVAL_S", 0.2)
     module = VirtualModule("clean", "1P", eui="0253454E000000A6")
     module.settings.restore({"mqtt_period_s": 600})
+    config = "v1/home/devices/0253454E000000A6/0/config"
     port = WifiPort(module, broker_url(broker))
     with Publisher(broker) as other:
         other.subscribe("v1/home/devices/0253454E000000A6/0/bin")
         port.start()
         try:
-            assert port.wait() is None
             other.wait_for(1)
-            other.publish("v1/home/devices/0253454E000000A6/0/config", b"x")
-            other.wait_for(2, 8.0)
+            other.publish(config, b"x")
+            other.wait_for(5)
+            other.publish(config, b"")
+            other.wait_for_silence(1.0)
         finally:
             port.stop()
 
@@ -203,7 +207,7 @@ def test_a_wrong_broker_in_the_settings_takes_it_away_until_undone(broker: Mosqu
     module = VirtualModule(eui="0253454E000000A7")
     port = WifiPort(module, broker_url(broker))
     sink = RecordingSink()
-    link = WifiLink(port.start(), silent_s=3.0)
+    link = WifiLink(port.start(), silent_s=1.0)
     link.start(sink)
     try:
         sink.wait_for_phase(LinkPhase.STREAMING)
@@ -218,17 +222,17 @@ def test_a_wrong_broker_in_the_settings_takes_it_away_until_undone(broker: Mosqu
 
 def test_faults_unplug_and_drop(broker: Mosquitto) -> None:
     module = VirtualModule(eui="0253454E000000A8")
-    port = WifiPort(module, broker_url(broker), parse_faults("unplug@3:2,drop=0.05"))
+    port = WifiPort(module, broker_url(broker), parse_faults("unplug@1.5:1.5,drop=0.05"))
     sink = RecordingSink()
-    link = WifiLink(port.start(), silent_s=3.0)
+    link = WifiLink(port.start(), silent_s=1.0)
     link.start(sink)
     try:
         sink.wait_for_phase(LinkPhase.STREAMING)
-        sink.wait_for(lambda: len(sink.blocks) > 0 and sink.blocks[-1].device_time_us > 5_500_000, 25.0)
+        sink.wait_for(lambda: len(sink.blocks) > 0 and sink.blocks[-1].device_time_us > 3_500_000, 25.0)
     finally:
         link.stop()
         port.stop()
-    assert sink.counters.samples_missing > 4000, "two seconds away, and what was dropped"
+    assert sink.counters.samples_missing > 4000, "1.5 s of three chips away, and what was dropped"
 
 
 def test_a_broker_that_is_not_there_is_told(tmp_path: Path) -> None:
