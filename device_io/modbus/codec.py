@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -192,7 +192,7 @@ def settings_writes(values: Mapping[str, Value]) -> list[tuple[int, list[int]]]:
 def encode_identity(info: ModuleInfo, used: Sequence[int]) -> tuple[list[int], list[int]]:
     """Data of the identity block, and the table of channels."""
     channels = _encode_channels(info.chips)
-    values: dict[str, object] = {
+    values = {
         "magic": rm.MAGIC,
         "map_version": rm.MAP_VERSION,
         "eui": int(info.eui or "0", 16),
@@ -223,7 +223,7 @@ def identity_version(registers: Sequence[int]) -> int:
 def table_registers(registers: Sequence[int]) -> int:
     """Length of the table of channels, from the data of the identity block."""
     reader = _Reader(registers)
-    return int(str(reader.fields(rm.IDENTITY[:-1])["table_registers"]))
+    return int(reader.fields(rm.IDENTITY[:-1])["table_registers"])
 
 
 def decode_identity(registers: Sequence[int], channels: Sequence[int]) -> tuple[ModuleInfo, list[int]]:
@@ -231,22 +231,21 @@ def decode_identity(registers: Sequence[int], channels: Sequence[int]) -> tuple[
     reader = _Reader(registers)
     values = reader.fields(rm.IDENTITY[:-1])
     used = [reader.number(1) for _ in range(rm.IDENTITY[-1].registers)][: len(rm.readings_runs())]
-    number = _numbers(values)
-    if number["system"] >= len(SYSTEMS):
-        raise CodecError(f"there is no wiring system {number['system']}")
+    if values["system"] >= len(SYSTEMS):
+        raise CodecError(f"there is no wiring system {values['system']}")
     if any(count > len(run) for count, run in zip(used, rm.readings_runs(), strict=False)):
         raise CodecError("it fills more registers than there are")
     table_reader = _Reader(channels)
     info = ModuleInfo(
-        eui=f"{number['eui']:016X}",
-        type=str(values["type"]),
-        system=SYSTEMS[number["system"]],
-        firmware=str(values["firmware"]),
-        chips=tuple(_decode_chip(table_reader) for _ in range(number["chips"])),
-        capabilities=frozenset(name for n, name in enumerate(rm.CAPABILITY_BITS) if number["capabilities"] >> n & 1),
-        boot_id=number["boot_id"],
-        name=str(values["name"]),
-        calibrated=str(values["calibrated"]) or None,
+        eui=f"{values['eui']:016X}",
+        type=values["type"],
+        system=SYSTEMS[values["system"]],
+        firmware=values["firmware"],
+        chips=tuple(_decode_chip(table_reader) for _ in range(values["chips"])),
+        capabilities=frozenset(name for n, name in enumerate(rm.CAPABILITY_BITS) if values["capabilities"] >> n & 1),
+        boot_id=values["boot_id"],
+        name=values["name"],
+        calibrated=values["calibrated"] or None,
     )
     return info, used
 
@@ -265,27 +264,27 @@ def _encode_channels(chips: Sequence[ChipInfo]) -> list[int]:
 
 def _decode_chip(reader: _Reader) -> ChipInfo:
     chip = reader.fields(rm.CHIP)
-    rate_hz = float(str(chip["nominal_rate_hz"]))
+    rate_hz = float(chip["nominal_rate_hz"])
     if not (math.isfinite(rate_hz) and rate_hz > 0.0):
         raise CodecError("a chip has no sample rate")
-    channels = tuple(_decode_channel(reader) for _ in range(_numbers(chip)["channels"]))
-    return ChipInfo(rate_hz, channels, _numbers(chip)["shift"])
+    channels = tuple(_decode_channel(reader) for _ in range(chip["channels"]))
+    return ChipInfo(rate_hz, channels, chip["shift"])
 
 
 def _decode_channel(reader: _Reader) -> ChannelInfo:
     values = reader.fields(rm.CHANNEL)
-    unit_per_count, full_scale = float(str(values["unit_per_count"])), float(str(values["full_scale"]))
+    unit_per_count, full_scale = float(values["unit_per_count"]), float(values["full_scale"])
     if not (math.isfinite(unit_per_count) and math.isfinite(full_scale)):
         raise CodecError("a channel has no scale")
     sections = []
-    for _ in range(_numbers(values)["sections"]):
+    for _ in range(values["sections"]):
         section = reader.fields(rm.SECTION)
-        kind = _numbers(section)["kind"]
+        kind = section["kind"]
         if kind >= len(rm.SECTION_KINDS):
             raise CodecError(f"there is no frequency response of kind {kind}")
-        corner_hz, q, delay_us = (float(str(section[name])) for name in ("corner_hz", "q", "delay_us"))
+        corner_hz, q, delay_us = (float(section[name]) for name in ("corner_hz", "q", "delay_us"))
         sections.append(ResponseSection(rm.SECTION_KINDS[kind], corner_hz, q, delay_us))
-    return ChannelInfo(str(values["key"]), str(values["unit"]), unit_per_count, full_scale, tuple(sections))
+    return ChannelInfo(values["key"], values["unit"], unit_per_count, full_scale, tuple(sections))
 
 
 # Snapshot
@@ -305,11 +304,11 @@ def encode_snapshot(blocks: Sequence[SampleBlock]) -> tuple[list[int], list[int]
 def decode_snapshot_info(registers: Sequence[int]) -> SnapshotInfo:
     """State and extent of a snapshot."""
     reader = _Reader(registers)
-    first = _numbers(reader.fields(rm.SNAPSHOT_FIELDS))
+    first = reader.fields(rm.SNAPSHOT_FIELDS)
     chips = []
     if first["state"] == rm.SNAPSHOT_READY:
         for _ in range(first["chips"]):
-            chip = _numbers(reader.fields(rm.SNAPSHOT_CHIP))
+            chip = reader.fields(rm.SNAPSHOT_CHIP)
             chips.append((chip["samples"], chip["first_index"], chip["device_time_us"]))
     return SnapshotInfo(first["state"], tuple(chips))
 
@@ -346,7 +345,7 @@ def decode_snapshot(
 # Fields
 
 
-def _encode_fields(fields: Iterable[rm.Field], values: Mapping[str, object]) -> list[int]:
+def _encode_fields(fields: Iterable[rm.Field], values: Mapping[str, Any]) -> list[int]:
     registers: list[int] = []
     for field in fields:
         value = values[field.name]
@@ -354,14 +353,10 @@ def _encode_fields(fields: Iterable[rm.Field], values: Mapping[str, object]) -> 
             data = str(value).encode("utf-8")[: 2 * field.registers].decode("utf-8", "ignore").encode("utf-8")
             registers += words(data.ljust(2 * field.registers, b"\0"))
         elif field.type == "f32":
-            registers += words(struct.pack(">f", float(str(value))))
+            registers += words(struct.pack(">f", value))
         else:
-            registers += words(int(str(value)).to_bytes(2 * field.registers, "big"))
+            registers += words(int(value).to_bytes(2 * field.registers, "big"))
     return registers
-
-
-def _numbers(values: Mapping[str, object]) -> dict[str, int]:
-    return {name: value for name, value in values.items() if isinstance(value, int)}
 
 
 class _Reader:
@@ -374,8 +369,9 @@ class _Reader:
     def number(self, registers: int) -> int:
         return int.from_bytes(self._take(registers), "big")
 
-    def fields(self, fields: Iterable[rm.Field]) -> dict[str, object]:
-        values: dict[str, object] = {}
+    def fields(self, fields: Iterable[rm.Field]) -> dict[str, Any]:
+        """{name: int, float or str, by the field's type}."""
+        values: dict[str, Any] = {}
         for field in fields:
             data = self._take(field.registers)
             if field.type == "text":

@@ -51,9 +51,11 @@ class _SerialLine:
         self._name = port
         if os.path.realpath(port).startswith("/dev/pts/"):
             parity = "N"  # a pseudo-terminal carries none, and the C library refuses to set it
+        # pyserial's RFC 2217 client knows no time-out for writing.
+        write_s = None if port.lower().startswith("rfc2217:") else WRITE_TIMEOUT_S
         try:
             self._serial = serial.serial_for_url(
-                port, baudrate=baud, parity=parity, timeout=_SLICE_S, write_timeout=WRITE_TIMEOUT_S, exclusive=True
+                port, baudrate=baud, parity=parity, timeout=_SLICE_S, write_timeout=write_s, exclusive=True
             )
         except Exception as error:  # pyserial lets termios.error and others through
             raise _why(port, baud, parity, error) from None
@@ -125,6 +127,8 @@ def _why(port: str, baud: int, parity: str, error: Exception) -> LinkError:
         open_transport(port, baud).close()
     except LinkError as reason:
         return reason
+    except NotImplementedError:
+        pass  # an RFC 2217 port: there the error itself says it
     return LinkError(
         LinkErrorKind.REFUSED,
         f"{port} can't run at {baud} baud with parity {parity} ({error}). Choose what the adapter can do.",

@@ -22,11 +22,12 @@ STOP_S = 2.0
 
 
 class Rs485Port:
-    """Serves modules on one bus, on a pty or a TCP port. `start` returns the URL of the first one.
+    """Serves modules on one bus, on a "pty", "tcp" or "rfc2217" port. `start` returns the URL of the first one.
 
     The modules' settings decide address, baud and parity. A pty shows the baud of the master, so a wrong one is not
-    understood; it carries no parity (its URL says N), and a TCP port shows neither. paced: replies take the time that
-    they would take on the wires. Faults count from the first module's power-up. All modules need the same baud.
+    understood; it carries no parity (its URL says N). A TCP port shows neither. RFC 2217 shows both, and is served
+    without parity. paced: replies take the time that they would take on the wires. Faults count from the first
+    module's power-up. All modules need the same baud.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class Rs485Port:
         line.baud = units[0].baud
         line.plug()
         port = line.url.partition(":")[2]
-        # A pty carries no parity, and some systems refuse to open it with one.
-        parity = units[0].parity if "://" in port else "N"
-        self.urls = tuple(f"rs485:{port}?baud={u.baud}&parity={parity}&unit={u.unit}" for u in units)
+        # A pty carries no parity, and some systems refuse to open it with one; an RFC 2217 line understands 8N1 only.
+        parity = units[0].parity if port.startswith("socket:") else "N"
+        mark = "&" if "?" in port else "?"
+        self.urls = tuple(f"rs485:{port}{mark}baud={u.baud}&parity={parity}&unit={u.unit}" for u in units)
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(line, units), name="virtual-rs485", daemon=True)
         self._thread.start()

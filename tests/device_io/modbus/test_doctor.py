@@ -63,6 +63,19 @@ def test_a_good_bus_is_good_on_real_ports(monkeypatch: pytest.MonkeyPatch, serve
     assert "median" in checks["Timing"].text
 
 
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's
+def test_wrong_parity_on_a_real_line(monkeypatch: pytest.MonkeyPatch, serve: Callable[[Rs485Port], str]):
+    """RFC 2217 tells the other end the parity."""
+    monkeypatch.setattr(doctor, "REPLY_S", 0.3)
+    monkeypatch.setattr(doctor, "FIRST_UNITS", 2)
+    monkeypatch.setattr(doctor, "LIKELY", ((19_200, "N"),))  # every opening takes a second
+    url = serve(Rs485Port(running_module("clean"), transport="rfc2217"))
+    assert by_name(examine(url))["Module"].state == "ok"
+    check = by_name(examine(url.replace("parity=N", "parity=E")))["Baud and parity"]
+    assert check.state == "bad"
+    assert "baud=19200 and parity=N" in check.advice
+
+
 def test_a_port_that_is_not_there():
     checks = by_name(examine("rs485:/dev/there-is-none"))
     assert checks["Port"].state == "bad"
