@@ -97,11 +97,12 @@ class RtuSlave:
 
     def answer(self, now_s: float, baud: int | None = None) -> bytes:
         """The reply to a request that has ended by now, else nothing. baud: only units of this rate hear it."""
-        whole = len(self._frame) == _request_size(self._frame) and intact(self._frame)
+        size = _request_size(self._frame)
+        whole = len(self._frame) == size and intact(self._frame)
         if not whole and now_s - self._heard_s < self.gap_s:
             return b""
         frame, self._frame = self._frame, b""
-        if not intact(frame):
+        if not intact(frame) or size not in (None, len(frame)):  # zeros behind a frame leave its CRC right
             return b""
         unit, function, data = frame[0], frame[1], frame[2:-2]
         replies = []

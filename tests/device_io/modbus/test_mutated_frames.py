@@ -114,6 +114,5 @@ def test_a_million_damaged_frames(monkeypatch: pytest.MonkeyPatch):
     answered, unfit_requests = requests(1_000_000, seed)
     print(f"of a million frames each: {passed} replies and {answered} requests had a CRC that fits by chance")
     assert unfit == unfit_requests == 0, f"seed {seed}"
-    # One in 65 536, and what the CRC is blind to by its nature: zeros behind an intact frame.
-    assert passed <= 250, f"seed {seed}"
-    assert answered <= 250, f"seed {seed}"
+    assert passed <= 60, f"seed {seed}"
+    assert answered <= 60, f"seed {seed}"

@@ -75,7 +75,7 @@ def test_what_is_not_measured_is_not_available(slave: RtuSlave):
         ("01 06 00 10 FF FF", "01 86 03"),  # 6553.5 V
         ("01 06 00 C2 00 02", "01 86 03"),  # neither on nor off
         ("01 06 03 EA 00 02", "01 86 03"),  # nothing is staged
-        ("01 10 00 10 00 01 03 00 00", "01 90 03"),
+        ("01 10 00 10 00 02 02 00 00", "01 90 03"),
         ("01 2B 0E 05 00", "01 ab 03"),
         ("01 2B 0E 04 07", "01 ab 02"),
     ],
@@ -86,6 +86,11 @@ def test_wrong_requests_get_an_exception(slave: RtuSlave, request_: str, reply: 
 
 def test_it_is_silent_for_others_and_for_damage(slave: RtuSlave):
     assert ask(slave, "02 04 00 00 00 02") == ""
+    assert ask(slave, "01 04 00 00 00") == ask(slave, "01 10 00 10 00 01 03 00 00") == ""
+    longer = framed(bytes.fromhex("01 04 00 00 00 02")) + b"\0"
+    assert intact(longer)
+    slave.receive(longer, 5.0)
+    assert slave.answer(5.0) == slave.answer(6.0) == b""
     frame = bytearray(framed(bytes.fromhex("01 04 00 00 00 02")))
     for bit in range(8 * len(frame)):
         damaged = bytearray(frame)
