@@ -213,7 +213,7 @@ def test_it_ends_within_2_s_when_asked(tmp_path: Path, data: Path) -> None:
     with Outbox(data) as outbox:
         outbox.put(interval(last_end_s()), "u82f")
     record = short_record(tmp_path / "short", 1.0)
-    program = "import sys; from app import cli; cli.VERBS['community'] = ''; sys.exit(cli.main(sys.argv[1:]))"
+    program = "import sys; from app import cli; cli.VERBS['community'] = 'share'; sys.exit(cli.main(sys.argv[1:]))"
     url = f"mqtt://127.0.0.1:{free_port()}"
     arguments = [
         "community",
