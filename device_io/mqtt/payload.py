@@ -6,7 +6,7 @@ The payload tells neither length, version, time nor check: what can't be true is
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -37,12 +37,35 @@ class PayloadError(ValueError):
     """Bytes that are no readings payload; one sentence."""
 
 
+class PayloadValues(Mapping[str, float | None]):
+    """{key: value} of the 295 fields in their order. All share one table of keys: making a dict of them would cost more
+    than all the rest of decoding."""
+
+    __slots__ = ("_numbers", "_places")
+
+    def __init__(self, places: Mapping[str, int], numbers: list[float | None]) -> None:
+        self._places = places
+        self._numbers = numbers
+
+    def __getitem__(self, key: str) -> float | None:
+        return self._numbers[self._places[key]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 class Decoded(NamedTuple):
     """values: {key: value in the table's unit} of all 295 fields; None for those of a channel whose fundamental is
     neither 0, 100 nor 10000, for their scale is then unknown. implausible: why the values can't be true, "" if they
     can. head: all but THD and harmonics in wire units, in the order of the table (`place_of`)."""
 
-    values: dict[str, float | None]
+    values: Mapping[str, float | None]
     implausible: str
     head: tuple[int, ...]
 
@@ -124,7 +147,7 @@ def decode_payload(data: bytes) -> Decoded:
             values[start : start + _ORDERS] = [None] * _ORDERS
             values[len(head) + n] = None
             odd = odd or f"the fundamental of {_CHANNELS[n]} reads {fundamental}, neither {COARSE} nor {FINE}"
-    return Decoded(dict(zip(layout.keys, values, strict=True)), odd, head)
+    return Decoded(PayloadValues(layout.places, values), odd, head)
 
 
 def _implausible_head(head: tuple[int, ...]) -> str:
