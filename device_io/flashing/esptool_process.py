@@ -24,7 +24,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 class FlashIdentity(NamedTuple):
     """What esptool finds at the other end. mac: "AA:BB:CC:DD:EE:FF". revision: major * 100 + minor. flash_size: bytes,
-    0 where unknown. secure_download: the chip tells and does hardly anything in its loader."""
+    0 where unknown. secure_download: the chip tells and does hardly anything in its loader. secure_version: the lowest
+    that the eFuses let boot, None where they can't be read."""
 
     chip: str
     mac: str
@@ -33,14 +34,17 @@ class FlashIdentity(NamedTuple):
     secure_boot: bool
     flash_encryption: bool
     secure_download: bool
+    secure_version: int | None = None
 
 
 class EsptoolError(Exception):
-    """esptool failed. The text is one sentence that says what to do; `raw` what esptool said."""
+    """esptool failed. The text is one sentence that says what to do; `raw` what esptool said. needs_button: the chip
+    did not enter its loader by itself."""
 
     def __init__(self, text: str, raw: str = "") -> None:
         super().__init__(text)
         self.raw = raw
+        self.needs_button = any(mark.lower() in raw.lower() for mark in _NO_LOADER)
 
 
 class Cancelled(Exception):
@@ -180,6 +184,7 @@ class EsptoolProcess:
                 self._said.append(line.strip())
 
 
+_NO_LOADER = ("Wrong boot mode", "No serial data received", "Failed to connect")
 _MEANINGS = (
     (
         "doesn't exist",

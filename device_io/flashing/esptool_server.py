@@ -17,6 +17,15 @@ from typing import IO, Any
 PROGRESS_S = 0.1
 """Progress is told at most this often."""
 START_BAUD = 115_200
+_SECURE_VERSIONS = {
+    "ESP32": (0x78 + 4 * 4, 0, 32),
+    "ESP32-S2": (0x2C + 4 * 4, 11, 16),
+    "ESP32-S3": (0x2C + 4 * 4, 14, 16),
+    "ESP32-C3": (0x2C + 4 * 4, 14, 16),
+    "ESP32-C6": (0x2C + 4 * 4, 14, 16),
+}
+"""Where the eFuses keep the lowest secure version that may start: register from the eFuses' base, bit, width; the
+number of bits set counts (espefuse, SECURE_VERSION)."""
 
 
 class _Teller:
@@ -116,13 +125,15 @@ class _Board:
 
     def _read_facts(self, rom: Any) -> dict[str, Any]:
         if rom.secure_download_mode:  # its registers can't be read
-            return {"secure_download": True, "secure_boot": True, "flash_encryption": True, "mac": "", "revision": 0}
+            locked = {"secure_download": True, "secure_boot": True, "flash_encryption": True}
+            return {**locked, "mac": "", "revision": 0, "secure_version": None}
         return {
             "secure_download": False,
             "secure_boot": bool(rom.get_secure_boot_enabled()),
             "flash_encryption": bool(rom.get_flash_encryption_enabled()),
             "mac": ":".join(f"{byte:02X}" for byte in rom.read_mac("BASE_MAC")),
             "revision": int(rom.get_chip_revision()),
+            "secure_version": _secure_version(rom),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -157,6 +168,15 @@ class _Board:
         port = getattr(self._esp, "_port", None)
         if port is not None:
             port.close()
+
+
+def _secure_version(rom: Any) -> int | None:
+    place = _SECURE_VERSIONS.get(str(rom.CHIP_NAME))
+    base = getattr(rom, "EFUSE_BASE", None) or getattr(rom, "EFUSE_RD_REG_BASE", None)
+    if place is None or base is None:
+        return None
+    offset, bit, width = place
+    return int(rom.read_reg(base + offset) >> bit & (1 << width) - 1).bit_count()
 
 
 def _has_lines(port: Any) -> bool:

@@ -3,88 +3,41 @@ before, read back after, and put on record until the module runs again."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any
 
+from device_io.boot_log import GUIDE, Finding, explain, in_words
 from device_io.flashing.backups import Backup, BackupError, BackupStore, flash_of, read_backup, write_backup
+from device_io.flashing.comparing import differences, eui_of
 from device_io.flashing.esptool_process import Cancelled, EsptoolError, EsptoolProcess, FlashIdentity
 from device_io.flashing.journal import Journal, Unfinished
+from device_io.flashing.listening import boot_lines, restart
+from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, NotFinished, Refused, Stage
+from device_io.flashing.survey import survey
 from device_io.flashing.told import Told, ask_module
+from device_io.flashing.writing import differing_pieces, verify_all, write_all
 from device_io.port_lease import Lease, leased
-from device_io.source import LinkError, Setting
+from device_io.source import LinkError, LinkErrorKind, Setting
 from device_io.urls import LinkUrl
 from firmware_images.check import check_package, warnings_for
-from firmware_images.chips import TABLE_OFFSET, TABLE_SIZE, chip_by_name
 from firmware_images.errors import ImageError
-from firmware_images.ota_data import OTA_DATA_SIZE
 from firmware_images.package import FirmwarePackage
-from firmware_images.partition_table import PartitionTable, parse_partition_table
 from firmware_images.plan import Write, plan_writes
-from firmware_images.target import Target
 
-CONFIRM_S = 15.0
-"""How long a module may take to answer after its reset."""
+__all__ = ["FlashOptions", "FlashProgress", "FlashResult", "Flasher", "Stage"]
+
 ASK_S = 3.0
-"""How long it may take to answer before: one that can't is flashed as well."""
-SECTOR = 4096
+"""How long a module may take to answer before: one that can't is flashed as well."""
+LISTEN_S = 2.5
+"""How long a module that does not answer afterwards is listened to: it prints why."""
+_NO_PORT = (LinkErrorKind.NO_SUCH_PORT, LinkErrorKind.PORT_BUSY, LinkErrorKind.NO_PERMISSION, LinkErrorKind.BAD_URL)
 
-
-class Stage(StrEnum):
-    """Where it stands; each stage comes once, in this order."""
-
-    CHECK = "check"
-    RELEASE = "release"
-    IDENTIFY = "identify"
-    BACKUP = "backup"
-    WRITE = "write"
-    VERIFY = "verify"
-    RESET = "reset"
-    CONFIRM = "confirm"
-
-
-class FlashProgress(NamedTuple):
-    """done, total: in the stage's own units (bytes where there are any), total 0 where unknown. eta_s: None as well."""
-
-    stage: Stage
-    done: int
-    total: int
-    eta_s: float | None
-
-
-@dataclass(frozen=True)
-class FlashResult:
-    """How it ended. refused: nothing was written. reason: one sentence, "" for ok. version: what the module reports.
-    unfinished: writing began and the module does not run the new contents for sure: finish, or go back."""
-
-    result: Literal["ok", "refused", "failed"]
-    reason: str = ""
-    stage: Stage = Stage.CONFIRM
-    backup: Path | None = None
-    version: str | None = None
-    unfinished: bool = False
-
-
-class Refused(Exception):
-    """One sentence: why nothing is written."""
-
-
-@dataclass(frozen=True)
-class FlashOptions:
-    """baud: of the loader. backup: keep the whole flash first. board: of the module, where a person knows it."""
-
-    baud: int = 460_800
-    backup: bool = True
-    allow_unsigned: bool = False
-    board: str | None = None
-    attempts: int = 7
-    confirm_s: float = CONFIRM_S
+Work = Callable[[EsptoolProcess, FlashIdentity, Told, Lease], str | None]
 
 
 class Flasher:
@@ -113,28 +66,35 @@ class Flasher:
         self._progress = progress
         self._note = note
         self._cancelled = cancelled or threading.Event()
-        self._stage = Stage.CHECK
-        self._stage_s = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stage, self._stage_s = Stage.CHECK, 0.0
         self._backup: Path | None = None
-        self._began_writing = False
+        self._began_writing = self._started = False
+        self._differences: tuple[str, ...] = ()
+        self._lines: tuple[str, ...] = ()
+        self._findings: tuple[Finding, ...] = ()
 
     def flash(self, package: FirmwarePackage) -> FlashResult:
         """Put a firmware on the module; settings and calibration stay."""
 
         def work(esptool: EsptoolProcess, identity: FlashIdentity, told: Told, lease: Lease) -> str | None:
-            target = self._target(esptool, identity, told)
+            earlier = self._earlier(identity)
+            if earlier is not None and not self._options.anew:
+                raise NotFinished(earlier)
+            installed = told.info.firmware.rpartition(" ")[2] if told.info is not None else None
+            target = survey(esptool, identity, installed_version=installed, board=self._options.board)
             refusals = check_package(package, target, allow_unsigned=self._options.allow_unsigned)
             if refusals:
                 raise Refused(" ".join(refusal.sentence for refusal in refusals))
             for warning in warnings_for(package, target):
                 self._note(warning)
             writes = plan_writes(package, target)
-            if self._options.backup:
-                self._back_up(esptool, identity, told, None)
+            self._keep(esptool, identity, told, earlier)
             version = package.app_image.app.version if package.app_image and package.app_image.app else ""
-            self._put(esptool, identity, writes, "flash", version, told)
-            settings = told.settings
-            return self._confirm(esptool, identity, version, lease, settings)
+            self._put(esptool, writes, self._record(identity, "flash", version, told, writes))
+            return self._confirm(esptool, identity.mac, version, lease, told.as_json(), told.settings)
 
         return self._run(work)
 
@@ -142,13 +102,78 @@ class Flasher:
         """Keep the whole flash and what the module tells, in the store or in a file of this name."""
 
         def work(esptool: EsptoolProcess, identity: FlashIdentity, told: Told, lease: Lease) -> str | None:
+            earlier = self._earlier(identity)
+            if earlier is not None:
+                self._note(f"{NotFinished(earlier)} This backup holds what stands there now.")
             self._back_up(esptool, identity, told, path)
-            return self._confirm(esptool, None, told.info.firmware if told.info else "", lease, None)
+            self._start(esptool)
+            after = ask_module(self._port, self._options.confirm_s, lease, everything=False, cancelled=self._cancelled)
+            if after.info is None:
+                self._note("The backup is made. The module did not answer afterwards.")
+            return after.info.firmware if after.info is not None else None
 
         return self._run(work)
 
-    def restore(self, path: Path, *, back_up: bool = True) -> FlashResult:
-        """Put the whole flash of a backup back and verify it."""
+    def restore(self, path: Path) -> FlashResult:
+        """Put the whole flash of a backup back, verify it, and compare what the module tells with the backup."""
+        return self._restore(path, None)
+
+    def restore_settings(self, path: Path) -> FlashResult:
+        """Put the settings of a backup back over the link, where they differ; passwords are in no backup's settings."""
+        self._begin()
+        try:
+            backup = read_backup(path)
+            settings = backup.told.get("settings")
+            eui = eui_of(backup.told)
+            if not isinstance(settings, dict) or eui is None:
+                raise Refused("The backup holds no settings: the module did not answer then. Restore the whole flash.")
+            with leased(self._port.port) as lease:
+                self._enter(Stage.CHECK)
+                who = ask_module(
+                    self._port, self._options.confirm_s, lease, everything=False, cancelled=self._cancelled
+                )
+                if who.info is None:
+                    raise who.silence or Refused("The module does not answer. Restore the whole flash.")
+                if who.info.eui != eui:
+                    raise Refused(
+                        f"The backup is of the module {eui}, this is {who.info.eui}. Choose one of this module."
+                    )
+                self._enter(Stage.WRITE)
+                self._began_writing = True
+                after = ask_module(
+                    self._port, self._options.confirm_s, lease, restore=settings, cancelled=self._cancelled
+                )
+                self._enter(Stage.CONFIRM)
+                if after.info is None or after.settings is None:
+                    raise LinkError(LinkErrorKind.SILENT, "The module answers no more. Plug it in anew and try again.")
+            differ = differences(backup.told, after)
+            return FlashResult("ok", "", Stage.CONFIRM, path, after.info.firmware, differences=differ)
+        except Refused as why:
+            return FlashResult("refused", str(why), self._stage)
+        except (BackupError, LinkError) as wrong:
+            return FlashResult("failed" if self._began_writing else "refused", str(wrong), self._stage)
+
+    def finish(self, unfinished: Unfinished) -> FlashResult:
+        """Write what is still missing of a job that was begun, and verify all of it."""
+
+        def work(esptool: EsptoolProcess, identity: FlashIdentity, _: Told, lease: Lease) -> str | None:
+            if identity.mac != unfinished.mac:
+                raise Refused(f"This is not the module {unfinished.mac} that was begun. Connect that one.")
+            self._check_plain(identity)
+            self._backup = unfinished.backup
+            self._put(esptool, unfinished.writes, None)
+            return self._confirm(esptool, identity.mac, unfinished.version, lease, None, None)
+
+        return self._run(work)
+
+    def go_back(self, unfinished: Unfinished) -> FlashResult:
+        """Put back what was there before a job that was begun."""
+        if unfinished.backup is None:
+            return FlashResult("refused", "No backup was made before. Finish the update instead.", Stage.CHECK)
+        return self._restore(unfinished.backup, unfinished)
+
+    def _restore(self, path: Path, broken_off: Unfinished | None) -> FlashResult:
+        self._begin()
         try:
             backup, data = read_backup(path), flash_of(path)
         except BackupError as wrong:
@@ -156,52 +181,40 @@ class Flasher:
 
         def work(esptool: EsptoolProcess, identity: FlashIdentity, told: Told, lease: Lease) -> str | None:
             self._check_backup(backup, identity)
-            if back_up and self._options.backup:
-                self._back_up(esptool, identity, told, None)
-            writes = self._changed(esptool, data)
-            self._put(esptool, identity, writes, "restore", backup.firmware, told)
-            return self._confirm(esptool, identity, backup.firmware, lease, None)
+            if broken_off is not None:
+                self._backup = broken_off.backup
+            else:
+                self._keep(esptool, identity, told, self._earlier(identity))
+            version = backup.firmware.rpartition(" ")[2]
+            writes = (Write(0, data, "the flash"),)
+            self._put(esptool, writes, self._record(identity, "restore", version, told, writes), differing=True)
+            return self._confirm(esptool, identity.mac, version, lease, backup.told, None)
 
         return self._run(work)
-
-    def finish(self, unfinished: Unfinished) -> FlashResult:
-        """Write again what was not finished."""
-
-        def work(esptool: EsptoolProcess, identity: FlashIdentity, told: Told, lease: Lease) -> str | None:
-            if identity.mac != unfinished.mac:
-                raise Refused(f"This is not the module {unfinished.mac} that was begun. Connect that one.")
-            self._backup = unfinished.backup
-            self._put(esptool, identity, unfinished.writes, unfinished.what, unfinished.version, told, unfinished)
-            return self._confirm(esptool, identity, unfinished.version, lease, None)
-
-        return self._run(work)
-
-    def go_back(self, unfinished: Unfinished) -> FlashResult:
-        """Put back what was there before."""
-        if unfinished.backup is None:
-            return FlashResult("refused", "No backup was made before. Finish the update instead.", Stage.CHECK)
-        return self.restore(unfinished.backup, back_up=False)
 
     # The stages
 
-    def _run(self, work: Callable[[EsptoolProcess, FlashIdentity, Told, Lease], str | None]) -> FlashResult:
-        self._began_writing = False
+    def _run(self, work: Work) -> FlashResult:
+        self._begin()
         try:
             with leased(self._port.port) as lease:
                 self._enter(Stage.CHECK)
                 told = ask_module(self._port, ASK_S, lease, cancelled=self._cancelled)
+                if told.silence is not None and told.silence.kind in _NO_PORT:
+                    raise told.silence
                 self._enter(Stage.RELEASE)
                 self._check_cancelled()
-                with EsptoolProcess(self._port.port, baud=self._options.baud, cancelled=self._cancelled) as esptool:
-                    self._enter(Stage.IDENTIFY)
-                    identity = esptool.connect(self._options.attempts)
-                    if identity.secure_download:
-                        raise Refused(
-                            "The module's loader is locked (secure download mode), so nothing can be backed up or "
-                            "verified. Update it over the air, as its maker describes."
-                        )
-                    version = work(esptool, identity, told, lease)
-            return FlashResult("ok", "", self._stage, self._backup, version)
+                try:
+                    version = self._work(work, told, lease)
+                except BaseException:
+                    if not self._started:
+                        restart(self._port.port)  # it runs what it ran before, or what a broken-off job left
+                    raise
+            return FlashResult(
+                "ok", "", self._stage, self._backup, version, differences=self._differences, lines=self._lines
+            )
+        except NotFinished as why:
+            return self._ended("refused", str(why), earlier=why.earlier)
         except Refused as why:
             return self._ended("refused", str(why))
         except (ImageError, LinkError) as wrong:
@@ -209,38 +222,46 @@ class Flasher:
         except Cancelled:
             done = "Nothing was written." if not self._began_writing else "Finish it, or go back to what was there."
             return self._ended("failed", f"Stopped. {done}")
-        except (EsptoolError, BackupError) as wrong:
+        except EsptoolError as wrong:
+            guide = GUIDE if wrong.needs_button and self._stage is Stage.IDENTIFY else ()
+            return self._ended("failed", str(wrong), guide=guide)
+        except BackupError as wrong:
             return self._ended("failed", str(wrong))
         except OSError as wrong:
             return self._ended("failed", f"{wrong.strerror or wrong}. Check the disk's free space and rights.")
 
-    def _ended(self, result: Literal["refused", "failed"], reason: str) -> FlashResult:
-        return FlashResult(result, reason, self._stage, self._backup, unfinished=self._began_writing)
+    def _work(self, work: Work, told: Told, lease: Lease) -> str | None:
+        with EsptoolProcess(self._port.port, baud=self._options.baud, cancelled=self._cancelled) as esptool:
+            self._enter(Stage.IDENTIFY)
+            identity = esptool.connect(self._options.attempts)
+            try:
+                if identity.secure_download:
+                    raise Refused(
+                        "The module's loader is locked (secure download mode), so nothing can be backed up or "
+                        "verified. Update it over the air, as its maker describes."
+                    )
+                return work(esptool, identity, told, lease)
+            except (Refused, ImageError, BackupError, OSError):
+                if not self._started:
+                    with contextlib.suppress(EsptoolError, Cancelled):
+                        esptool.reset()
+                        self._started = True
+                raise
 
-    def _target(self, esptool: EsptoolProcess, identity: FlashIdentity, told: Told) -> Target:
-        chip = chip_by_name(identity.chip)
-        bootloader_at = chip.bootloader_offset if chip is not None else 0
-        head = self._read(esptool, 0, TABLE_OFFSET + SECTOR)
-        table = _table(head[TABLE_OFFSET : TABLE_OFFSET + TABLE_SIZE])
-        ota = table.ota_data if table is not None else None
-        return Target(
-            chip=identity.chip,
-            flash_size=identity.flash_size,
-            chip_revision=identity.revision,
-            board=self._options.board,
-            partition_table=table,
-            installed_version=told.info.firmware.rpartition(" ")[2] if told.info is not None else None,
-            secure_boot=identity.secure_boot,
-            flash_encryption=identity.flash_encryption,
-            ota_data=self._read(esptool, ota.offset, OTA_DATA_SIZE) if ota is not None else None,
-            bootloader=head[bootloader_at:TABLE_OFFSET],
-        )
+    def _ended(self, result: Any, reason: str, **more: Any) -> FlashResult:
+        facts = {"unfinished": self._began_writing, "findings": self._findings, "lines": self._lines, **more}
+        return FlashResult(result, reason, self._stage, self._backup, **facts)
 
-    def _read(self, esptool: EsptoolProcess, offset: int, size: int) -> bytes:
-        with tempfile.TemporaryDirectory(prefix="sensix-") as folder:
-            path = Path(folder) / "read.bin"
-            esptool.read(offset, size, path)
-            return path.read_bytes()
+    def _earlier(self, identity: FlashIdentity) -> Unfinished | None:
+        return next(iter(self._journal.pending(identity.mac)), None)
+
+    def _keep(self, esptool: EsptoolProcess, identity: FlashIdentity, told: Told, earlier: Unfinished | None) -> None:
+        """Have a way back. After a job that was broken off it is that job's: what stands there now is half of it."""
+        if earlier is not None and earlier.way_back is not None:
+            self._note("An earlier job was not finished; the backup made before it stays the way back.")
+            self._backup = earlier.way_back
+        elif self._options.backup:
+            self._back_up(esptool, identity, told, None)
 
     def _back_up(self, esptool: EsptoolProcess, identity: FlashIdentity, told: Told, path: Path | None) -> None:
         self._enter(Stage.BACKUP)
@@ -266,96 +287,71 @@ class Flasher:
             )
         if backup.size != identity.flash_size:
             raise Refused("The backup's flash has another size than the module's. Choose another backup.")
-        if identity.flash_encryption:
-            raise Refused("The module's flash is encrypted: a backup of it can't be put back over the cable.")
+        self._check_plain(identity)
 
-    def _changed(self, esptool: EsptoolProcess, data: bytes) -> tuple[Write, ...]:
-        """The runs of sectors in which the flash differs, found by digests of ever smaller pieces."""
-        differing: list[tuple[int, int]] = []
-        waiting = [(0, len(data))]
-        while waiting:
-            start, size = waiting.pop()
-            if esptool.digest(start, size) == hashlib.md5(data[start : start + size]).hexdigest():
-                continue
-            if size <= 16 * SECTOR:
-                differing.append((start, size))
-            else:
-                half = size // 2 // SECTOR * SECTOR
-                waiting += [(start + half, size - half), (start, half)]
-        runs: list[tuple[int, int]] = []
-        for start, size in sorted(differing):
-            if runs and runs[-1][0] + runs[-1][1] == start:
-                runs[-1] = (runs[-1][0], runs[-1][1] + size)
-            else:
-                runs.append((start, size))
-        return tuple(Write(start, data[start : start + size], f"flash at {start:#x}") for start, size in runs)
+    def _check_plain(self, identity: FlashIdentity) -> None:
+        if identity.flash_encryption:
+            raise Refused("The module's flash is encrypted: nothing can be put back over the cable.")
+
+    def _record(
+        self, identity: FlashIdentity, what: str, version: str, told: Told, writes: Sequence[Write]
+    ) -> Unfinished:
+        before = told.info.firmware if told.info is not None else ""
+        record = (identity.mac, identity.chip, self._port.text, what, version, before, self._backup, time.time_ns())
+        return Unfinished(*record, tuple(writes))
 
     def _put(
-        self,
-        esptool: EsptoolProcess,
-        identity: FlashIdentity,
-        writes: Sequence[Write],
-        what: str,
-        version: str,
-        told: Told,
-        again: Unfinished | None = None,
+        self, esptool: EsptoolProcess, writes: Sequence[Write], record: Unfinished | None, *, differing: bool = False
     ) -> None:
+        """Write and verify. record: of a new job; without one an older job goes on, where it differs."""
         self._check_cancelled()
-        if again is None:
-            before = told.info.firmware if told.info is not None else ""
-            record = (identity.mac, identity.chip, self._port.text, what, version, before, self._backup, time.time_ns())
-            self._journal.begin(Unfinished(*record, tuple(writes)))
+        if record is not None:
+            self._journal.begin(record)
         self._enter(Stage.WRITE)
         self._began_writing = True
-        total, done = sum(len(write.data) for write in writes), 0
-        with tempfile.TemporaryDirectory(prefix="sensix-") as folder:
-            path = Path(folder) / "write.bin"
-            for write in writes:
-                path.write_bytes(write.data)
-
-                def tell(part: int, of: int, begun: int = done, size: int = len(write.data)) -> None:
-                    self._tell(begun + (size * part // of if of else 0), total)
-
-                esptool.write(write.offset, path, tell)
-                done += len(write.data)
-                self._tell(done, total)
+        whole = record is not None and not differing
+        pieces = list(writes) if whole else [piece for write in writes for piece in differing_pieces(esptool, write)]
+        write_all(esptool, pieces, self._tell)
         self._enter(Stage.VERIFY)
-        done = 0
-        for write in writes:
-            if esptool.digest(write.offset, len(write.data)) != hashlib.md5(write.data).hexdigest():
-                raise EsptoolError(
-                    f"What was read back of {write.label} is not what was written. Try again; use a lower --baud if it "
-                    "stays so."
-                )
-            done += len(write.data)
-            self._tell(done, total)
+        verify_all(esptool, writes, self._tell)
+
+    def _start(self, esptool: EsptoolProcess) -> None:
+        self._enter(Stage.RESET)
+        esptool.reset()
+        esptool.close()
+        self._started = True
+        self._enter(Stage.CONFIRM)
 
     def _confirm(
         self,
         esptool: EsptoolProcess,
-        written: FlashIdentity | None,
+        mac: str,
         version: str,
         lease: Lease,
+        before: Mapping[str, Any] | None,
         settings: Mapping[str, Setting] | None,
     ) -> str | None:
-        """Start the module and wait for it. written: None where nothing was."""
-        self._enter(Stage.RESET)
-        esptool.reset()
-        esptool.close()
-        self._enter(Stage.CONFIRM)
+        """Start the module and wait until it says that it runs `version`. before: to compare with; settings: to put
+        back where they differ."""
+        self._start(esptool)
         told = ask_module(self._port, self._options.confirm_s, lease, restore=settings, cancelled=self._cancelled)
+        self._check_cancelled()
         if told.info is None:
-            if written is None:
-                self._note("The module did not answer afterwards.")
-                return None
-            raise EsptoolError("Written and verified, but the module did not answer.", "\n".join(told.lines))
+            lines = [*told.lines, *boot_lines(self._port.port, LISTEN_S, lease=lease, cancelled=self._cancelled)]
+            self._lines, self._findings = tuple(lines), explain(lines)
+            why = in_words(self._findings) or "Finish it, or go back to what was there."
+            raise EsptoolError(f"Written and verified, but the module did not answer. {why}")
+        self._lines = tuple(told.lines)
         reported = told.info.firmware
-        if written is not None:
-            if version and reported.rpartition(" ")[2] != version:
-                raise EsptoolError(
-                    f"Written and verified, but the module runs {reported} instead of {version}. Go back, or try again."
-                )
-            self._journal.end(written.mac)
+        if version and reported.rpartition(" ")[2] != version:
+            self._findings = explain(told.lines)
+            raise EsptoolError(
+                f"Written and verified, but the module runs {reported} instead of {version}. Go back, or try again."
+            )
+        self._journal.end(mac)
+        self._differences = differences(before, told) if before is not None else ()
+        for difference in self._differences:
+            self._note(difference)
         return reported
 
     def _enter(self, stage: Stage) -> None:
@@ -370,10 +366,3 @@ class Flasher:
     def _check_cancelled(self) -> None:
         if self._cancelled.is_set():
             raise Cancelled
-
-
-def _table(data: bytes) -> PartitionTable | None:
-    """The partition table of a module; None where there is none (a blank flash)."""
-    if data[:2] != b"\xaa\x50":
-        return None
-    return parse_partition_table(data)

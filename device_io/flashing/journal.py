@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,11 @@ class Unfinished:
     begun_ns: int
     writes: tuple[Write, ...]
 
+    @property
+    def way_back(self) -> Path | None:
+        """The backup, if its file is still there."""
+        return self.backup if self.backup is not None and self.backup.exists() else None
+
 
 class Journal:
     """A folder with one record a module."""
@@ -39,13 +44,14 @@ class Journal:
         self._folder = folder
 
     def begin(self, unfinished: Unfinished) -> None:
-        """Put on disk what will be written, before it is. OSError if that fails."""
+        """Put on disk what will be written, before it is. An older record counts until this one does, whenever it is
+        broken off. OSError if that fails."""
         folder = self._of(unfinished.mac)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        job = secrets.token_hex(4)
         parts = []
         for number, write in enumerate(unfinished.writes):
-            name = f"part-{number}.bin"
+            name = f"{job}-{number}.bin"
             _write_through(folder / name, write.data)
             digest = hashlib.sha256(write.data).hexdigest()
             parts.append({"offset": write.offset, "label": write.label, "file": name, "sha256": digest})
@@ -56,16 +62,25 @@ class Journal:
             "what": unfinished.what,
             "version": unfinished.version,
             "before": unfinished.before,
-            "backup": str(unfinished.backup) if unfinished.backup else None,
+            "backup": str(unfinished.backup.absolute()) if unfinished.backup else None,
             "begun_ns": unfinished.begun_ns,
             "parts": parts,
         }
-        _write_through(folder / (_RECORD + ".new"), json.dumps(record).encode())
-        os.replace(folder / (_RECORD + ".new"), folder / _RECORD)  # last: a record is whole or not there
+        _write_through(folder / f"{job}.new", json.dumps(record).encode())
+        os.replace(folder / f"{job}.new", folder / _RECORD)  # from here on this record counts
+        _sync_folder(folder)
+        kept = {_RECORD, *(part["file"] for part in parts)}
+        for path in folder.iterdir():
+            if path.name not in kept:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def end(self, mac: str) -> None:
         """The module runs again."""
-        shutil.rmtree(self._of(mac), ignore_errors=True)
+        folder = self._of(mac)
+        with contextlib.suppress(OSError):
+            (folder / _RECORD).unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
     def pending(self, mac: str | None = None) -> list[Unfinished]:
         """What was not finished, the latest first; records that are damaged are left out."""
@@ -96,7 +111,7 @@ def _read(folder: Path) -> Unfinished:
         version=record["version"],
         before=record["before"],
         backup=Path(record["backup"]) if record["backup"] else None,
-        begun_ns=int(record.get("begun_ns", time.time_ns())),
+        begun_ns=int(record["begun_ns"]),
         writes=tuple(writes),
     )
 
@@ -107,3 +122,13 @@ def _write_through(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of the record reaches the disk too, where the system lets folders be synced."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

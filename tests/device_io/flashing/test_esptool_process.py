@@ -5,18 +5,19 @@ import random
 import threading
 
 import pytest
-from esp32_mock_bootloader import mock_bootloader
+from esp32_mock_bootloader.process import start_pty
 
 from device_io.flashing.esptool_process import Cancelled, EsptoolError, EsptoolProcess
 
 
 @pytest.fixture
-def mock_port(tmp_path, monkeypatch):
-    monkeypatch.setenv("ESP32_MOCK_BOOTLOADER_STATE_DIR", str(tmp_path / "state"))
-    with mock_bootloader(chip="esp32", mode="foreground") as mock:
-        process = mock._session._proc  # it leaves the pipes of its process open
-        yield mock.url()
-    for pipe in (process.stdout, process.stderr, process.stdin):
+def mock_port():
+    """An independent ESP32 in a process of its own; on a pty, for over TCP it gives up after 50 ms of silence."""
+    process, port = start_pty(None, timeout=None, chip="esp32", exit_on_disconnect=False)
+    yield str(port)
+    process.terminate()
+    process.wait(10)
+    for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
 

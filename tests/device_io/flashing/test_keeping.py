@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import stat
 import zipfile
@@ -11,7 +12,7 @@ import pytest
 
 from device_io.flashing.backups import BackupError, BackupStore, flash_of, read_backup, write_backup
 from device_io.flashing.esptool_process import FlashIdentity
-from device_io.flashing.journal import Journal, Unfinished
+from device_io.flashing.journal import Journal, Unfinished, _write_through
 from device_io.port_lease import check_free, leased
 from device_io.source import LinkError, LinkErrorKind
 from firmware_images.plan import Write
@@ -87,9 +88,9 @@ def test_two_backups_of_one_second_do_not_meet(tmp_path):
     assert store.path_for(MAC, "../..\\evil", 5) != first
 
 
-def unfinished(mac: str = MAC, begun_ns: int = 1) -> Unfinished:
+def unfinished(mac: str = MAC, begun_ns: int = 1, version: str = "2.0.0") -> Unfinished:
     writes = (Write(0x10000, b"a" * 4096, "ota_0"), Write(0xD000, b"b" * 4096, "otadata"))
-    return Unfinished(mac, "ESP32", "usb:COM5", "flash", "2.0.0", "1.0.0", Path("x.zip"), begun_ns, writes)
+    return Unfinished(mac, "ESP32", "usb:COM5", "flash", version, "1.0.0", Path("x.zip").absolute(), begun_ns, writes)
 
 
 def test_what_was_begun_is_on_record_until_it_ends(tmp_path):
@@ -107,9 +108,35 @@ def test_what_was_begun_is_on_record_until_it_ends(tmp_path):
 def test_a_record_that_was_not_completed_is_none(tmp_path):
     journal = Journal(tmp_path)
     journal.begin(unfinished())
-    (part,) = tmp_path.glob("*/part-1.bin")
+    (part,) = tmp_path.glob("*/*-1.bin")
     part.write_bytes(b"c" * 4096)
     assert journal.pending() == []
+
+
+@pytest.mark.parametrize("call", range(4))
+def test_the_older_record_counts_until_the_new_one_is_whole(tmp_path, monkeypatch, call):
+    """Whichever step of it is the last: one of the two records is there, and whole."""
+    journal = Journal(tmp_path)
+    journal.begin(unfinished())
+    steps = iter(range(100))
+
+    def dying(real):
+        def step(*args):
+            if next(steps) == call:
+                raise OSError("the power is gone")
+            return real(*args)
+
+        return step
+
+    monkeypatch.setattr("device_io.flashing.journal._write_through", dying(_write_through))
+    monkeypatch.setattr("device_io.flashing.journal.os.replace", dying(os.replace))
+    with pytest.raises(OSError, match="power"):
+        journal.begin(unfinished(version="3.0.0"))
+    assert journal.pending() == [unfinished()]
+    monkeypatch.undo()
+    journal.begin(unfinished(version="3.0.0"))
+    assert journal.pending() == [unfinished(version="3.0.0")]
+    assert len(list(tmp_path.glob("*/*"))) == 3
 
 
 def test_a_leased_port_opens_for_its_holder_alone():

@@ -1,0 +1,72 @@
+"""What is known of a module before anything is written to it."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from pathlib import Path
+
+from device_io.flashing.esptool_process import EsptoolProcess, FlashIdentity
+from firmware_images.chips import SECTOR, TABLE_OFFSET, TABLE_SIZE, chip_by_name
+from firmware_images.ota_data import OTA_DATA_SIZE
+from firmware_images.partition_table import PartitionTable, parse_partition_table
+from firmware_images.plan import booting_partition
+from firmware_images.target import Target
+
+_DESCRIPTOR = struct.Struct("<II")  # magic and secure version, at the start of the first segment (esp_app_desc_t)
+_DESCRIPTOR_AT, _DESCRIPTOR_MAGIC = 0x20, 0xABCD5432
+
+
+def survey(
+    esptool: EsptoolProcess, identity: FlashIdentity, *, installed_version: str | None, board: str | None
+) -> Target:
+    """The module as a `Target`: its layout, what boots, and the lowest secure version that it starts.
+
+    :raises ImageError: for a partition table that is there and damaged. :raises EsptoolError:
+    """
+    chip = chip_by_name(identity.chip)
+    bootloader_at = chip.bootloader_offset if chip is not None else 0
+    head = read(esptool, 0, TABLE_OFFSET + SECTOR)
+    table = _table(head[TABLE_OFFSET : TABLE_OFFSET + TABLE_SIZE])
+    place = table.ota_data if table is not None else None
+    ota_data = read(esptool, place.offset, OTA_DATA_SIZE) if place is not None else None
+    known = [identity.secure_version, _running_secure_version(esptool, table, ota_data)]
+    return Target(
+        chip=identity.chip,
+        flash_size=identity.flash_size,
+        chip_revision=identity.revision,
+        board=board,
+        partition_table=table,
+        installed_version=installed_version,
+        secure_version=max((version for version in known if version is not None), default=None),
+        secure_boot=identity.secure_boot,
+        flash_encryption=identity.flash_encryption,
+        ota_data=ota_data,
+        bootloader=head[bootloader_at:TABLE_OFFSET],
+    )
+
+
+def read(esptool: EsptoolProcess, offset: int, size: int) -> bytes:
+    """A piece of the flash."""
+    with tempfile.TemporaryDirectory(prefix="sensix-") as folder:
+        path = Path(folder) / "read.bin"
+        esptool.read(offset, size, path)
+        return path.read_bytes()
+
+
+def _running_secure_version(
+    esptool: EsptoolProcess, table: PartitionTable | None, ota_data: bytes | None
+) -> int | None:
+    """That of the application which boots today: a module that started it may start nothing older any more."""
+    booting = booting_partition(table, ota_data) if table is not None else None
+    if booting is None:
+        return None
+    magic, version = _DESCRIPTOR.unpack_from(read(esptool, booting.offset, SECTOR), _DESCRIPTOR_AT)
+    return int(version) if magic == _DESCRIPTOR_MAGIC else None
+
+
+def _table(data: bytes) -> PartitionTable | None:
+    """The partition table of a module; None where there is none (a blank flash)."""
+    if data[:2] != b"\xaa\x50":
+        return None
+    return parse_partition_table(data)
