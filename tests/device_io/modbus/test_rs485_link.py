@@ -8,15 +8,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from device_io.modbus import bus
+from device_io.modbus import bus, client, station
 from device_io.modbus.rs485_link import Rs485Link
 from device_io.source import LinkError, LinkErrorKind, LinkPhase
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.rs485_port import Rs485Port
 from device_io.virtual_module.rtu_faults import parse_rtu_faults
+from device_io.virtual_module.rtu_registers import ModuleRegisters
+from device_io.virtual_module.rtu_slave import RtuSlave
 from resources.parameters import parameter
 from tests.fakes.recording_sink import RecordingSink
-from tests.fakes.rtu_line import running_module
+from tests.fakes.rtu_line import MemoryLine, running_module
 
 Serve = Callable[[Rs485Port], str]
 LinkTo = Callable[..., tuple[Rs485Link, RecordingSink]]
@@ -195,6 +197,50 @@ def test_stop_is_quick_and_final(serve: Serve, link_to: LinkTo):
         future.result(1.0)
     link.stop()
     assert len(sink.events) == seen
+
+
+def off_and_on(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One link whose unit falls silent and whose port vanishes in turn; it comes back every time."""
+    for name, value in (("RETRY_S", 0.01), ("LONGEST_RETRY_S", 0.02)):
+        monkeypatch.setattr(station, name, value)
+    monkeypatch.setattr(bus, "RETRY_S", 0.01)
+    monkeypatch.setattr(client, "PAUSE_S", 0.002)
+    monkeypatch.setattr(client.Master.__init__, "__kwdefaults__", {"reply_s": 0.03, "quiet_s": 0.01})
+    slave = RtuSlave([ModuleRegisters(running_module("clean"))])
+    on = True
+    lines: list[MemoryLine] = []
+
+    def opener(*_: object) -> MemoryLine:
+        lines.append(MemoryLine(slave, lambda reply: [(0.0, reply)] if on else []))
+        return lines[-1]
+
+    link, sink = Rs485Link("rs485:memory", readings_period_s=0.01, opener=opener), RecordingSink()
+    link.start(sink)
+    try:
+        for n in range(1, times + 1):
+            sink.wait_for(lambda n=n: len(sink.identities) == n and sink.states[-1].phase == LinkPhase.STREAMING)
+            if n % 2:
+                on = False
+                sink.wait_for(lambda: sink.states[-1].phase == LinkPhase.LOST)
+                assert kind_of(sink) == LinkErrorKind.STALLED
+                on = True
+            else:
+                lines[-1].gone = True
+                sink.wait_for(lambda n=n: len(sink.identities) == n + 1)
+    finally:
+        link.stop()
+    assert all(line.closed for line in lines)
+    assert sink.counters.reconnects >= times - 1
+
+
+def test_ten_times_off_and_on(monkeypatch: pytest.MonkeyPatch):
+    off_and_on(10, monkeypatch)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_thousand_times_off_and_on(monkeypatch: pytest.MonkeyPatch):
+    off_and_on(1000, monkeypatch)
 
 
 def cycle(serve_module: VirtualModule, times: int) -> None:
