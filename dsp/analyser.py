@@ -22,7 +22,7 @@ from dsp.quantities import Quantities, table_for
 from dsp.short_record import short_window
 from dsp.spectrum import FrontEnd, Spectrum, spectrum_of
 from dsp.supply_terms import SupplyTerms
-from dsp.waveform import Waveform, limits_of, points_for, take_waveform
+from dsp.waveform import REACH, Waveform, limits_of, points_for, take_waveform
 from dsp.windows import Lost, Window, WindowMaker
 from resources.systems import WiringSystem, phases_of
 
@@ -191,14 +191,14 @@ class Analyser:
         sources = [(stream.segments[0], stream.segments[0].first, stream.clock) for stream in streams]
         if window.model is None and "short" in flags:
             return _Taken(self, window, kind, flags, sources, None, None)
-        parts = np.arange(self._points + 1) / self._points
+        parts = np.arange(-REACH, self._points + REACH + 1) / self._points
         duration = window.end_s - window.start_s
         if window.model is None:
             instants = window.start_s + duration * parts
         else:
             instants = window.model.times_after(window.start_s, window.cycles * parts)
         mean_hz = max(window.cycles, 1) / duration
-        waveform = take_waveform(streams, self._limits, instants, window.end_s, mean_hz)
+        waveform = take_waveform(streams, self._limits, instants, window.end_s, mean_hz, window.stretches)
         spectrum = spectrum_of(waveform, self._front_end, duration, window.cycles if window.model is not None else 0)
         return _Taken(self, window, kind, flags, sources, waveform, spectrum)
 

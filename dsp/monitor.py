@@ -84,10 +84,10 @@ class Monitor:
         )
         self._give_events = events
         listeners: list[HalfCycleListener] = [self._events, *([self._changes] if events else [])]
-        meter = HalfCycleMeter(channels, listeners, nominal_frequency_hz=nominal_frequency_hz)
+        self._meter = HalfCycleMeter(channels, listeners, nominal_frequency_hz=nominal_frequency_hz)
         flicker = FlickerObserver(nominal_voltage_v, lamp=lamp)
         self._watch = _Watch(self._events)
-        observers: list[Observer] = [meter, self._watch]
+        observers: list[Observer] = [self._meter, self._watch]
         if self._every & {"10min", "2h"}:
             observers.append(flicker)
         self._aggregates = Aggregates(system, flicker.values)
@@ -123,6 +123,7 @@ class Monitor:
     def finish(self) -> list[Result]:
         """End of a record: what remains; intervals and events under way are given as far as they came."""
         results: list[Measurement] = self._follow(self.analyser.finish())
+        self._meter.finish()
         self._events.finish()
         tens = [self._ten_seconds(ten) for ten in self._watch.frequency.finish()]
         rest = self._aggregates.finish()

@@ -15,18 +15,24 @@ from dsp.stream import ChipStream
 
 LONGEST_WINDOW_S = 12 / 50.9
 """12 cycles at the low end of a 60 Hz system."""
+REACH = 8
+"""Instants taken before the first and after the last of a window: from them the spectrum tells how it goes on."""
+ROOM = MARGIN + REACH
+"""Samples needed on each side of a window."""
 CLIPPED = 1.0 - 1e-6
 
 
 @dataclass(frozen=True)
 class Waveform:
     """samples [channels, m] at the m instants; clipped: samples at the end of the range, over all channels; still
-    [channels]: does not move at all. rates_hz [channels]: the sample rate they came from."""
+    [channels]: does not move at all. rates_hz [channels]: the sample rate they came from. continued: samples lacked at
+    one end and follow from the harmonics there."""
 
     samples: NDArray[np.float64]
     clipped: int
     still: NDArray[np.bool_]
     rates_hz: NDArray[np.float64]
+    continued: bool = False
 
 
 def points_for(rate_hz: float) -> int:
@@ -45,24 +51,32 @@ def take_waveform(
     instants_s: NDArray[np.float64],
     end_s: float,
     frequency_hz: float,
+    stretches: Sequence[float] = (),
 ) -> Waveform:
-    """Resample the first segment of every stream at the instants (module time, s); end_s: end of the window.
+    """Resample the first segment of every stream at the instants (module time, s), REACH of which lie before the
+    window and as many after it; end_s: end of the window.
 
     limits: those of `limits_of` for the channels of all streams. Where a segment ends within the resampler's margin,
-    the signal is continued by its harmonics of frequency_hz.
+    the signal is continued by its harmonics of frequency_hz. stretches: of each stream's samples about the middle, by
+    which its instants span whole cycles of the mains where its clock is not yet known well.
     """
     positions = np.stack([stream.clock.indices_at(instants_s) for stream in streams])
+    if stretches:
+        middles = 0.5 * (positions[:, :1] + positions[:, -1:])
+        positions = middles + (positions - middles) * np.array(stretches)[:, None]
     firsts = positions[:, 0].astype(np.int64) - MARGIN
     stops = positions[:, -1].astype(np.int64) + (MARGIN + 2)
     usual = int(max(stream.clock.nominal_rate_hz for stream in streams) * LONGEST_WINDOW_S) + 2 * MARGIN + 4
     length = fast_length(max(usual, int((stops - firsts).max())))  # mostly the usual one: set up once
     together = np.zeros((limits.size, length))
     rows, rates, row = [], [], 0
+    continued = False
     for stream, first, stop in zip(streams, firsts.tolist(), stops.tolist(), strict=True):
         segment, clock = stream.segments[0], stream.clock
         before, after = max(0, segment.first - first), max(0, stop - segment.end)
         samples = segment.view(first + before, stop - after)
         if before or after:
+            continued = True
             samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
         rows.append(slice(row, row + stream.channels))
         together[rows[-1], : samples.shape[1]] = samples
@@ -75,9 +89,9 @@ def take_waveform(
     clipped = 0
     if (np.maximum(high, -low) >= limits).any():
         clipped = sum(
-            _clipped(stream, limits[part], instants_s[0], end_s) for stream, part in zip(streams, rows, strict=True)
+            _clipped(stream, limits[part], instants_s[REACH], end_s) for stream, part in zip(streams, rows, strict=True)
         )
-    return Waveform(values, clipped, high <= low, np.array(rates))
+    return Waveform(values, clipped, high <= low, np.array(rates), continued)
 
 
 def _clipped(stream: ChipStream, limits: NDArray[np.float64], start_s: float, end_s: float) -> int:

@@ -19,8 +19,8 @@ from dsp.phase import (
     coarse_frequency,
     fit_phase,
 )
-from dsp.resample import MARGIN
 from dsp.stream import ChipStream
+from dsp.waveform import ROOM
 
 UNLOCKED_S = 0.2
 """Length of a window without a fundamental, and of the stretch that is searched for one."""
@@ -42,7 +42,8 @@ UNSTEADY_RAD = 0.05
 @dataclass(frozen=True)
 class Window:
     """An interval to measure, on the module's clock. model: phase of the fundamental, None where there is none.
-    frequencies_hz: {channel: its own frequency over the window}, NaN where it has none."""
+    frequencies_hz: {channel: its own frequency over the window}, NaN where it has none. stretches: of each chip, as
+    PhaseFit has them; empty where no clock is corrected."""
 
     start_s: float
     end_s: float
@@ -50,6 +51,7 @@ class Window:
     model: PhaseModel | None
     frequencies_hz: dict[str, float]
     synchronised: bool
+    stretches: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class WindowMaker:
             return None
         for stream in self.streams:
             if self._cursor is not None and stream.segments:
-                stream.segments[0].forget_before(int(stream.clock.index_at(self._cursor - HISTORY_S)) - MARGIN)
+                stream.segments[0].forget_before(int(stream.clock.index_at(self._cursor - HISTORY_S)) - ROOM)
         while self.streams and all(stream.segments for stream in self.streams):
             if self._cursor is None:
                 self._cursor = self._beginning()
@@ -273,7 +275,7 @@ class WindowMaker:
                 if not stream.segments[0].closed or len(stream.segments) < 2:
                     return None
                 stream.segments.popleft()
-        margin = 0.0 if self._exact else max((MARGIN + 1) / s.clock.rate_hz for s in self.streams)
+        margin = 0.0 if self._exact else max((ROOM + 1) / s.clock.rate_hz for s in self.streams)
         return start + margin
 
     def _ended(self, needed_s: float) -> bool:
@@ -302,10 +304,14 @@ class WindowMaker:
             for m in self._groups[group][0]
         ]
 
+    def _stretches(self, fit: PhaseFit) -> tuple[float, ...]:
+        of_chip = dict(zip((m.chip for m in self._groups[self._group][0]), fit.stretches, strict=True))
+        return tuple(of_chip.get(chip, 1.0) for chip in range(len(self.streams)))
+
     def _fits(self, end_s: float, available_s: float, final: bool) -> bool:
         """Whether a window can end at end_s: with the resampler's margin behind it, or, where a file or the delivery
         ends, to half a sample."""
-        if end_s + (MARGIN + 1) * 2.0 * self._half_sample_s() <= available_s:
+        if end_s + (ROOM + 1) * 2.0 * self._half_sample_s() <= available_s:
             return True
         return (self._exact or final) and end_s <= available_s + self._half_sample_s()
 
@@ -329,9 +335,9 @@ class WindowMaker:
     def _free_window(self, available_s: float, final: bool) -> Window | float:
         assert self._cursor is not None
         end = self._cursor + UNLOCKED_S
-        over = final or self._ended(end + (MARGIN + 1) * 2.0 * self._half_sample_s())
+        over = final or self._ended(end + (ROOM + 1) * 2.0 * self._half_sample_s())
         if not self._fits(end, available_s, over):
-            return end + (MARGIN + 1) * 2.0 * self._half_sample_s()
+            return end + (ROOM + 1) * 2.0 * self._half_sample_s()
         return Window(self._cursor, end, self.cycles_for(50.0), None, {}, False)
 
     def _locked(self, available_s: tuple[float, float], final: bool) -> Window | float | None:
@@ -376,4 +382,5 @@ class WindowMaker:
             fit.model,
             dict(zip(self._groups[self._group][1], fit.frequencies_hz.tolist(), strict=True)),
             fit.residual_rad <= UNSTEADY_RAD and fit.support >= 0.5,
+            self._stretches(fit),
         )

@@ -325,6 +325,21 @@ def test_events_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "% of it measured" in out
 
 
+def test_events_behind_the_last_window(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """2.15 s: the last window ends at 2 s."""
+    fake = three_phase(8600, 4000.0, 50.0)
+    t = np.arange(8600) / 4000.0
+    for channel in fake.channels:
+        if channel.unit == "V":
+            channel.values = channel.values * np.where((t >= 2.035) & (t < 2.085), 0.5, 1.0)
+    code, out, _ = run(capsys, fake.write(tmp_path), "--events", "--json")
+    assert code == 0
+    (event,) = [line for line in json_lines(out) if "event" in line]
+    assert event["event"] == "dip"
+    assert event["depth_pct"] == pytest.approx(50.0, abs=0.5)
+    assert event["duration_s"] == pytest.approx(0.05, abs=0.021)
+
+
 def test_the_declared_voltage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """120 V and medium voltage refer to themselves unless told otherwise."""
     for volts, name in ((120.0, "120"), (11_500.0, "11500")):

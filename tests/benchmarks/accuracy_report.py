@@ -66,7 +66,7 @@ Bold: above the limit.
   module's clock tells so in time stamps of whole microseconds, one each 20 ms, and counts as true.
 - One case in four goes through a front end (second-order low-pass at 1.6 kHz, 310 us late) that is divided out again.
 - All windows count from the first of each stream on. For rms and h1 those that begin in its first 0.4 s have a line of
-  their own: stamps of whole microseconds cannot tell a rate any closer so soon.
+  their own: stamps of whole microseconds cannot tell a rate to 2 ppm so soon, but the phases of the voltages can.
 
 """
 

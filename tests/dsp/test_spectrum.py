@@ -11,7 +11,7 @@ import pytest
 from dsp.channels import ChannelSpec
 from dsp.resample import gain
 from dsp.spectrum import STEADY, FrontEnd, Spectrum, spectrum_of
-from dsp.waveform import Waveform
+from dsp.waveform import REACH, Waveform
 
 SECTIONS = (
     SimpleNamespace(kind="highpass1", corner_hz=1.25, q=0.0, delay_us=0.0),
@@ -38,7 +38,7 @@ def taken(samples: np.ndarray, rates_hz: tuple[float, ...]) -> Waveform:
 
 
 def test_front_end_and_resampler_are_divided_out_while_frequency_and_rates_drift() -> None:
-    front_end, t = FrontEnd(CHANNELS), np.arange(POINTS + 1) / POINTS
+    front_end, t = FrontEnd(CHANNELS), np.arange(-REACH, POINTS + REACH + 1) / POINTS
     rng = np.random.default_rng(1)
     for step in range(40):
         hz = 5.0 * (1 + 3e-5 * step)
@@ -54,7 +54,7 @@ def test_front_end_and_resampler_are_divided_out_while_frequency_and_rates_drift
 
 
 def test_what_a_response_does_not_pass_is_not_measured() -> None:
-    found = spectrum_of(taken(np.ones((3, POINTS + 1)), (4000.0,) * 3), FrontEnd(CHANNELS), 0.2, 10)
+    found = spectrum_of(taken(np.ones((3, POINTS + 2 * REACH + 1)), (4000.0,) * 3), FrontEnd(CHANNELS), 0.2, 10)
     assert found.measured[:, 0].tolist() == [False, True, False]
     assert found.lines[:, 0] == pytest.approx([0.0, 1.0, 0.0], abs=1e-5)
     assert found.measured[:, 1:].all()
@@ -64,7 +64,7 @@ def test_what_a_response_does_not_pass_is_not_measured() -> None:
 def test_a_tone_between_lines_gives_the_integral(ratio: float) -> None:
     """Closed form: a line of the tone a exp(j (w t + phi)) over T is a exp(j phi) (exp(j x) - 1) / (j x), x = w T -
     2 pi k; the conjugate tone adds its own."""
-    t, phi, rms = np.arange(POINTS + 1) / POINTS, 0.7, 2.0
+    t, phi, rms = np.arange(-REACH, POINTS + REACH + 1) / POINTS, 0.7, 2.0
     turns = 10 * ratio
     wave = math.sqrt(2) * rms * np.cos(2 * math.pi * turns * t + phi)
     flat = [ChannelSpec("V1", "V")]
@@ -74,8 +74,8 @@ def test_a_tone_between_lines_gives_the_integral(ratio: float) -> None:
     up, down = 2 * math.pi * (turns - k), 2 * math.pi * (turns + k)
     truth = rms * np.exp(1j * phi) * (np.exp(1j * up) - 1) / (1j * up)
     truth = truth + rms * np.exp(-1j * phi) * (1 - np.exp(-1j * down)) / (1j * down)
-    assert np.abs(found.lines[0, 1:400] - truth).max() < 5e-4 * rms
-    plain = math.sqrt(2) * np.fft.rfft(wave[:-1])[1:400] / POINTS
+    assert np.abs(found.lines[0, 1:400] - truth).max() < 5e-5 * rms
+    plain = math.sqrt(2) * np.fft.rfft(wave[REACH : REACH + POINTS])[1:400] / POINTS
     assert np.abs(plain - truth).max() > 1e-3 * rms
 
 

@@ -7,12 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
-from dsp.measurement import Measurement
 from tests.fakes.accuracy_case import FREQUENCY, RANGES_HZ, RATES_HZ, STEADY, Case, Limit, errors_of, measured
 from tests.fakes.least_squares import tones_by_least_squares
-
-SETTLED_S = 0.4
-"""Time stamps of whole microseconds need so long to tell a rate to 2 ppm; stamps without rounding need none."""
 
 ppm = st.floats(-200.0, 200.0) | st.sampled_from([-200.0, 0.0, 200.0])
 skew_us = st.floats(0.0, 250.0) | st.sampled_from([0.0, 100.0, 250.0])
@@ -35,11 +31,6 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-def settled(case: Case, windows: list[Measurement]) -> list[Measurement]:
-    begin_s = 1000.0 + SETTLED_S if case.whole_us else 0.0
-    return [found for found in windows if found.start_s >= begin_s]
-
-
 def hold(case: Case) -> None:
     """Every line holds in every window; the search is driven towards what comes nearest to its limit."""
     windows = measured(case, 0.95)
@@ -47,7 +38,7 @@ def hold(case: Case) -> None:
     assert all(found.flags == () and found.window == "10/12-cycle" for found in windows)
     worst: dict[Limit, float] = dict.fromkeys(STEADY, 0.0)
     broken = []
-    for found in settled(case, windows):
+    for found in windows:
         for limit, error in errors_of(case, found).items():
             worst[limit] = max(worst[limit], error.size / limit.most)
             if not error.size <= limit.most:
@@ -78,7 +69,7 @@ def test_every_line_of_the_accuracy_table_holds_in_a_long_search(case: Case) -> 
 @given(cases())
 def test_least_squares_find_the_same(case: Case) -> None:
     """The oracle works on samples, frequency and nothing else: it agrees with the formulas and with the measurement."""
-    windows = settled(case, measured(case, 0.95))
+    windows = measured(case, 0.95)
     for keys, rate_hz, first_s in case.chips():
         t = first_s + np.arange(round(0.16 * rate_hz)) / rate_hz
         samples = case.values_at(t, keys)
