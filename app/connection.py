@@ -88,6 +88,11 @@ class Connection:
         return self._store
 
     @property
+    def source(self) -> Source:
+        """What delivers."""
+        return self._source
+
+    @property
     def batches_dropped(self) -> int:
         """Batches of blocks that the analyser did not get to."""
         return self._batches_dropped
@@ -231,8 +236,11 @@ class Connection:
 
 
 def open_connection(url: str, *, store_seconds: float = 0.0) -> Connection:
-    """A connection to the module at this URL, begun. LinkError for a URL that can't be used."""
-    connection = Connection(open_link(url), store_seconds=store_seconds)
+    """A connection to the module at this URL, begun; over a bus, snapshots of the waveform fill the store.
+
+    :raises LinkError: for a URL that can't be used.
+    """
+    connection = Connection(open_link(url, snapshots=store_seconds > 0), store_seconds=store_seconds)
     connection.start()
     return connection
 

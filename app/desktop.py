@@ -44,7 +44,7 @@ class Desktop:
         begin(self.window.session)
         self.window.show()
         code = int(self._qt.exec())
-        self.window.disconnect_module()
+        self.window.end()
         return code
 
     def draw_to_file(self, begin: Callable[[ModuleSession], None], path: Path, after_s: float) -> str | None:

@@ -39,6 +39,7 @@ class LivePage(QWidget):
         self._theme = Theme()
         self._compact = False
         self._channels: tuple[str, ...] = ()
+        self._source_hint = ""
         self._figures: LiveFigures | None = None
         self.scope = ScopeView()
         self.scope_card = Card("Oscilloscope")
@@ -98,6 +99,7 @@ class LivePage(QWidget):
         for layout in (self._outer, self._left, self._right):
             layout.setSpacing(edge)
         self.scope_card.set_title("" if compact else "Oscilloscope")
+        self._fit_hint()
         if self._figures is not None:
             self._figures.set_compact(compact)
         self._fit_right_column()
@@ -105,18 +107,26 @@ class LivePage(QWidget):
     def set_module(self, info: ModuleInfo, store: WaveformStore | None) -> None:
         """Show a module; what belonged to another one is forgotten. store: None where no waveform comes."""
         channels = channels_of(info.system)
+        self._source_hint = _hint(info, store)
+        self._fit_hint()
         self.scope.set_system(channels)
         self.scope.set_source(store)
         self._set_channels(channels)
 
     def clear(self) -> None:
         """No module: every part says what to do next."""
+        self._source_hint = ""
+        self._fit_hint()
         self.scope.set_source(None)
         self._set_channels(())
 
     def show_measurement(self, measurement: Measurement) -> None:
         """The latest window."""
         self.figures.show_measurement(measurement)
+
+    def _fit_hint(self) -> None:
+        self.scope_card.set_hint("" if self._compact else self._source_hint)
+        self.scope_card.setToolTip(self._source_hint)
 
     def _set_channels(self, channels: tuple[str, ...]) -> None:
         self._channels = channels
@@ -142,3 +152,10 @@ class LivePage(QWidget):
             self.save_requested.emit(f"{name}.csv", part.csv_text())
         else:
             self.save_requested.emit(f"{name}.png", part.image())
+
+
+def _hint(info: ModuleInfo, store: WaveformStore | None) -> str:
+    """What to know about the curves of this link."""
+    if store is None:
+        return "readings only: this link carries no waveform"
+    return "" if "waveform-stream" in info.capabilities else "snapshots: the bus is too slow for a stream"

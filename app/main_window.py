@@ -17,7 +17,8 @@ from app.module_menu import ModuleMenu
 from app.module_session import ModuleSession
 from app.page_stack import PageStack
 from app.preferences import Preferences
-from device_io.source import LinkPhase, LinkState, ModuleInfo
+from app.window_pages import RAIL, WindowPages
+from device_io.source import LinkError, LinkPhase, LinkState, ModuleInfo
 from device_io.waveform_store import WaveformStore
 from dsp.measurement import FLAGS, Measurement
 from widgets.chrome.navigation_rail import NavigationRail
@@ -45,8 +46,9 @@ class MainWindow(QWidget):
         self.top_bar = TopBar()
         self.status_bar = StatusBar()
         self.live = LivePage()
-        self.pages = PageStack({"live": self.live}, {})
-        self.rail.set_pages([("live", "Live", "live", True, "")])
+        self._others = WindowPages(self.session, preferences, self)
+        self.pages = PageStack({"live": self.live}, self._others.factories())
+        self.rail.set_pages(RAIL)
         self._module_menu = ModuleMenu(self)
         self._appearance = AppearanceMenu(self, preferences, theme)
         self._store: WaveformStore | None = None
@@ -79,6 +81,8 @@ class MainWindow(QWidget):
         self._module_menu.demo_chosen.connect(self.session.start_demo)
         self._module_menu.disconnect_chosen.connect(self.session.disconnect_module)
         self._module_menu.wrong.connect(self._say)
+        self._others.connect_wanted.connect(self._measure_with)
+        self._others.say.connect(self._say)
         self.session.failed.connect(self._say)
         self.session.identified.connect(self._on_module)
         self.session.measured.connect(self._on_measurement)
@@ -95,9 +99,22 @@ class MainWindow(QWidget):
         self.top_bar.set_link(link_kind(url), link_place(url), 0, "connecting", None)
         self.session.connect_to(url)
 
+    def _measure_with(self, url: str) -> None:
+        try:
+            self.connect_to(url)
+        except LinkError as error:
+            self._say(str(error))
+        else:
+            self.show_page("live")
+
     def disconnect_module(self) -> None:
         """Let go of the module, if there is one."""
         self.session.disconnect_module()
+
+    def end(self) -> None:
+        """Let go of the module and end what the pages run."""
+        self.session.disconnect_module()
+        self._others.close()
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front. KeyError for one that does not exist."""
@@ -194,7 +211,7 @@ class MainWindow(QWidget):
         self._preferences.set("size", [self.width(), self.height()])
         self._preferences.set("oscilloscope", self.live.scope.state())
         self._preferences.save()
-        self.session.disconnect_module()
+        self.end()
         super().closeEvent(event)
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from device_io.discovery.module_list import KnownModule, ModuleList, Presence, kind_of
+from device_io.discovery.module_list import KnownLink, KnownModule, ModuleList, Presence, kind_of
 from device_io.discovery.search import Place, Search, SearchProgress
 from device_io.discovery.usb_ports import PortWatcher, plugged_in
 from device_io.links import Prompt
@@ -62,6 +62,11 @@ class ModuleFinder:
     def module(self, eui: str) -> KnownModule | None:
         """One of them."""
         return next((module for module in self.modules() if module.eui == eui), None)
+
+    def best_link(self, eui: str) -> KnownLink | None:
+        """The link to measure over; None where all are lost."""
+        with self._lock:
+            return self._list.best_link(eui)
 
     def search(self, places: Iterable[Place]) -> None:
         """Look at these places too."""

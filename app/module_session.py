@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
-from app.connection import HISTORY_S, Connection, open_connection
-from device_io.source import LinkState, ModuleInfo
+from app.connection import HISTORY_S, Connection, open_connection, open_group
+from device_io.source import LinkState, ModuleInfo, Source
 from device_io.waveform_store import WaveformStore
 from dsp.measurement import Measurement
 
@@ -44,6 +45,15 @@ class ModuleSession(QObject):
     def is_connected(self) -> bool:
         """True while a connection is open or being tried."""
         return self._connection is not None
+
+    @property
+    def link(self) -> Source | None:
+        """What delivers now: a `ModuleLink`, or a group of them."""
+        return None if self._connection is None else self._connection.source
+
+    def connect_group(self, urls: Sequence[str]) -> None:
+        """Leave the present module and use three single-phase ones as one system. LinkError where that can't be."""
+        self.adopt(open_group(urls, store_seconds=HISTORY_S))
 
     def connect_to(self, url: str) -> None:
         """Leave the present module and use this one. LinkError for a URL that can't be used."""

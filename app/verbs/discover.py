@@ -10,9 +10,8 @@ from app.ask_password import ask_password
 from app.link_words import link_kind, link_place
 from app.output import Output, WrongUsage
 from device_io.discovery.module_list import KnownModule, ModuleList
-from device_io.discovery.search import BROKER_S, Place, Search, SearchProgress, usual_places
-from device_io.discovery.usb_ports import usb_ports
-from device_io.discovery.virtual_registry import virtual_urls
+from device_io.discovery.search import BROKER_S, Place, Search, SearchProgress
+from device_io.discovery.usb_ports import plugged_in
 from device_io.source import LinkError, LinkErrorKind, ModuleInfo
 from device_io.urls import LinkUrl, parse_url
 
@@ -26,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to look as well: usb:PORT, rs485:PORT (scanned, unless unit= is given), mqtts://BROKER[?ca=FILE]",
     )
     parser.add_argument("--only", action="store_true", help="look at the given places alone")
+    parser.add_argument("--scan", action="store_true", help="scan serial ports where no module answers as RS485")
     parser.add_argument(
         "--listen", type=float, default=BROKER_S, help=f"seconds to listen to a broker (default: {BROKER_S:g})"
     )
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         raise WrongUsage("--listen and --seconds need a number above 0.")
     places = [_place(text) for text in args.places]
     if not args.only:
-        places += usual_places((port.device for port in usb_ports()), virtual_urls)
+        places += [Place(url, args.scan and url.startswith("usb:")) for url in sorted(plugged_in())]
     found = _Found(output, {place.url for place in places if place.url in args.places})
     search = Search(found, broker_s=args.listen, prompt=ask_password)
     try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from device_io.discovery.identify import identify
 from device_io.discovery.module_list import kind_of
@@ -45,7 +45,7 @@ class SearchListener(Protocol):
 
 class Place(NamedTuple):
     """Where to look: the URL of a module, a port or a broker. scan: look for any unit at any settings on RS485, not
-    only for the one that the URL names."""
+    only for the one that the URL names; on a USB port where no module answers."""
 
     url: str
     scan: bool = False
@@ -101,6 +101,8 @@ class Search:
                 self._listen(url)
             elif isinstance(url, LinkUrl) and url.scheme == "rs485" and place.scan:
                 self._scan(url)
+            elif place.scan:
+                self._identify_or_scan(place.url, cast(LinkUrl, url))
             else:
                 self._identify(place.url, url)
         except LinkError as error:
@@ -111,6 +113,14 @@ class Search:
         link = open_link(url, reconnect=False, prompt=self._prompt)
         hello_s = UNIT_S if kind_of(text) == "rs485" else HELLO_S
         self._found(text, identify(link, hello_s, self._cancelled))
+
+    def _identify_or_scan(self, text: str, url: LinkUrl) -> None:
+        try:
+            self._identify(text, url)
+        except LinkError as error:
+            if error.kind not in (LinkErrorKind.SILENT, LinkErrorKind.NOT_A_MODULE):
+                raise
+            self._scan(url)
 
     def _scan(self, url: LinkUrl) -> None:
         from device_io.modbus.scan import scan
@@ -160,9 +170,3 @@ class Search:
     def _progress(self, url: str, done: int, total: int, text: str) -> None:
         if not self._cancelled.is_set():
             self._listener.on_progress(SearchProgress(url, done, total, text))
-
-
-def usual_places(ports: Iterable[str], virtual: Callable[[], list[str]]) -> list[Place]:
-    """Where to look when nobody says: serial ports with a USB id, and virtual modules of this computer."""
-    places = [Place(f"usb:{port}") for port in ports]
-    return places + [Place(url) for url in virtual()]

@@ -23,7 +23,7 @@ _ICON, _GAP = 20, 7
 
 BARS = 4
 
-_LINK_ICONS = {"USB": "usb"}
+_LINK_ICONS = {"USB": "usb", "RS485": "rs485", "WiFi": "wifi"}
 
 
 class ModuleSelector(FlatButton):

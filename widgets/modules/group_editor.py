@@ -19,8 +19,9 @@ from widgets.theme import Theme
 
 PHASES = ("L1", "L2", "L3")
 EXPLAINED = (
-    "Three 1P modules, one a phase, are shown as one 3P system. Their clocks differ, so angles between phases hold to "
-    "a few degrees only; voltages, currents, powers and harmonics of each phase are as exact as of one module."
+    "Three 1P modules, one a phase, are measured as one 3P system. Voltages, currents, powers and harmonics of each "
+    "phase are as exact as of one module. Angles between phases, line-to-line voltages and unbalance need clocks that "
+    "agree to 50 µs; where the modules do not keep them so well, these read n/a."
 )
 
 
