@@ -37,7 +37,8 @@ class VersionPair(Card):
         self._face.installed, self._face.available = installed, available
         signed = available.signed
         self.signature.setVisible(signed is not None and bool(available.version))
-        self.signature.set_state(Status.OK if signed else Status.WARN, "Signed by Sensix" if signed else "Not signed")
+        words = available.signature or ("Signed by Sensix" if signed else "Not signed")
+        self.signature.set_state(Status.OK if signed else Status.WARN, words)
         self.setAccessibleDescription(f"installed {installed.version or 'n/a'}, available {available.version or 'n/a'}")
         self._face.place(self.signature)
         self._face.update()

@@ -36,7 +36,7 @@ _ICONS = {
 _PRIMARY = {
     Phase.READY: "Update now",
     Phase.FAILED: "Try again",
-    Phase.RECOVERY: "Repair the module",
+    Phase.RECOVERY: "Finish it",
 }
 _BUSY = (Phase.RUNNING, Phase.STOPPING)
 
@@ -44,17 +44,19 @@ _BUSY = (Phase.RUNNING, Phase.STOPPING)
 class FirmwarePanel(Themed, QWidget):
     """Update, WiFi and boot log of the module on the USB cable.
 
-    update_wanted(): begin. retry_wanted(): begin again after a failure. repair_wanted(): bring back a module that does
-    not start. stop_wanted(): finish the block, then stop. image_wanted(): choose another image. The cards have signals
-    of their own: `changes.all_wanted`, `backup.folder_wanted`, `backup.restore_wanted`, `wifi.search_wanted`,
+    update_wanted(): begin. retry_wanted(): begin again after a failure. repair_wanted(): finish what was broken off.
+    back_wanted(): put back what was there before it. stop_wanted(): stop. image_wanted(): choose another image.
+    view_shown(name): "update", "wifi" or "log". The cards have signals of their own: `changes.all_wanted`, `backup.folder_wanted`, `backup.restore_wanted`, `wifi.search_wanted`,
     `wifi.provision_wanted`, `boot_log.explain_wanted`, `boot_log.read_wanted`.
     """
 
     update_wanted = Signal()
     retry_wanted = Signal()
     repair_wanted = Signal()
+    back_wanted = Signal()
     stop_wanted = Signal()
     image_wanted = Signal()
+    view_shown = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,6 +64,7 @@ class FirmwarePanel(Themed, QWidget):
         self._compact = False
         self.icon, self.title, self.lead = StatusIcon(Status.INFO, 40), Label("", "h1"), Paragraph("", "lead", "text2")
         self.choose = PushButton("Choose an image...")
+        self.back = PushButton("Go back")
         self.primary = PushButton("Update now", ButtonKind.PRIMARY)
         self.stop = PushButton("Stop safely")
         self.views = Segment([("update", "Update"), ("wifi", "WiFi"), ("log", "Boot log")], name="View")
@@ -79,6 +82,7 @@ class FirmwarePanel(Themed, QWidget):
         self._assemble()
         self.views.changed.connect(self._on_view)
         self.choose.clicked.connect(self.image_wanted)
+        self.back.clicked.connect(self.back_wanted)
         self.stop.clicked.connect(self.stop_wanted)
         self.primary.clicked.connect(self._on_primary)
         self.set_compact(False)
@@ -96,7 +100,7 @@ class FirmwarePanel(Themed, QWidget):
         words.addWidget(self.lead)
         head.addWidget(self.icon, 0, Qt.AlignmentFlag.AlignVCenter)
         head.addLayout(words, 1)
-        for control in (self.views, self.choose, self.primary, self.stop):
+        for control in (self.views, self.choose, self.back, self.primary, self.stop):
             head.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
         self._outer.addLayout(head)
         update = QWidget()
@@ -142,15 +146,17 @@ class FirmwarePanel(Themed, QWidget):
         self.lead.set_text(headline.lead)
         self.guide.set_steps(headline.guide)
         self.guide.setVisible(bool(headline.guide))
-        words = _PRIMARY.get(phase, "")
+        words = _PRIMARY.get(phase, "") if headline.action is None else headline.action
         self.primary.setVisible(bool(words))
         self.primary.setText(words)
         self.primary.setAccessibleName(words)
         self.primary.updateGeometry()
         self.choose.setVisible(phase in (Phase.READY, Phase.DONE, Phase.FAILED, Phase.RECOVERY))
+        self.back.setVisible(phase is Phase.RECOVERY)
+        self.back.set_available(headline.can_go_back, "No backup was made before. Finish it instead.")
         self.stop.setVisible(phase in _BUSY)
         self.stop.setText("Stopping..." if phase is Phase.STOPPING else "Stop safely")
-        self.stop.set_available(phase is Phase.RUNNING, "The block that is being written is finished first.")
+        self.stop.set_available(phase is Phase.RUNNING, "It stops within two seconds.")
         busy = phase in _BUSY
         self._fit_changes()
         self.backup.set_busy(busy)
@@ -194,9 +200,9 @@ class FirmwarePanel(Themed, QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        parts = (self.icon, self.title, self.lead, self.choose, self.primary, self.stop, self.views, self._scroll)
+        parts = (self.icon, self.title, self.lead, self.choose, self.back, self.primary, self.stop, self.views)
         cards = (self.versions, self.changes, self.backup, self.guide, self.progress, self.stages, self._step)
-        for part in (*parts, *cards, self.safety, self.wifi, self.boot_log):
+        for part in (*parts, *cards, self._scroll, self.safety, self.wifi, self.boot_log):
             part.set_theme(theme)
 
     def set_compact(self, compact: bool) -> None:
@@ -218,6 +224,7 @@ class FirmwarePanel(Themed, QWidget):
 
     def _on_view(self, view: object) -> None:
         self._stack.setCurrentIndex(("update", "wifi", "log").index(str(view)))
+        self.view_shown.emit(str(view))
 
     def _on_primary(self) -> None:
         signals = {Phase.FAILED: self.retry_wanted, Phase.RECOVERY: self.repair_wanted}

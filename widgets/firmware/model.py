@@ -34,13 +34,13 @@ class Stage:
 
 
 STAGES = (
-    Stage("check", "Check the image", "Made for this module, signature and SHA-256"),
-    Stage("backup", "Back up the whole module", "Read twice and compared"),
-    Stage("update-mode", "Put the module into update mode"),
+    Stage("check", "Ask the module", "Who it is, its settings and counters"),
+    Stage("update-mode", "Put the module into update mode", "Chip, flash and layout must suit the firmware"),
+    Stage("backup", "Back up the whole module", "Every byte of its flash, checked by digest"),
     Stage("write", "Write the new firmware"),
-    Stage("compare", "Read back and compare", "Every byte, with its checksum"),
-    Stage("self-test", "Restart and self-test"),
-    Stage("settings", "Put settings and calibration back", "From the backup, compared value by value"),
+    Stage("compare", "Compare what was written", "Digests of what stands in the flash"),
+    Stage("restart", "Restart the module"),
+    Stage("confirm", "Hear from the new firmware", "Its version; settings and calibration compared with before"),
 )
 """The seven stages of an update, before it begins."""
 
@@ -53,7 +53,9 @@ class Version:
     date: str = ""
     slot: str = ""
     signed: bool | None = None
-    """True signed by Sensix, False not signed, None not said."""
+    """True by a key that is trusted, False not so, None not said."""
+    signature: str = ""
+    """In words, where it is not just "Signed by Sensix" or "Not signed"."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Headline:
-    """The sentence at the top and what to know about it. `guide`: steps to take after a failure, in order."""
+    """The sentence at the top and what to know about it. guide: steps to take after a failure, in order. action: what
+    the primary button says, "" for none, None for the words of the phase. can_go_back: in RECOVERY, whether what was
+    there before can be put back."""
 
     phase: Phase
     title: str
     lead: str = ""
     guide: tuple[str, ...] = ()
+    action: str | None = None
+    can_go_back: bool = True
 
 
 EMPTY = Headline(

@@ -56,6 +56,7 @@ def pressed(panel: FirmwarePanel, button) -> list[str]:
         "update": panel.update_wanted,
         "retry": panel.retry_wanted,
         "repair": panel.repair_wanted,
+        "back": panel.back_wanted,
         "stop": panel.stop_wanted,
         "image": panel.image_wanted,
         "folder": panel.backup.folder_wanted,
@@ -74,7 +75,7 @@ class TestPhases:
         [
             (Phase.READY, "Update now", "update"),
             (Phase.FAILED, "Try again", "retry"),
-            (Phase.RECOVERY, "Repair the module", "repair"),
+            (Phase.RECOVERY, "Finish it", "repair"),
         ],
     )
     def test_one_primary_button(self, panel, phase, primary, wish) -> None:
@@ -83,6 +84,21 @@ class TestPhases:
         assert panel.primary.text() == primary
         assert pressed(panel, panel.primary) == [wish]
         assert not panel.stop.isVisible()
+
+    def test_what_was_broken_off_can_be_undone_where_there_is_a_backup(self, panel) -> None:
+        panel.set_headline(Headline(Phase.RECOVERY, "Title"))
+        assert pressed(panel, panel.back) == ["back"]
+        panel.set_headline(Headline(Phase.RECOVERY, "Title", can_go_back=False))
+        assert not panel.back.isEnabled()
+        assert "No backup" in panel.back.toolTip()
+        panel.set_headline(READY)
+        assert not panel.back.isVisible()
+
+    def test_a_headline_may_name_its_action_or_have_none(self, panel) -> None:
+        panel.set_headline(replace(READY, action="Write it anyway"))
+        assert panel.primary.text() == "Write it anyway"
+        panel.set_headline(replace(READY, action=""))
+        assert not panel.primary.isVisible()
 
     def test_without_a_module_there_is_nothing_to_press(self, panel) -> None:
         assert panel.phase is Phase.EMPTY
@@ -103,7 +119,7 @@ class TestPhases:
         assert pressed(panel, panel.stop) == ["stop"]
         panel.set_headline(Headline(Phase.STOPPING, "Stopping"))
         assert not panel.stop.isEnabled()
-        assert panel.stop.toolTip() == "The block that is being written is finished first."
+        assert panel.stop.toolTip() == "It stops within two seconds."
 
     def test_done(self, panel) -> None:
         panel.set_headline(Headline(Phase.DONE, "Main panel runs 2.0.1"))
