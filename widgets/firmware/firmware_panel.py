@@ -46,8 +46,9 @@ class FirmwarePanel(Themed, QWidget):
 
     update_wanted(): begin. retry_wanted(): begin again after a failure. repair_wanted(): finish what was broken off.
     back_wanted(): put back what was there before it. stop_wanted(): stop. image_wanted(): choose another image.
-    view_shown(name): "update", "wifi" or "log". The cards have signals of their own: `changes.all_wanted`, `backup.folder_wanted`, `backup.restore_wanted`, `wifi.search_wanted`,
-    `wifi.provision_wanted`, `boot_log.explain_wanted`, `boot_log.read_wanted`.
+    view_shown(name): "update", "wifi" or "log". The cards have signals of their own: `changes.all_wanted`,
+    `backup.folder_wanted`, `backup.restore_wanted`, `wifi.search_wanted`, `wifi.provision_wanted`,
+    `boot_log.explain_wanted`, `boot_log.read_wanted`.
     """
 
     update_wanted = Signal()
