@@ -6,6 +6,7 @@ Clients never block: they are told that the way is open, what arrives, that time
 
 from __future__ import annotations
 
+import logging
 import select
 import threading
 import time
@@ -22,6 +23,8 @@ from device_io.mqtt.dialling import Stopped, Wire
 from device_io.mqtt.mailbox import Mailbox
 from device_io.source import LinkError, LinkErrorKind
 from device_io.urls import MqttUrl
+
+log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 20
 CONNACK_TIMEOUT_S = 10.0
@@ -182,7 +185,11 @@ class BrokerConnection:
                     self._serve()
                 except Stopped:
                     break
-                except LinkError as error:
+                except Exception as error:
+                    if not isinstance(error, LinkError):
+                        log.exception("The connection to a broker failed and starts anew")
+                        words = f"The connection to {self.url.host} failed within this program. It is tried again."
+                        error = LinkError(LinkErrorKind.NO_CONNECTION, words)
                     self._failed(error, RETRY_S[min(attempts, len(RETRY_S) - 1)])
                     attempts += 1
         finally:

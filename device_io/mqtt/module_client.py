@@ -11,6 +11,7 @@ from device_io.mqtt.connection import PERSONAL, BrokerConnection
 from device_io.mqtt.delivery import Delivery
 from device_io.mqtt.jobs import Done, Failed, WaitingJobs
 from device_io.mqtt.payload import PayloadError
+from device_io.mqtt.plain_module import plain_info, silence
 from device_io.mqtt.readings import ReadingsDecoder
 from device_io.mqtt.requests import Request, Requests
 from device_io.mqtt.topics import new_tag, topics_of
@@ -45,10 +46,10 @@ GREET_AGAIN_S = 30.0
 """A module that only publishes may get a firmware that does more."""
 PROBE_S = 5.0
 STALL_S = 5.0
+RESTARTED_S = 1.0
+"""A module that sends readings, but no samples for so long, has been away and forgotten its hosts."""
 SILENT_INTERVALS = 3.5
 """A module is silent when so many of its intervals have gone by."""
-
-PLAIN_TYPE = "PowerMonitor1, wiring unknown"
 
 
 class ModuleClient:
@@ -226,7 +227,7 @@ class ModuleClient:
             )
             self._lose_session()
         elif now_s - self._heard_s > self._patience_s() and self._out.phase != LinkPhase.LOST:
-            self._fail(self._silence())
+            self._fail(silence(self._url.host, self._eui, self._patience_s(), heard=self._heard, unfit=self._unfit))
         again_s = PROBE_S if self._speaks else GREET_AGAIN_S
         if not self._session and now_s - self._greeted_s > again_s:
             self._greet()
@@ -249,12 +250,14 @@ class ModuleClient:
         if self._info is None:
             self._pending = readings
             if self._connected_before and not self._speaks:
-                self._introduce(self._plain_info())
+                self._introduce(plain_info(self._eui))
             else:
                 self._greet()  # unless that goes on; it may have come to life after it was greeted
             return
         self._out.readings(readings)
         self._jobs.readings(readings)
+        if self._streaming and time.monotonic() - self._samples_s > RESTARTED_S:
+            self._lose_session()
 
     def _take_reply(self, payload: bytes) -> None:
         try:
@@ -334,18 +337,7 @@ class ModuleClient:
     def _not_greeted(self, _error: LinkError) -> None:
         self._greeting = False
         if self._pending is not None and self._info is None:
-            self._introduce(self._plain_info())
-
-    def _plain_info(self) -> ModuleInfo:
-        """All that is certain of a module that only publishes."""
-        return ModuleInfo(
-            eui=self._eui,
-            type=PLAIN_TYPE,
-            system="3P+N",  # all that the payload can hold
-            firmware="not told",
-            chips=(),
-            capabilities=frozenset({"readings"}),
-        )
+            self._introduce(plain_info(self._eui))
 
     def _introduce(self, info: ModuleInfo) -> None:
         self._greeting = False
@@ -365,20 +357,6 @@ class ModuleClient:
         self._greet()
 
     # Failing
-
-    def _silence(self) -> LinkError:
-        if self._unfit and not self._heard:
-            return LinkError(LinkErrorKind.NOT_A_MODULE, self._unfit)
-        if not self._heard:
-            return LinkError(
-                LinkErrorKind.SILENT,
-                f"The broker {self._url.host} is there, but the module {self._eui} has sent nothing since "
-                f"{self._patience_s():.0f} s. Check its power, its WiFi, and token and EUI in the address.",
-            )
-        return LinkError(
-            LinkErrorKind.STALLED,
-            f"The module {self._eui} has sent nothing since {self._patience_s():.0f} s. Check its power and its WiFi.",
-        )
 
     def _patience_s(self) -> float:
         return max(self._silent_s, SILENT_INTERVALS * self._burst.longest_s)
