@@ -59,15 +59,16 @@ class Bus:
     def add(self, station: Station) -> bool:
         """Take a further unit in; False if this bus has ended. LinkError (REFUSED) if it does not fit."""
         with self._lock:
-            if self._over:
+            staying = [other for other in self._stations if not other.leaving.is_set()]
+            if self._over or not staying:
                 return False
             url, mine = station.url, self._url
             reason = ""
             if (url.baud, url.parity) != (mine.baud, mine.parity):
                 reason = f"is in use with {mine.baud} baud and parity {mine.parity}: give all its units the same"
-            elif any(other.url.unit == url.unit for other in self._stations):
+            elif any(other.url.unit == url.unit for other in staying):
                 reason = f"is read for unit {url.unit} already: close that link first"
-            elif len(self._stations) >= MAX_UNITS:
+            elif len(staying) >= MAX_UNITS:
                 reason = f"serves {MAX_UNITS} units already: use another port for more"
             if reason:
                 raise LinkError(LinkErrorKind.REFUSED, f"{url.port} {reason}.")

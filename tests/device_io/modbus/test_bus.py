@@ -71,6 +71,15 @@ def test_one_bus_has_one_setting_and_every_unit_once(serve: Serve, link_to: Link
     assert again.phases == [LinkPhase.OPENING, LinkPhase.CONNECTED, LinkPhase.STREAMING]
 
 
+def test_a_link_can_be_opened_again_at_once_with_other_settings(serve: Serve, link_to: LinkTo):
+    url = serve(Rs485Port(running_module("clean"), transport="tcp"))
+    for baud in (9600, 19_200, 9600):
+        link, sink = link_to(url.replace("19200", str(baud)))
+        sink.wait_for(lambda sink=sink: len(sink.readings) >= 1)
+        assert LinkPhase.FAILED not in sink.phases
+        link.stop()
+
+
 def test_a_unit_that_leaves_leaves_the_others(serve: Serve, link_to: LinkTo):
     modules = [running_module("clean", seed=n) for n in range(2)]
     modules[1].settings.write({"rs485_unit": 2, "confirm": True})

@@ -132,7 +132,7 @@ def test_a_fresh_module_gives_its_snapshot_when_it_has_one(serve: Serve, link_to
 
 def test_a_unit_off_and_on_again_comes_back(serve: Serve, link_to: LinkTo, quick_bus: None):
     module = running_module("clean", age_s=0.0)
-    url = serve(Rs485Port(module, parse_rtu_faults("rtu-off@0.5:2,rtu-unplug@5:0.5")))
+    url = serve(Rs485Port(module, parse_rtu_faults("rtu-off@0.5:1.7,rtu-unplug@4:0.3")))
     _, sink = link_to(url, readings_period_s=0.1)
     sink.wait_for(lambda: len(sink.identities) == 3, 20.0)
     sink.wait_for(lambda: sink.states[-1].phase == LinkPhase.STREAMING)
