@@ -30,6 +30,6 @@ def silence(host: str, eui: str, seconds: float, *, heard: bool, unfit: str) -> 
         return LinkError(LinkErrorKind.NOT_A_MODULE, unfit)
     return LinkError(
         LinkErrorKind.SILENT,
-        f"The broker {host} is there, but the module {eui} has sent nothing since {seconds:.0f} s. Check its power, its "
-        "WiFi, and token and EUI in the address.",
+        f"The broker {host} is there, but the module {eui} has sent nothing since {seconds:.0f} s. Check its power, "
+        "its WiFi, and token and EUI in the address.",
     )

@@ -106,7 +106,6 @@ def test_the_published_firmware_cuts_and_wraps() -> None:
         {"V12r": 900_000},
         {"tAE1": 2**63},
         {"1V7": 20_000},
-        {"phi1": -32_768, "V12a": 100_00},
         {"2V1": 5},
     ],
 )
@@ -114,7 +113,7 @@ def test_what_cant_be_true_is_noticed(change: dict[str, int]) -> None:
     sound = encode_payload(sound_values())
     raw = {key: by_table(sound[2:], key) for key in payload_keys()}
     assert decode_payload(pack_raw(raw)).implausible == ""
-    assert (decode_payload(pack_raw(raw | change)).implausible != "") == ("phi1" not in change)
+    assert decode_payload(pack_raw(raw | change)).implausible != ""
 
 
 def mutated(rng: random.Random, data: bytes) -> bytes:

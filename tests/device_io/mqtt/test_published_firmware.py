@@ -9,8 +9,19 @@ import random
 import pytest
 
 from device_io.mqtt.payload import decode_payload, encode_payload, pack_raw
-from device_io.mqtt.published_firmware import MESSAGES, FirmwareWatch, corrections, imitate, unreliable_keys
+from device_io.mqtt.published_firmware import (
+    MESSAGES,
+    FirmwareWatch,
+    bears_signature,
+    corrections,
+    imitate,
+    unreliable_keys,
+)
 from device_io.mqtt.readings import ReadingsDecoder
+from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.presets import preset_names
+from device_io.virtual_module.readings import measure
+from resources.systems import SYSTEMS, WiringSystem
 from tests.fakes.mqtt_publisher import sound_values
 
 
@@ -112,3 +123,31 @@ def test_nothing_is_corrected_that_the_last_digit_decides() -> None:
     found = corrections(decode_payload(imitate(one_small)).values)
     assert {"SP2", "PF2i", "SPc"}.isdisjoint(found)
     assert {"SP1", "PF3i"} <= set(found)
+
+
+def check_presets(cases: list[tuple[str, WiringSystem]]) -> None:
+    """Sound readings pass in both forms; the same ones as the published firmware sends them are recognised, and what is
+    corrected in them is what the module measured."""
+    for name, system in cases:
+        values = measure(VirtualModule(name, system), 6.0)
+        for fine in (True, False):
+            decoded = decode_payload(encode_payload(values, fine=fine))
+            assert (decoded.implausible, bears_signature(decoded.head)) == ("", False), (name, system)
+        sent = decode_payload(imitate(values))
+        assert bears_signature(sent.head), (name, system)
+        found = corrections(sent.values)
+        assert found, (name, system)
+        for key, value in found.items():
+            assert value == pytest.approx(values[key], rel=0.02, abs=0.02), (name, system, key)
+
+
+ALL = [(name, system) for name in preset_names() for system in SYSTEMS]
+
+
+def test_some_presets() -> None:
+    check_presets(random.sample(ALL, 6))
+
+
+@pytest.mark.soak
+def test_all_presets() -> None:
+    check_presets(ALL)
