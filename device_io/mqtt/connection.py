@@ -83,6 +83,7 @@ class BrokerConnection:
     ) -> None:
         self.url = url
         self._password = password
+        self._secret: str | None = None  # nobody is asked again until it is refused
         self._tick_s = tick_s
         self._held = False
         self._queued_bytes = 0
@@ -206,7 +207,8 @@ class BrokerConnection:
 
     def _open(self) -> None:
         url = self.url
-        password = self._password()
+        if self._secret is None:
+            self._secret = self._password()
         context = dialling.tls_context(url) if url.scheme == "mqtts" else None
         sock = dialling.connect_tcp(url, dialling.resolve(url), self._stopping)
         if context is not None:
@@ -217,7 +219,7 @@ class BrokerConnection:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         if url.user is not None:
-            client.username_pw_set(url.user, password)
+            client.username_pw_set(url.user, self._secret)
         self._refused = None
         client.connect(url.host, url.port, KEEP_ALIVE_S)
         deadline = time.monotonic() + CONNACK_TIMEOUT_S
@@ -308,6 +310,7 @@ class BrokerConnection:
         if not reason.is_failure:
             self._up = True
             return
+        self._secret = None
         login = reason.getName() in ("Not authorized", "Bad user name or password")
         who = f"user {self.url.user}" if self.url.user else "clients without a user name"
         self._refused = LinkError(

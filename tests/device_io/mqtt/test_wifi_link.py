@@ -209,3 +209,27 @@ def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(LinkError) as failure:
         WifiLink(url)
     assert failure.value.kind == LinkErrorKind.BAD_URL
+
+
+def test_a_person_is_asked_once_not_after_every_restart(tmp_path: Path, authority: Authority) -> None:
+    asked: list[str] = []
+
+    def ask(sentence: str) -> str:
+        asked.append(sentence)
+        return "right"
+
+    sink = RecordingSink()
+    with Mosquitto(tmp_path, tls=authority, passwords={"anna": "right"}) as broker:
+        link = WifiLink(url_of(broker).replace("//", "//anna@", 1), prompt=ask)
+        link.start(sink)
+        try:
+            for _ in range(2):
+                with Publisher(broker, "anna", "right") as publisher:
+                    publisher.repeat(f"v1/home/devices/{EUI}/0/bin", encode_payload(sound_values()), every_s=0.1)
+                    count = len(sink.readings)
+                    sink.wait_for(lambda count=count: len(sink.readings) > count)
+                broker.restart()
+        finally:
+            link.stop()
+    assert asked == [f"Password of anna@localhost:{broker.port}"]
+    assert "right" not in broker.log
