@@ -23,7 +23,7 @@ URL = "rs485:COM9?baud=19200&parity=E&unit=1"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slaves in memory answer at once."""
-    monkeypatch.setattr(doctor, "REPLY_S", 0.03)
+    monkeypatch.setattr(doctor, "REPLY_S", 0.012)
     monkeypatch.setattr(doctor, "QUIET_S", 0.0)
     monkeypatch.setattr(doctor, "LISTEN_S", 0.05)
     monkeypatch.setattr("device_io.modbus.client.PAUSE_S", 0.005)
@@ -170,6 +170,7 @@ def test_an_adapter_that_hears_itself_works():
 
 
 def test_slow_replies_are_timed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "REPLY_S", 0.1)
     monkeypatch.setattr(doctor, "SLOW_S", 0.01)
     behind = slave(1)
     checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, lambda reply: [(0.02, reply)])))

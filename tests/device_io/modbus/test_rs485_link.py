@@ -88,7 +88,7 @@ def test_settings_are_written_all_or_none(serve: Serve, link_to: LinkTo):
     assert module.settings["name"] == "Zähler Süd"
 
 
-def test_a_new_address_counts_and_is_confirmed_over_the_new_link(serve: Serve, link_to: LinkTo):
+def test_a_new_address_counts_and_is_confirmed_over_the_new_link(serve: Serve, link_to: LinkTo, quick_bus: None):
     module = running_module()
     url = serve(Rs485Port(module))
     link, sink = link_to(url, readings_period_s=0.1)
