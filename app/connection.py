@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from device_io.links import open_link
+from device_io.links import Prompt, open_link
 from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
 from device_io.waveform_store import WaveformStore
 
@@ -235,22 +235,24 @@ class Connection:
         )
 
 
-def open_connection(url: str, *, store_seconds: float = 0.0) -> Connection:
-    """A connection to the module at this URL, begun; over a bus, snapshots of the waveform fill the store.
+def open_connection(url: str, *, store_seconds: float = 0.0, prompt: Prompt | None = None) -> Connection:
+    """A connection to the module at this URL, begun; over a bus, snapshots of the waveform fill the store. prompt: asks
+    for a broker's password.
 
     :raises LinkError: for a URL that can't be used.
     """
-    connection = Connection(open_link(url, snapshots=store_seconds > 0), store_seconds=store_seconds)
+    link = open_link(url, snapshots=store_seconds > 0, prompt=prompt)
+    connection = Connection(link, store_seconds=store_seconds)
     connection.start()
     return connection
 
 
-def open_group(urls: Sequence[str], *, store_seconds: float = 0.0) -> Connection:
+def open_group(urls: Sequence[str], *, store_seconds: float = 0.0, prompt: Prompt | None = None) -> Connection:
     """A connection to single-phase modules as one three-phase source, begun. LinkError where that can't be."""
     from app.group_values import as_clocks_allow
     from device_io.group import GroupSource
 
-    group = GroupSource([open_link(url) for url in urls])
+    group = GroupSource([open_link(url, prompt=prompt) for url in urls])
     connection = Connection(
         group,
         store_seconds=store_seconds,

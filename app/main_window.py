@@ -11,11 +11,15 @@ from PySide6.QtGui import QCloseEvent, QImage, QKeySequence, QPalette, QResizeEv
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QVBoxLayout, QWidget
 
 from app.appearance_menu import AppearanceMenu
+from app.broker_switch import BrokerSwitch
+from app.community.folder import data_folder
+from app.home_broker import HomeBroker
 from app.link_words import link_kind, link_place, link_words
 from app.live_page import LivePage
 from app.module_menu import ModuleMenu
 from app.module_session import ModuleSession
 from app.page_stack import PageStack
+from app.password_prompt import PasswordPrompt
 from app.preferences import Preferences
 from app.window_pages import RAIL, WindowPages
 from device_io.source import LinkError, LinkPhase, LinkState, ModuleInfo
@@ -50,6 +54,9 @@ class MainWindow(QWidget):
         self.pages = PageStack({"live": self.live}, self._others.factories())
         self.rail.set_pages(RAIL)
         self._module_menu = ModuleMenu(self)
+        self._home_broker = HomeBroker(data_folder() / "broker")
+        self._broker_switch = BrokerSwitch(self._home_broker, self._module_menu, preferences, self)
+        self.session.prompt = self._prompt = PasswordPrompt(self, self._home_broker.password)
         self._appearance = AppearanceMenu(self, preferences, theme)
         self._store: WaveformStore | None = None
         self._since = ""
@@ -83,6 +90,7 @@ class MainWindow(QWidget):
         self._module_menu.wrong.connect(self._say)
         self._others.connect_wanted.connect(self._measure_with)
         self._others.say.connect(self._say)
+        self._broker_switch.say.connect(self._say)
         self.session.failed.connect(self._say)
         self.session.identified.connect(self._on_module)
         self.session.measured.connect(self._on_measurement)
@@ -113,8 +121,10 @@ class MainWindow(QWidget):
 
     def end(self) -> None:
         """Let go of the module and end what the pages run."""
+        self._prompt.end()
         self.session.disconnect_module()
         self._others.close()
+        self._broker_switch.end()
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front. KeyError for one that does not exist."""
@@ -153,7 +163,9 @@ class MainWindow(QWidget):
 
     def _on_state(self, state: LinkState) -> None:
         bars, word, error = link_words(state)
-        self.top_bar.set_link(link_kind(state.url), link_place(state.url), bars, word, error)
+        rate_hz = getattr(self.session.link, "rate_hz", 0.0)
+        place = link_place(state.url) + (f", {rate_hz:.1f}/s" if rate_hz else "")
+        self.top_bar.set_link(link_kind(state.url), place, bars, word, error)
         if state.phase in (LinkPhase.LOST, LinkPhase.FAILED):
             self.top_bar.set_sync(Sync.WAITING)
         if state.counters.blocks:

@@ -76,6 +76,11 @@ class ModuleFinder:
                 self._problems.pop(place.url, None)
             self._search.look_at(fresh)
 
+    def listen_to_network(self) -> None:
+        """Look at what announces itself in the local network as well."""
+        with self._lock:
+            self._search.listen_to_network()
+
     def add(self, text: str) -> str | None:
         """Look at an address that a person typed. One sentence if it is none."""
         try:

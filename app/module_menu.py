@@ -20,6 +20,10 @@ class ModuleMenu(QObject):
     demo_chosen = Signal(str)
     """Name of a preset."""
     disconnect_chosen = Signal()
+    broker_switched = Signal(bool)
+    """The built-in broker should run, or end."""
+    access_wanted = Signal()
+    """A module should come to the built-in broker."""
     wrong = Signal(str)
     """One sentence about an address that can't be used."""
 
@@ -30,6 +34,7 @@ class ModuleMenu(QObject):
         self._parent = parent
         self._listed.connect(self._show)
         self._listing: threading.Thread | None = None
+        self.broker_runs = False
 
     def open_at(self, position: QPoint, connected: bool) -> None:
         """Show the menu at a point of the screen as soon as the ports are listed."""
@@ -64,6 +69,14 @@ class ModuleMenu(QObject):
         for name in preset_names():
             demo.addAction(name).triggered.connect(lambda _=False, name=name: self.demo_chosen.emit(name))
         menu.addAction("Other address…").triggered.connect(self._ask)
+        menu.addSeparator()
+        broker = menu.addAction("Built-in MQTT broker")
+        broker.setToolTip("For modules in the WiFi of a home that has no broker of its own")
+        broker.setCheckable(True)
+        broker.setChecked(self.broker_runs)
+        broker.toggled.connect(self.broker_switched)
+        if self.broker_runs:
+            menu.addAction("Password for a module…").triggered.connect(self.access_wanted)
         if connected:
             menu.addSeparator()
             menu.addAction("Disconnect").triggered.connect(self.disconnect_chosen)
@@ -73,7 +86,7 @@ class ModuleMenu(QObject):
         text, accepted = QInputDialog.getText(
             self._parent,
             "Connect to a module",
-            "Address, for example usb:/dev/ttyUSB0, usb:COM5 or usb:socket://host:port",
+            "Address, for example usb:/dev/ttyUSB0, rs485:COM6?unit=3 or mqtts://user@host/TOKEN/EUI?ca=FILE",
         )
         if not accepted or not text.strip():
             return

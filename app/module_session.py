@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
 from app.connection import HISTORY_S, Connection, open_connection, open_group
+from device_io.links import Prompt
 from device_io.source import LinkState, ModuleInfo, Source
 from device_io.waveform_store import WaveformStore
 from dsp.measurement import Measurement
@@ -40,6 +41,8 @@ class ModuleSession(QObject):
         self._bridge: Bridge | None = None
         self._demo: DemoModule | None = None
         self._demo_ready.connect(self._connect_demo)
+        self.prompt: Prompt | None = None
+        """Asks a person for a broker's password."""
 
     @property
     def is_connected(self) -> bool:
@@ -53,11 +56,11 @@ class ModuleSession(QObject):
 
     def connect_group(self, urls: Sequence[str]) -> None:
         """Leave the present module and use three single-phase ones as one system. LinkError where that can't be."""
-        self.adopt(open_group(urls, store_seconds=HISTORY_S))
+        self.adopt(open_group(urls, store_seconds=HISTORY_S, prompt=self.prompt))
 
     def connect_to(self, url: str) -> None:
         """Leave the present module and use this one. LinkError for a URL that can't be used."""
-        self.adopt(open_connection(url, store_seconds=HISTORY_S))
+        self.adopt(open_connection(url, store_seconds=HISTORY_S, prompt=self.prompt))
 
     def adopt(self, connection: Connection) -> None:
         """Leave the present module and use this connection, which has begun."""

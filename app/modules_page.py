@@ -76,7 +76,7 @@ class ModulesPage(QWidget):
         panel = self.panel
         panel.connect_wanted.connect(self._measure)
         panel.module_chosen.connect(self._show_settings)
-        panel.search.search_wanted.connect(lambda: self._finder.search(self._places()))
+        panel.search.search_wanted.connect(self._search)
         panel.search.cancel_wanted.connect(lambda _kind: self._finder.cancel())
         panel.search.add_wanted.connect(self._add)
         panel.settings.apply_wanted.connect(self._apply)
@@ -119,6 +119,10 @@ class ModulesPage(QWidget):
         module = self._finder.module(key)
         if module is not None and module.links:
             self.connect_wanted.emit(module.links[0].url)
+
+    def _search(self) -> None:
+        self._finder.search(self._places())
+        self._finder.listen_to_network()
 
     def _add(self, text: str) -> None:
         self.panel.search.set_address_problem(self._finder.add(text) or "")

@@ -72,7 +72,7 @@ class WindowPages(QObject):
             for page in pages:
                 page.notify()
 
-        finder = self._finder = ModuleFinder(changed)
+        finder = self._finder = ModuleFinder(changed, prompt=self._session.prompt)
         page = ModulesPage(
             finder,
             Groups(self._preferences),

@@ -15,6 +15,8 @@ from device_io.discovery.usb_ports import plugged_in
 from device_io.source import LinkError, LinkErrorKind, ModuleInfo
 from device_io.urls import LinkUrl, parse_url
 
+_NOT_WORTH_TELLING = (LinkErrorKind.SILENT, LinkErrorKind.NOT_A_MODULE)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
@@ -43,6 +45,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     search = Search(found, broker_s=args.listen, prompt=ask_password)
     try:
         search.look_at(places)
+        if not args.only:
+            search.listen_to_network()
         search.wait(args.seconds, output.stop)
     finally:
         search.cancel()
@@ -84,7 +88,7 @@ class _Found:
                 self._output.note(f"{progress.url}: {progress.text}, {100 * share:.0f} %")
 
     def on_nothing(self, url: str, error: LinkError) -> None:
-        if url in self._asked or error.kind not in (LinkErrorKind.SILENT, LinkErrorKind.NOT_A_MODULE):
+        if url in self._asked or error.kind not in _NOT_WORTH_TELLING:
             self._output.note(f"{url}: {error}")
 
     def modules(self) -> tuple[KnownModule, ...]:

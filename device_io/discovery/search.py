@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol, cast
 
@@ -18,6 +19,7 @@ HELLO_S = 10.0
 UNIT_S = 6.0
 BROKER_S = 8.0
 """How long a broker is listened to: modules publish every 2 s or more."""
+MDNS_S = 3.0
 WORKERS = 16
 
 
@@ -72,6 +74,14 @@ class Search:
                 self._jobs = [job for job in self._jobs if not job.done()]
                 self._jobs.append(self._pool.submit(self._look, place))
 
+    def listen_to_network(self, seconds: float = MDNS_S, interfaces: Sequence[str] | None = None) -> None:
+        """Look at what announces itself by mDNS: brokers, and modules that tell their token. Returns at once.
+
+        interfaces: addresses of this computer to listen on; None: all."""
+        with self._lock:
+            if not self._cancelled.is_set():
+                self._jobs.append(self._pool.submit(self._browse, seconds, interfaces))
+
     def wait(self, timeout_s: float | None = None, stop: threading.Event | None = None) -> bool:
         """Wait until all places are done; False after the time or when stopped."""
         left_s = timeout_s
@@ -92,6 +102,14 @@ class Search:
         """End within 2 s; nothing is told afterwards."""
         self._cancelled.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _browse(self, seconds: float, interfaces: Sequence[str] | None) -> None:
+        from device_io.mqtt.mdns import MdnsFailure, browse
+
+        with contextlib.suppress(MdnsFailure):  # a computer without a network has nothing to hear
+            for service in browse(seconds, interfaces=interfaces, cancel=self._cancelled):
+                if service.kind == "broker":
+                    self.look_at([Place(f"mqtts://{service.host}:{service.port}")])
 
     def _look(self, place: Place) -> None:
         self._progress(place.url, 0, 0, "")
