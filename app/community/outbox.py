@@ -93,7 +93,8 @@ class Sent(NamedTuple):
 
 class Counts(NamedTuple):
     """waiting: unsent and in time. late: unsent, older than 10 minutes past their end. dropped: given up for want of
-    room since the outbox was made. last_sent_s: epoch seconds, None where nothing was sent."""
+    room since the outbox was made. last_sent_s: epoch seconds, None where nothing was sent. sent_bytes: of all payloads
+    that were sent."""
 
     waiting: int
     late: int
@@ -101,6 +102,7 @@ class Counts(NamedTuple):
     dropped: int
     unsent_bytes: int
     last_sent_s: float | None
+    sent_bytes: int = 0
 
 
 class Outbox:
@@ -229,15 +231,16 @@ class Outbox:
         """How much waits, is late, was sent and was given up."""
         self._settle_rest()
         with _explained():
-            (sent, last_sent_s) = self._db.execute(
-                "SELECT count(*), max(sent_s) FROM message WHERE sent_s IS NOT NULL"
+            (sent, last_sent_s, sent_bytes) = self._db.execute(
+                "SELECT count(*), max(sent_s), total(length(payload)) FROM message WHERE sent_s IS NOT NULL"
             ).fetchone()
             (unsent, late, size) = self._db.execute(
                 "SELECT count(*), total(end_s < ?), total(length(payload)) FROM message WHERE sent_s IS NULL",
                 (self._now() - LATE_S,),
             ).fetchone()
             row = self._db.execute("SELECT value FROM counter WHERE name = 'dropped'").fetchone()
-        return Counts(unsent - int(late), int(late), sent, row[0] if row else 0, int(size), last_sent_s)
+        dropped = row[0] if row else 0
+        return Counts(unsent - int(late), int(late), sent, dropped, int(size), last_sent_s, int(sent_bytes))
 
     def sent(self) -> Iterator[Sent]:
         """All that was ever sent, in the order of sending."""

@@ -109,7 +109,8 @@ class ConsentPanel(Card):
         self._boxes, self._box_parts = {}, []
         for choice in choices:
             box = CheckBox(choice.text)
-            box.setChecked(choice.chosen)
+            box.setChecked(choice.chosen or choice.always)
+            box.set_available(not choice.always, "Part of every message.")
             box.setAccessibleDescription(choice.hint)
             box.set_theme(self.theme)
             box.toggled.connect(lambda _on: self._changed())
@@ -146,6 +147,8 @@ class ConsentPanel(Card):
             text = "Nothing was sent so far."
         if sent.waiting:
             text += f" {count(sent.waiting)} wait for the connection."
+        if sent.late:
+            text += f" {count(sent.late)} are too late for the map and stay here."
         self.sent.set_text(text)
         self.withdraw.setVisible(shares)
         self.agree.setText("Keep these choices" if shares else "Agree and share")

@@ -59,7 +59,8 @@ class Comparison:
 
 @dataclass(frozen=True)
 class CellDetail:
-    """All that is known of a cell. `text`: what the community map says of it in words."""
+    """All that is known of a cell. `text`: what the community map says of it in words. `elsewhere`: why the own module
+    tells nothing of this cell, empty where it does."""
 
     cell: str
     place: str = ""
@@ -70,6 +71,7 @@ class CellDetail:
     comparisons: tuple[Comparison, ...] = ()
     trends: tuple[Trend, ...] = ()
     harmonics: Harmonics | None = None
+    elsewhere: str = ""
 
 
 class Cause(StrEnum):
@@ -86,6 +88,8 @@ def verdict(detail: CellDetail) -> tuple[Cause, str]:
     first = detail.comparisons[0] if detail.comparisons else None
     if first is None or not is_measured(first.cell):
         return Cause.UNKNOWN, "Not known. The cell has no recent data."
+    if detail.elsewhere:
+        return Cause.UNKNOWN, f"Not known. {detail.elsewhere}"
     if not is_measured(first.own):
         return Cause.UNKNOWN, "Not known. No module of yours is connected."
     own, cell = float(first.own or 0.0), float(first.cell or 0.0)
@@ -109,22 +113,25 @@ class ConsentSection:
 
 @dataclass(frozen=True)
 class ConsentChoice:
-    """Something that can be shared: key in code, words, what it tells about the household."""
+    """Something that can be shared: key in code, words, what it tells about the household. always: part of every
+    message, not to be chosen."""
 
     key: str
     text: str
     hint: str = ""
     chosen: bool = False
+    always: bool = False
 
 
 @dataclass(frozen=True)
 class SentSoFar:
-    """What was sent since consent was given. last: in words, "" for never."""
+    """What was sent since consent was given. last: in words, "" for never. late: unsent and too late for the map."""
 
     messages: int = 0
     total_bytes: int = 0
     last: str = ""
     waiting: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def test_an_interval_goes_in_once_and_out_once(tmp_path: Path) -> None:
         assert not outbox.put(interval(END_S), "u82f")
         assert outbox.counts().sent == 1
         assert outbox.counts().last_sent_s == NOW_S
+        assert outbox.counts().sent_bytes == len(waiting.payload)
 
 
 def test_the_same_interval_with_more_shared_is_no_other(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from widgets.map.model import (
     Cause,
     CellDetail,
     Comparison,
+    ConsentChoice,
     ConsentSection,
     Harmonics,
     Preview,
@@ -89,6 +90,11 @@ def test_me_or_the_street(own, cell, status, cause) -> None:
 
 def test_nothing_to_compare() -> None:
     assert verdict(CellDetail("u82f"))[0] is Cause.UNKNOWN
+
+
+def test_another_cell_is_no_street_of_mine() -> None:
+    cause, sentence = verdict(detail(6.0, 3.0, CellStatus.WARNING, elsewhere="Your module is not in this cell."))
+    assert (cause, sentence) == (Cause.UNKNOWN, "Not known. Your module is not in this cell.")
 
 
 class TestCellPanel:
@@ -221,6 +227,17 @@ class TestConsent:
         QTest.keyClick(box, Qt.Key.Key_Space)
         assert seen == [()]
         assert panel.agree.toolTip() == "Choose at least one thing to share."
+
+    def test_what_is_part_of_every_message_is_not_to_be_chosen(self, panel) -> None:
+        panel.set_choices([ConsentChoice("harmonics", "Harmonics", always=True), ConsentChoice("power", "Power")])
+        assert panel.chosen == ("harmonics",)
+        QTest.mouseClick(panel._boxes["harmonics"], LEFT)
+        assert panel.chosen == ("harmonics",)
+        assert panel._boxes["harmonics"].toolTip() == "Part of every message."
+
+    def test_what_is_too_late_is_told(self, panel) -> None:
+        panel.set_sharing(True, SentSoFar(1, 2000, "14:31", late=3))
+        assert "3 are too late" in panel.sent.text
 
     def test_withdrawal(self, panel, qtbot) -> None:
         assert not panel.withdraw.isVisible()
