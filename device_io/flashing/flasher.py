@@ -18,7 +18,7 @@ from device_io.flashing.esptool_process import Cancelled, EsptoolError, EsptoolP
 from device_io.flashing.journal import Journal, Unfinished
 from device_io.flashing.listening import boot_lines, restart
 from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, NotFinished, Refused, Stage
-from device_io.flashing.survey import survey
+from device_io.flashing.survey import check_wiring, name_of, survey
 from device_io.flashing.told import Told, ask_module
 from device_io.flashing.writing import differing_pieces, verify_all, write_all
 from device_io.port_lease import Lease, leased
@@ -75,19 +75,22 @@ class Flasher:
         self._differences: tuple[str, ...] = ()
         self._lines: tuple[str, ...] = ()
         self._findings: tuple[Finding, ...] = ()
+        self._found: Unfinished | None = None
 
-    def flash(self, package: FirmwarePackage) -> FlashResult:
-        """Put a firmware on the module; settings and calibration stay."""
+    def flash(self, *packages: FirmwarePackage) -> FlashResult:
+        """Put a firmware on the module; settings and calibration stay. packages: of one firmware, for several chips."""
 
         def work(esptool: EsptoolProcess, identity: FlashIdentity, told: Told, lease: Lease) -> str | None:
             earlier = self._earlier(identity)
             if earlier is not None and not self._options.anew:
                 raise NotFinished(earlier)
+            package = next((one for one in packages if one.chip == name_of(identity.chip)), packages[0])
             installed = told.info.firmware.rpartition(" ")[2] if told.info is not None else None
             target = survey(esptool, identity, installed_version=installed, board=self._options.board)
             refusals = check_package(package, target, allow_unsigned=self._options.allow_unsigned)
             if refusals:
                 raise Refused(" ".join(refusal.sentence for refusal in refusals))
+            check_wiring(package, told)
             for warning in warnings_for(package, target):
                 self._note(warning)
             writes = plan_writes(package, target)
@@ -153,6 +156,16 @@ class Flasher:
         except (BackupError, LinkError) as wrong:
             return FlashResult("failed" if self._began_writing else "refused", str(wrong), self._stage)
 
+    def look(self) -> FlashResult:
+        """Identify the module and let it run on; `earlier` is what was begun on it and not finished."""
+
+        def work(esptool: EsptoolProcess, identity: FlashIdentity, told: Told, _: Lease) -> str | None:
+            self._found = self._earlier(identity)
+            self._start(esptool)
+            return told.info.firmware if told.info is not None else None
+
+        return self._run(work)
+
     def finish(self, unfinished: Unfinished) -> FlashResult:
         """Write what is still missing of a job that was begun, and verify all of it."""
 
@@ -210,9 +223,8 @@ class Flasher:
                     if not self._started:
                         restart(self._port.port)  # it runs what it ran before, or what a broken-off job left
                     raise
-            return FlashResult(
-                "ok", "", self._stage, self._backup, version, differences=self._differences, lines=self._lines
-            )
+            facts = {"earlier": self._found, "differences": self._differences, "lines": self._lines}
+            return FlashResult("ok", "", self._stage, self._backup, version, **facts)  # type: ignore[arg-type]
         except NotFinished as why:
             return self._ended("refused", str(why), earlier=why.earlier)
         except Refused as why:

@@ -7,8 +7,11 @@ import tempfile
 from pathlib import Path
 
 from device_io.flashing.esptool_process import EsptoolProcess, FlashIdentity
+from device_io.flashing.result import Refused
+from device_io.flashing.told import Told
 from firmware_images.chips import SECTOR, TABLE_OFFSET, TABLE_SIZE, chip_by_name
 from firmware_images.ota_data import OTA_DATA_SIZE
+from firmware_images.package import FirmwarePackage
 from firmware_images.partition_table import PartitionTable, parse_partition_table
 from firmware_images.plan import booting_partition
 from firmware_images.target import Target
@@ -44,6 +47,22 @@ def survey(
         ota_data=ota_data,
         bootloader=head[bootloader_at:TABLE_OFFSET],
     )
+
+
+def name_of(chip: str) -> str:
+    """A chip's name as packages write it."""
+    known = chip_by_name(chip)
+    return known.name if known is not None else chip
+
+
+def check_wiring(package: FirmwarePackage, told: Told) -> None:
+    """:raises Refused: for a firmware that can't measure what the module is built for."""
+    system = told.info.system if told.info is not None else None
+    if system is not None and package.wiring_types and system not in package.wiring_types:
+        raise Refused(
+            f"The firmware measures {', '.join(package.wiring_types)}; the module is a {system} one. "
+            "Use the firmware for this module."
+        )
 
 
 def read(esptool: EsptoolProcess, offset: int, size: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -109,9 +110,15 @@ def bundle(
     flash_size: int = FLASH_SIZE,
     key: Any = None,
     secure_version: int = 0,
+    content_changes: Mapping[int, bytes] | None = None,
+    moved: Mapping[int, int] | None = None,
+    renamed: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> Path:
-    """A signed bundle for the bench's module, and the list of the keys to trust beside it (keys.json)."""
+    """A signed bundle for the bench's module, and the list of the keys to trust beside it (keys.json).
+
+    content_changes: other parts at these offsets. moved: {offset: another one}. renamed: {file name: another one}.
+    changes: of the manifest. The signature is over what was made of it: only its maker could have."""
     key = key or firmware_maker.new_key()
     app = app_image(
         version=version, chip=chip, size=size, flash_size=flash_size, secure_version=secure_version, compressible=False
@@ -119,12 +126,20 @@ def bundle(
     content = firmware_maker.parts(chip=chip, app=app)
     content[firmware_maker.bootloader_offset(chip)] = bootloader_image(chip, flash_size=flash_size)
     content[firmware_maker.TABLE_OFFSET] = partition_table(size=flash_size)
+    content |= content_changes or {}
     keys = {"keys": [{"name": "Test", "public_key": firmware_maker.key_id(key)}]}
     (folder / "keys.json").write_text(json.dumps(keys))
     changes.setdefault("secure_version", secure_version)
-    return firmware_maker.bundle(
-        folder / f"{version}.zip", chip=chip, key=key, version=version, content=content, **changes
-    )
+    names = firmware_maker.names(chip)
+    places = {names.get(offset, f"part-{offset:x}.bin"): (offset, data) for offset, data in sorted(content.items())}
+    files = {name: ((moved or {}).get(offset, offset), data) for name, (offset, data) in places.items()}
+    files = {(renamed or {}).get(name, name): what for name, what in files.items()}
+    text = json.dumps(firmware_maker.manifest(chip, version, files, key, **changes)).encode()
+    members = [("manifest.json", text), ("manifest.sig", key.sign(text))]
+    members += [(name, data) for name, (_, data) in files.items()]
+    path = folder / f"{version}.zip"
+    path.write_bytes(firmware_maker.zip_of(members))
+    return path
 
 
 def package(folder: Path, version: str = "2.0.0", **changes: Any) -> FirmwarePackage:
