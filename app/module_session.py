@@ -32,6 +32,8 @@ class ModuleSession(QObject):
     """Nothing is connected any more."""
     failed = Signal(str)
     """One sentence: the module could not be had at all."""
+    text_printed = Signal(str)
+    """A line that the module printed."""
 
     _demo_ready = Signal(object, object)
 
@@ -69,6 +71,7 @@ class ModuleSession(QObject):
         bridge.identified.connect(self._on_identity)
         bridge.measured.connect(self._on_measurement)
         bridge.state_changed.connect(self._on_state)
+        bridge.text_printed.connect(self._on_text)
         self._bridge = bridge
         self._connection = connection
         connection.listen(bridge)
@@ -93,6 +96,21 @@ class ModuleSession(QObject):
         if self._demo is not None:
             self._demo.stop()
             self._demo = None
+
+    def pause(self) -> None:
+        """Let go of the port for a while; a virtual module goes on."""
+        self._close_connection()
+
+    def resume(self, urls: Sequence[str]) -> None:
+        """Use again what `pause` let go: a module, or the three of a group. LinkError for a URL that can't be used."""
+        demo, self._demo = self._demo, None  # kept from disconnect_module, which ends what was there before
+        try:
+            if len(urls) == 1:
+                self.connect_to(urls[0])
+            else:
+                self.connect_group(urls)
+        finally:
+            self._demo = demo
 
     def _close_connection(self) -> None:
         if self._connection is None:
@@ -128,6 +146,10 @@ class ModuleSession(QObject):
     def _on_state(self, state: LinkState) -> None:
         if self.sender() is self._bridge:
             self.state_changed.emit(state)
+
+    def _on_text(self, line: str) -> None:
+        if self.sender() is self._bridge:
+            self.text_printed.emit(line)
 
     def _store(self) -> WaveformStore | None:
         return None if self._connection is None else self._connection.store
