@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import time
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import serial
@@ -67,11 +67,12 @@ def open_transport(port: str, baud: int, lease: Lease | None = None) -> Transpor
 class _SerialTransport:
     def __init__(self, port: str, baud: int) -> None:
         self._name = port
+        options: dict[str, Any] = {"baudrate": baud, "timeout": GATHER_S}
+        if not port.lower().startswith("rfc2217://"):  # pyserial's client of that protocol has neither of these
+            options |= {"write_timeout": WRITE_TIMEOUT_S, "exclusive": True}
         try:
-            self._serial = serial.serial_for_url(
-                port, baudrate=baud, timeout=GATHER_S, write_timeout=WRITE_TIMEOUT_S, exclusive=True
-            )
-        except (serial.SerialException, OSError, ValueError) as error:
+            self._serial = serial.serial_for_url(port, **options)
+        except (serial.SerialException, OSError, ValueError, NotImplementedError) as error:
             raise _open_error(port, error) from None
         if sys.platform == "win32" and hasattr(self._serial, "set_buffer_size"):
             self._serial.set_buffer_size(rx_size=4 * CHUNK_BYTES)

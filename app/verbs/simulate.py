@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--usb",
         nargs="?",
         const="auto",
-        choices=("auto", "pty", "tcp"),
+        choices=("auto", "pty", "tcp", "rfc2217"),
         help="offer the USB serial port: a pty where the system has them, else a TCP port (default)",
     )
     parser.add_argument(

@@ -1,6 +1,6 @@
 """`make bench`: prints speed and memory as ratios within one run, and keeps them in docs/performance.md.
 
-Usage: python -m tests.benchmarks [NAME ...]     (wire memory measuring drawing eight start accuracy; default: all)
+Usage: python -m tests.benchmarks [NAME ...]     (default: all of NAMES)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMES = ("wire", "memory", "measuring", "drawing", "eight", "start", "accuracy")
+NAMES = ("wire", "bus", "mqtt", "memory", "measuring", "drawing", "map", "eight", "start", "accuracy")
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 

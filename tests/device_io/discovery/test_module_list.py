@@ -106,3 +106,12 @@ def test_what_a_killed_process_left_behind_is_removed(tmp_path):
     (tmp_path / "x.json").write_text("[]")
     assert virtual_urls(tmp_path) == []
     assert not (tmp_path / f"{gone.pid}.json").exists()
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name).*:DeprecationWarning")  # pyserial's client of RFC 2217
+def test_identify_over_a_port_server():
+    port = UsbPort(VirtualModule("clean"), transport="rfc2217")
+    try:
+        assert identify(UsbLink(port.start(), reconnect=False, hello_timeout_s=15.0), 25.0).system == "3P+N"
+    finally:
+        port.stop()
