@@ -165,8 +165,7 @@ class EsptoolProcess:
                 return answer
 
     def _died(self) -> EsptoolError:
-        last = self._said[-1] if self._said else "it said nothing"
-        return EsptoolError(f"The flasher ended by itself ({last}). Try again.", self.words)
+        return EsptoolError("The flasher ended by itself. Plug the module in anew and try again.", self.words)
 
     def _take_answers(self) -> None:
         assert self._process is not None
@@ -185,6 +184,14 @@ class EsptoolProcess:
 
 
 _NO_LOADER = ("Wrong boot mode", "No serial data received", "Failed to connect")
+_GONE = (
+    "Could not configure port",
+    "Input/output error",
+    "returned no data",
+    "Bad file descriptor",
+    "socket disconnected",
+    "device has been disconnected",
+)
 _MEANINGS = (
     (
         "doesn't exist",
@@ -202,8 +209,7 @@ _MEANINGS = (
         "Failed to connect",
         "The module on {port} does not enter its loader. Hold its BOOT button, press RESET shortly and try again.",
     ),
-    ("Could not configure port", "{port} is gone: the module was unplugged. Plug it in again."),
-    ("Input/output error", "{port} is gone: the module was unplugged. Plug it in again."),
+    *((mark, "{port} is gone: the module was unplugged. Plug it in again.") for mark in _GONE),
     (
         "Flash write error",
         "The flash memory of the module could not be written. Try again; if it stays so, it is worn.",
