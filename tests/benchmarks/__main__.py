@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMES = ("wire", "bus", "mqtt", "memory", "measuring", "drawing", "map", "eight", "start", "accuracy")
+NAMES = ("wire", "latency", "bus", "mqtt", "memory", "measuring", "drawing", "map", "eight", "start", "accuracy")
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 
