@@ -139,5 +139,6 @@ def test_damaged_payloads_raise_nothing_and_noise_is_noticed() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_damaged_payloads_in_full() -> None:
     check_mutations(1_000_000, random.randrange(2**32))
