@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.community.consent import FILE
 from app.module_session import ModuleSession
 from app.sharing_service import SharingService, SharingState
 from device_io.source import ModuleInfo
@@ -49,7 +48,3 @@ class SharingLink(QObject):
         with contextlib.suppress(RuntimeError):  # the window is gone
             self.state_changed.emit(state)
 
-
-def is_shared(folder: Path) -> bool:
-    """True where consent may stand: there is a record of it. A look at the disk, without reading it."""
-    return (folder / FILE).exists()

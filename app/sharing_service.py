@@ -99,6 +99,11 @@ class SharingService:
         """Another module is measured, or none."""
         self._put(info)
 
+    @property
+    def given(self) -> Given | None:
+        """The consent that stands, as the disk has it."""
+        return self._community.given
+
     # What a page asks for, on a thread that may wait
 
     def give(self, choices: Choices, password: str | None = None) -> None:
