@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +15,19 @@ from numpy.typing import NDArray
 from dsp.channels import ChannelSpec, ChipSpec
 from dsp.energy import EnergyMeter
 from dsp.intake import Intake
-from dsp.measurement import Band, Measurement
-from dsp.observers import Observer, Source, WindowData
-from dsp.quantities import Quantities, table_for
+from dsp.measurement import NO_BAND, Measurement
+from dsp.observers import Observer, WindowData
+from dsp.quantities import table_for
 from dsp.short_record import short_window
-from dsp.spectrum import FrontEnd, Spectrum, spectrum_of
+from dsp.spectrum import FrontEnd
 from dsp.supply_terms import SupplyTerms
-from dsp.waveform import REACH, Waveform, limits_of, points_for, take_waveform
-from dsp.windows import Lost, Window, WindowMaker
+from dsp.together import MOST_TOGETHER, Measured, Setup, Taken, measure_together
+from dsp.waveform import limits_of, points_for
+from dsp.window import Window
+from dsp.windows import Lost, WindowMaker
 from resources.systems import WiringSystem, phases_of
 
 __all__ = ["Analyser", "ChannelSpec", "ChipSpec", "pull_analysers"]
-
-NO_BAND = Band(0, 0, 0)
-MOST_TOGETHER = 16
-"""Windows that are measured in one go: what they need stays in the processor's cache."""
 
 
 class Analyser:
@@ -70,8 +67,6 @@ class Analyser:
         self._places = {
             channel.key: (number, row) for number, chip in enumerate(chips) for row, channel in enumerate(chip.channels)
         }
-        self._limits = limits_of(self._channels)
-        self._front_end = FrontEnd(self._channels)
         self._energy = EnergyMeter([str(p) for p in phases_of(system)])
         rows = {channel.key: row for row, channel in enumerate(self._channels)}
         self._terms = SupplyTerms(rows, [str(p) for p in phases_of(system)], nominal_voltage_v, signalling_hz)
@@ -82,7 +77,13 @@ class Analyser:
             demand_current_a=demand_current_a,
             further=(*frequencies, *self._energy.keys, *self._terms.keys),
         )
-        self._points = points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0))
+        self._setup = Setup(
+            self._table,
+            FrontEnd(self._channels),
+            tuple(len(chip.channels) for chip in self._chips),
+            limits_of(self._channels),
+            points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0)),
+        )
         self._windows = WindowMaker(
             self._chips, nominal_frequency_hz, lambda time_s: self._intake.utc.tick_after(time_s)
         )
@@ -135,7 +136,7 @@ class Analyser:
             with np.errstate(all="ignore"):
                 window = short_window(self._windows.streams, self._channels, rest, self._windows.cycles_for)
                 taken = self._take(window, "record", ("short",))
-                results.append(self._give(taken, _quantities([taken]).get(id(taken))))
+                results.append(self._give(taken, measure_together([taken])[0]))
         return results
 
     def restart(self) -> None:
@@ -158,9 +159,9 @@ class Analyser:
         self._intake.looked()
         return True
 
-    def _next_intervals(self, *, final: bool) -> list[_Taken | Lost]:
-        """The next windows, MOST_TOGETHER at most, with their spectra, and gaps; in order."""
-        found: list[_Taken | Lost] = []
+    def _next_intervals(self, *, final: bool) -> list[Taken | Lost]:
+        """The next windows, MOST_TOGETHER at most, and gaps; in order."""
+        found: list[Taken | Lost] = []
         while len(found) < MOST_TOGETHER and (interval := self._windows.next(final=final)) is not None:
             if isinstance(interval, Lost):
                 found.append(interval)
@@ -185,37 +186,25 @@ class Analyser:
             samples_lost=lost.samples,
         )
 
-    def _take(self, window: Window, kind: str, flags: tuple[str, ...]) -> _Taken:
-        """Waveform and spectrum of a window, while its samples are there."""
-        streams = self._windows.streams
-        sources = [(stream.segments[0], stream.segments[0].first, stream.clock) for stream in streams]
-        if window.model is None and "short" in flags:
-            return _Taken(self, window, kind, flags, sources, None, None)
-        parts = np.arange(-REACH, self._points + REACH + 1) / self._points
-        duration = window.end_s - window.start_s
-        if window.model is None:
-            instants = window.start_s + duration * parts
-        else:
-            instants = window.model.times_after(window.start_s, window.cycles * parts)
-        mean_hz = max(window.cycles, 1) / duration
-        waveform = take_waveform(streams, self._limits, instants, window.end_s, mean_hz, window.stretches)
-        spectrum = spectrum_of(waveform, self._front_end, duration, window.cycles if window.model is not None else 0)
-        return _Taken(self, window, kind, flags, sources, waveform, spectrum)
+    def _take(self, window: Window, kind: str, flags: tuple[str, ...]) -> Taken:
+        """A window with its samples, which hold until more are pushed."""
+        sources = [(stream.segments[0], stream.segments[0].first, stream.clock) for stream in self._windows.streams]
+        return Taken(self._setup, window, kind, flags, sources, window.model is not None or "short" not in flags)
 
-    def _give(self, taken: _Taken, found: Quantities | None) -> Measurement:
+    def _give(self, taken: Taken, found: Measured | None) -> Measurement:
         """The measurement of a window; observers are told."""
         window, flags = taken.window, taken.flags
         values: Mapping[str, float | None] = {}
         band, clipped = NO_BAND, 0
-        if taken.waveform is not None and taken.spectrum is not None and found is not None:
-            band = taken.spectrum.band
-            self._energy.add(found.powers, window.end_s - max(window.start_s, self._counted_s))
+        quantities = None
+        if found is not None:
+            quantities, band, clipped = found.quantities, found.spectrum.band, found.clipped
+            self._energy.add(quantities.powers, window.end_s - max(window.start_s, self._counted_s))
             self._counted_s = window.end_s
-            terms = self._terms.numbers(found.values, taken.spectrum)
-            found.further[:] = (*self._frequencies(window), *self._energy.numbers, *terms)
-            values = found.values
-            clipped = taken.waveform.clipped
-            flags += self._flags(window, taken.waveform, found)
+            terms = self._terms.numbers(quantities.values, found.spectrum)
+            quantities.further[:] = (*self._frequencies(window), *self._energy.numbers, *terms)
+            values = quantities.values
+            flags += self._flags(window, found)
         else:
             flags += ("no-fundamental",)
         utc = self._intake.utc
@@ -229,8 +218,8 @@ class Analyser:
             band=band,
             values=values,
             module=self._module,
-            phasors=found.phasors if found else {},
-            orders=found.orders if found else {},
+            phasors=quantities.phasors if quantities else {},
+            orders=quantities.orders if quantities else {},
             clock_ppm=self._clock_ppm(),
             samples_clipped=clipped,
         )
@@ -248,7 +237,7 @@ class Analyser:
         mean = window.cycles / (window.end_s - window.start_s)
         return [mean, *(own.get(f"V{p}", own.get(f"I{p}", math.nan)) for p in phases)]
 
-    def _flags(self, window: Window, waveform: Waveform, found: Quantities) -> tuple[str, ...]:
+    def _flags(self, window: Window, found: Measured) -> tuple[str, ...]:
         """A current input is dead when its samples do not move (no load still shows noise); a voltage input also
         when it carries no fundamental while another one does."""
         flags = []
@@ -258,11 +247,11 @@ class Analyser:
             flags.append("unsynchronised")
         if any(stream.suspect(window.start_s, window.end_s) for stream in self._windows.streams):
             flags.append("suspect")
-        if waveform.clipped:
+        if found.clipped:
             flags.append("clipped")
         voltages = [i for key, i in self._table.row.items() if key.startswith("V")]
-        dark = found.lit[voltages].any() and not found.lit[voltages].all()
-        if waveform.still.any() or dark:
+        dark = found.quantities.lit[voltages].any() and not found.quantities.lit[voltages].all()
+        if found.still.any() or dark:
             flags.append("dead-channel")
         return tuple(flags)
 
@@ -271,20 +260,6 @@ class Analyser:
         if all(clock.exact for clock in clocks):
             return None
         return clocks[0].ppm, max(clock.uncertainty_ppm for clock in clocks)
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """A window on its way to a measurement. sources: segment, first index and clock of every chip. waveform, spectrum:
-    None where nothing can be measured."""
-
-    analyser: Analyser
-    window: Window
-    kind: str
-    flags: tuple[str, ...]
-    sources: list[Source]
-    waveform: Waveform | None
-    spectrum: Spectrum | None
 
 
 def pull_analysers(analysers: Sequence[Analyser]) -> list[list[Measurement]]:
@@ -304,29 +279,12 @@ def _drain(analysers: Sequence[Analyser], *, final: bool) -> list[list[Measureme
     with np.errstate(all="ignore"):
         while going:
             intervals = [analysers[i]._next_intervals(final=final) for i in going]
-            found = _quantities([taken for series in intervals for taken in series if isinstance(taken, _Taken)])
+            found = iter(measure_together([of for series in intervals for of in series if isinstance(of, Taken)]))
             for i, series in zip(going, intervals, strict=True):
-                for taken in series:
-                    if isinstance(taken, Lost):
-                        results[i].append(analysers[i]._gap(taken))
+                for interval in series:
+                    if isinstance(interval, Lost):
+                        results[i].append(analysers[i]._gap(interval))
                     else:
-                        results[i].append(analysers[i]._give(taken, found.get(id(taken))))
+                        results[i].append(analysers[i]._give(interval, next(found)))
             going = [i for i, series in zip(going, intervals, strict=True) if len(series) >= MOST_TOGETHER]
     return results
-
-
-def _quantities(windows: Sequence[_Taken]) -> dict[int, Quantities]:
-    """{id of a window: what is measured in it}: those of one table, number of lines and band together."""
-    alike: dict[tuple[object, ...], list[_Taken]] = {}
-    for taken in windows:
-        spectrum = taken.spectrum
-        if spectrum is not None:
-            key = (id(taken.analyser._table), spectrum.cycles, spectrum.in_band, spectrum.band)
-            alike.setdefault(key, []).append(taken)
-    found: dict[int, Quantities] = {}
-    for group in alike.values():
-        for start in range(0, len(group), MOST_TOGETHER):
-            part = group[start : start + MOST_TOGETHER]
-            measured = part[0].analyser._table.measure_all([t.spectrum for t in part if t.spectrum is not None])
-            found.update(zip(map(id, part), measured, strict=True))
-    return found

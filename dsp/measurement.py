@@ -43,6 +43,9 @@ class Band:
     thd_to: int
 
 
+NO_BAND = Band(0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One interval.

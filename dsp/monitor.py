@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.aggregate import Aggregates
-from dsp.analyser import NO_BAND, Analyser, pull_analysers
+from dsp.analyser import Analyser, pull_analysers
 from dsp.channels import ChipSpec
 from dsp.events import Event, EventDetector
 from dsp.flicker_filters import Lamp
 from dsp.flicker_observer import FlickerObserver
 from dsp.half_cycle import HalfCycleListener, HalfCycleMeter
-from dsp.measurement import FLAGS, WINDOWS, Measurement
+from dsp.measurement import FLAGS, NO_BAND, WINDOWS, Measurement
 from dsp.observers import Observer, WindowData
 from dsp.ten_seconds import WHOLE_S, TenSecondFrequency, TenSeconds
 from dsp.voltage_changes import VoltageChange, VoltageChangeDetector

@@ -11,15 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.channels import ChannelSpec
-from dsp.clock import SampleClock
 from dsp.measurement import Measurement
 from dsp.response import transfer
-from dsp.stream import Segment
+from dsp.stream import Source
 from dsp.utc import UtcMap
-from dsp.windows import Window
-
-Source = tuple[Segment, int, SampleClock]
-"""Samples of a chip: an unbroken segment, the first index that counts, and the chip's clock."""
+from dsp.window import Window
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from dsp.clock import SampleClock
 from dsp.sidebands import phase_without_tones
 from dsp.stream import Segment
 
+Floats = NDArray[np.float64]
+
 LOWEST_HZ = 42.4
 HIGHEST_HZ = 69.1
 """Fundamentals are found from 42.5 to 69 Hz; the rest is tolerance for the search itself."""
@@ -47,6 +49,14 @@ STEADY = 0.7
 """Smallest phasor over the largest, of inputs that are looked at for tones beside: dips and steps are none."""
 
 
+def advance_times(advance_rad: NDArray[np.float64], speed: Floats | float, bend: Floats | float) -> NDArray[np.float64]:
+    """Times x (s) with speed x + bend x^2 = advance_rad, in the form that stays exact for a vanishing bend (rad/s^2);
+    speed and bend: numbers, or arrays that fit."""
+    least = 0.25 * speed * speed
+    root = np.sqrt(np.maximum(4.0 * (least + bend * advance_rad), least))
+    return np.asarray(2.0 * advance_rad / (speed + root))
+
+
 @dataclass(frozen=True)
 class PhaseModel:
     """Phase of the fundamental, rad: c0 + c1 tau + c2 tau^2 with tau = t - reference_s."""
@@ -67,12 +77,8 @@ class PhaseModel:
 
     def times_after(self, start_s: float, cycles: NDArray[np.float64]) -> NDArray[np.float64]:
         """Times at which the phase has advanced by `cycles` (any shape) since start_s."""
-        tau = start_s - self.reference_s
-        speed = self.c1 + 2.0 * self.c2 * tau
-        advance = 2.0 * np.pi * cycles
-        # speed x + c2 x^2 = advance, in the form that stays exact for a vanishing c2.
-        root = np.sqrt(np.maximum(speed * speed + 4.0 * self.c2 * advance, 0.25 * speed * speed))
-        return np.asarray(start_s + 2.0 * advance / (speed + root))
+        speed = self.c1 + 2.0 * self.c2 * (start_s - self.reference_s)
+        return start_s + advance_times(2.0 * np.pi * cycles, speed, self.c2)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dsp.channels import ChannelSpec
 from dsp.harmonic_model import adjust_frequency, refine_frequency
 from dsp.phase import PhaseModel
 from dsp.stream import ChipStream
-from dsp.windows import Window
+from dsp.window import Window
 
 
 def short_window(

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.channels import ChannelSpec
-from dsp.measurement import ORDERS, Band
+from dsp.measurement import NO_BAND, ORDERS, Band
 from dsp.resample import gain
 from dsp.response import Section, transfer
-from dsp.waveform import REACH, Waveform
+from dsp.waveform import REACH, Waveforms
+from dsp.window import Window
 
 TRUSTED = 0.40
 INDICATIVE = 0.495
@@ -124,9 +125,9 @@ HIGHEST_RAD = 2.55
 
 
 @lru_cache(maxsize=8)
-def _ends(points: int, reach: int) -> NDArray[np.complex128]:
-    """What the sum over a window's instants lacks against the integral, by lines: weights [2 reach + 1, lines] of the
-    differences between the samples about its end and those about its start.
+def _ends(points: int, reach: int) -> NDArray[np.float64]:
+    """What the sum over a window's instants lacks against the integral, by lines: weights [2 reach + 1, lines x (real,
+    imaginary)] of the differences between the samples about its end and those about its start.
 
     A tone that turns by d more than a line from instant to instant, and by which the end differs from the start, adds
     1 / (exp(j d) - 1) of that difference to the sum, and 1 / (j d) to the integral. The weights make up for it by
@@ -137,31 +138,41 @@ def _ends(points: int, reach: int) -> NDArray[np.complex128]:
     apart = np.where(np.abs(apart) < 1e-6, 1e-6, apart)
     lacking = 1.0 / (1j * apart) - 1.0 / np.expm1(1j * apart)
     turns = np.exp(1j * tones[:, None] * np.arange(-reach, reach + 1))
-    return np.ascontiguousarray(np.linalg.pinv(turns) @ lacking)
+    return np.ascontiguousarray(np.linalg.pinv(turns) @ lacking).view(np.float64)
 
 
-def spectrum_of(waveform: Waveform, front_end: FrontEnd, duration_s: float, cycles: int) -> Spectrum:
-    """Transform a window, and divide by the gain of the resampler and by each channel's response.
+def spectra_of(waveforms: Waveforms, windows: Sequence[Window], front_ends: Sequence[FrontEnd]) -> list[Spectrum]:
+    """Transform windows, and divide by the gain of the resampler and by each channel's response.
 
-    The waveform reaches REACH instants beyond both ends of the window, which tell how it goes on there. So the lines
+    The waveforms reach REACH instants beyond both ends of a window, which tell how it goes on there. So the lines
     are those of the integral that IEC 61000-4-7 (3.1) starts from also where a tone between two lines leaves a step
     between the ends; the plain sum over the samples would depend on their number.
     """
-    samples = waveform.samples
-    points = samples.shape[1] - 2 * REACH - 1
-    rate = float(waveform.rates_hz.min())
-    band = band_of(rate, cycles / duration_s) if cycles else Band(0, 0, 0)
-    in_band = min(int(INDICATIVE * rate * (1.0 + BAND_TOLERANCE) * duration_s) + 1, points // 2)
-    factors, measured = front_end.at(1.0 / duration_s, waveform.rates_hz, in_band + 1)
+    samples, rates_hz = waveforms.samples, waveforms.rates_hz
+    points = samples.shape[2] - 2 * REACH - 1
+    lines = np.fft.rfft(samples[..., REACH : points + REACH], axis=2)
     # Where the signal had to be continued its ends alone are sure.
-    reach = 0 if waveform.continued else REACH
-    start, end = (samples[:, at - reach : at + reach + 1] for at in (REACH, points + REACH))
-    lines = (end - start) @ _ends(points, reach)[:, : in_band + 1]
-    lines += np.fft.rfft(samples[:, REACH : points + REACH], axis=1)[:, : in_band + 1]
-    lines *= factors
+    steps = samples[..., points:] - samples[..., : 2 * REACH + 1]
+    parts = lines.view(np.float64)
+    if any(waveforms.continued):
+        for own, step, continued in zip(parts, steps, waveforms.continued, strict=True):
+            reach = 0 if continued else REACH
+            own += step[:, REACH - reach : REACH + reach + 1] @ _ends(points, reach)
+    else:
+        parts += (steps.reshape(-1, 2 * REACH + 1) @ _ends(points, REACH)).reshape(parts.shape)
     lines *= ROOT_2 / points
-    lines[:, 0] /= ROOT_2
-    return Spectrum(lines, measured, duration_s, cycles, in_band, band)
+    lines[..., 0] /= ROOT_2
+    spectra = []
+    slowest_hz = rates_hz.min(axis=1).tolist()
+    for own, window, front_end, rates, rate in zip(lines, windows, front_ends, rates_hz, slowest_hz, strict=True):
+        duration_s = window.end_s - window.start_s
+        cycles = window.cycles if window.model is not None else 0
+        band = band_of(rate, cycles / duration_s) if cycles else NO_BAND
+        in_band = min(int(INDICATIVE * rate * (1.0 + BAND_TOLERANCE) * duration_s) + 1, points // 2)
+        factors, measured = front_end.at(1.0 / duration_s, rates, in_band + 1)
+        factors *= own[:, : in_band + 1]
+        spectra.append(Spectrum(factors, measured, duration_s, cycles, in_band, band))
+    return spectra
 
 
 def lit_channels(

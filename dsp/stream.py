@@ -45,6 +45,7 @@ class Segment:
     def __init__(self, first: int, channels: int, capacity: int) -> None:
         self.first = self.end = first
         self.closed = False
+        self.channels = channels
         self._base = first
         self._data = np.empty((channels, capacity))
 
@@ -69,6 +70,10 @@ class Segment:
     def forget_before(self, index: int) -> None:
         """Give up samples before an index."""
         self.first = min(max(self.first, index), self.end)
+
+
+Source = tuple[Segment, int, SampleClock]
+"""Samples of a chip: an unbroken segment, the first index that counts, and the chip's clock."""
 
 
 class ChipStream:

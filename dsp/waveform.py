@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from dsp.channels import ChannelSpec
 from dsp.harmonic_model import continue_signal
+from dsp.phase import advance_times
 from dsp.resample import MARGIN, double_rate, fast_length, interpolate
-from dsp.stream import ChipStream
+from dsp.stream import Source
+from dsp.window import Window
 
 LONGEST_WINDOW_S = 12 / 50.9
 """12 cycles at the low end of a 60 Hz system."""
@@ -23,16 +26,16 @@ CLIPPED = 1.0 - 1e-6
 
 
 @dataclass(frozen=True)
-class Waveform:
-    """samples [channels, m] at the m instants; clipped: samples at the end of the range, over all channels; still
-    [channels]: does not move at all. rates_hz [channels]: the sample rate they came from. continued: samples lacked at
-    one end and follow from the harmonics there."""
+class Waveforms:
+    """Several windows. samples [windows, channels, m] at the m instants; still [windows, channels]: does not move at
+    all. rates_hz [windows, channels]: the sample rate they came from. clipped, of each window: samples at the end of
+    the range, over all channels. continued, of each: samples lacked at one end and follow from the harmonics there."""
 
     samples: NDArray[np.float64]
-    clipped: int
     still: NDArray[np.bool_]
     rates_hz: NDArray[np.float64]
-    continued: bool = False
+    clipped: Sequence[int]
+    continued: Sequence[bool]
 
 
 def points_for(rate_hz: float) -> int:
@@ -45,58 +48,86 @@ def limits_of(channels: Sequence[ChannelSpec]) -> NDArray[np.float64]:
     return np.array([CLIPPED * channel.full_scale if channel.full_scale else np.inf for channel in channels])
 
 
-def take_waveform(
-    streams: Sequence[ChipStream],
-    limits: NDArray[np.float64],
-    instants_s: NDArray[np.float64],
-    end_s: float,
-    frequency_hz: float,
-    stretches: Sequence[float] = (),
-) -> Waveform:
-    """Resample the first segment of every stream at the instants (module time, s), REACH of which lie before the
-    window and as many after it; end_s: end of the window.
+def take_waveforms(
+    windows: Sequence[Window], sources: Sequence[Sequence[Source]], limits: NDArray[np.float64], points: int
+) -> Waveforms:
+    """Resample windows at `points` equal steps of the fundamental's phase (without one: of time), REACH more before and
+    after them.
 
-    limits: those of `limits_of` for the channels of all streams. Where a segment ends within the resampler's margin,
-    the signal is continued by its harmonics of frequency_hz. stretches: of each stream's samples about the middle, by
-    which its instants span whole cycles of the mains where its clock is not yet known well.
+    sources: of each window those of all chips, which have like channels for all windows. limits: of `limits_of` for
+    them. Where a segment ends within the resampler's margin, the signal is continued by its harmonics. Window.stretches
+    apply to each chip's samples about the middle.
     """
-    positions = np.stack([stream.clock.indices_at(instants_s) for stream in streams])
-    if stretches:
-        middles = 0.5 * (positions[:, :1] + positions[:, -1:])
-        positions = middles + (positions - middles) * np.array(stretches)[:, None]
-    firsts = positions[:, 0].astype(np.int64) - MARGIN
-    stops = positions[:, -1].astype(np.int64) + (MARGIN + 2)
-    usual = int(max(stream.clock.nominal_rate_hz for stream in streams) * LONGEST_WINDOW_S) + 2 * MARGIN + 4
-    length = fast_length(max(usual, int((stops - firsts).max())))  # mostly the usual one: set up once
-    together = np.zeros((limits.size, length))
-    rows, rates, row = [], [], 0
-    continued = False
-    for stream, first, stop in zip(streams, firsts.tolist(), stops.tolist(), strict=True):
-        segment, clock = stream.segments[0], stream.clock
-        before, after = max(0, segment.first - first), max(0, stop - segment.end)
-        samples = segment.view(first + before, stop - after)
-        if before or after:
-            continued = True
-            samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
-        rows.append(slice(row, row + stream.channels))
-        together[rows[-1], : samples.shape[1]] = samples
-        rates += [clock.rate_hz] * stream.channels
-        row += stream.channels
-    values = interpolate(double_rate(together), rows, positions - firsts[:, None])
+    instants_s = _instants(windows, points)
+    edges_s = instants_s[:, :: points + 2 * REACH].tolist()
+    views, begins, paces, rows = [], [], [], []
+    continued = [False] * len(windows)
+    row = 0
+    for number, (window, (before_s, after_s)) in enumerate(zip(windows, edges_s, strict=True)):
+        for chip, (segment, earliest, clock) in enumerate(sources[number]):
+            begin, pace = clock.index_at(window.start_s), clock.rate_hz
+            if window.stretches:
+                stretch = window.stretches[chip]
+                begin += (1.0 - stretch) * pace * 0.5 * (before_s + after_s)
+                pace *= stretch
+            first = math.floor(begin + pace * before_s) - MARGIN
+            stop = math.floor(begin + pace * after_s) + MARGIN + 2
+            before, after = max(0, earliest - first), max(0, stop - segment.end)
+            samples = segment.view(first + before, stop - after)
+            if before or after:
+                continued[number] = True
+                frequency_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
+                samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
+            views.append(samples)
+            begins.append(begin - first)
+            paces.append(pace)
+            rows.append(slice(row, row + len(samples)))
+            row += len(samples)
+    together = np.zeros((row, fast_length(max(samples.shape[1] for samples in views))))
+    low, high = np.empty(row), np.empty(row)
+    for part, samples in zip(rows, views, strict=True):
+        together[part, : samples.shape[1]] = samples
+        within = samples[:, MARGIN:-MARGIN]
+        np.minimum.reduce(within, axis=1, out=low[part])
+        np.maximum.reduce(within, axis=1, out=high[part])
+    chips = len(views) // len(windows)
+    positions = np.repeat(instants_s, chips, axis=0)
+    positions *= np.array(paces)[:, None]
+    positions += np.array(begins)[:, None]
+    values = interpolate(double_rate(together), rows, positions)
 
-    within = together[:, MARGIN : int((stops - firsts).min()) - MARGIN]
-    low, high = within.min(axis=1), within.max(axis=1)
-    clipped = 0
-    if (np.maximum(high, -low) >= limits).any():
-        clipped = sum(
-            _clipped(stream, limits[part], instants_s[REACH], end_s) for stream, part in zip(streams, rows, strict=True)
-        )
-    return Waveform(values, clipped, high <= low, np.array(rates), continued)
+    shape = len(windows), limits.size
+    over: list[bool] = np.any(np.maximum(high, -low).reshape(shape) >= limits, axis=1).tolist()
+    clipped = [
+        _clipped(window, of, limits) if near else 0 for near, window, of in zip(over, windows, sources, strict=True)
+    ]
+    rates = [clock.rate_hz for of in sources for segment, _, clock in of for _ in range(segment.channels)]
+    still = (high <= low).reshape(shape)
+    return Waveforms(values.reshape(*shape, -1), still, np.array(rates).reshape(shape), clipped, continued)
 
 
-def _clipped(stream: ChipStream, limits: NDArray[np.float64], start_s: float, end_s: float) -> int:
-    """Clipped samples in [start_s, end_s), over the channels."""
-    segment, clock = stream.segments[0], stream.clock
-    first = max(segment.first, int(np.ceil(clock.index_at(start_s) - 1e-6)))
-    stop = min(segment.end, int(np.ceil(clock.index_at(end_s) - 1e-6)))
-    return int(np.count_nonzero(np.abs(segment.view(first, stop)) >= limits[:, None]))
+def _instants(windows: Sequence[Window], points: int) -> NDArray[np.float64]:
+    """Seconds [windows, points + 2 REACH + 1] after the start of each window, REACH of them before and REACH + 1 from
+    its end on."""
+    terms = []
+    for window in windows:
+        model = window.model
+        if model is None:
+            terms.append((2.0 * math.pi, 2.0 * math.pi / (window.end_s - window.start_s), 0.0))
+        else:
+            speed = model.c1 + 2.0 * model.c2 * (window.start_s - model.reference_s)
+            terms.append((2.0 * math.pi * window.cycles, speed, model.c2))
+    turns, speed, bend = np.array(terms).T[:, :, None]
+    return advance_times(turns * (np.arange(-REACH, points + REACH + 1) / points), speed, bend)
+
+
+def _clipped(window: Window, sources: Sequence[Source], limits: NDArray[np.float64]) -> int:
+    """Clipped samples in a window, over the channels."""
+    count, row = 0, 0
+    for segment, earliest, clock in sources:
+        first = max(earliest, math.ceil(clock.index_at(window.start_s) - 1e-6))
+        stop = min(segment.end, math.ceil(clock.index_at(window.end_s) - 1e-6))
+        own = limits[row : row + segment.channels, None]
+        row += segment.channels
+        count += int(np.count_nonzero(np.abs(segment.view(first, stop)) >= own))
+    return count

@@ -21,6 +21,7 @@ from dsp.phase import (
 )
 from dsp.stream import ChipStream
 from dsp.waveform import ROOM
+from dsp.window import Window
 
 UNLOCKED_S = 0.2
 """Length of a window without a fundamental, and of the stretch that is searched for one."""
@@ -37,21 +38,6 @@ TICK_APART_S = 1.0
 """UTC ticks nearer to the last one are the same tick, of which the map from UTC changed its mind."""
 UNSTEADY_RAD = 0.05
 """Rms deviation of the phase from the fit (3 degrees) above which a window counts as not synchronised."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """An interval to measure, on the module's clock. model: phase of the fundamental, None where there is none.
-    frequencies_hz: {channel: its own frequency over the window}, NaN where it has none. stretches: of each chip, as
-    PhaseFit has them; empty where no clock is corrected."""
-
-    start_s: float
-    end_s: float
-    cycles: int
-    model: PhaseModel | None
-    frequencies_hz: dict[str, float]
-    synchronised: bool
-    stretches: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from dsp.channels import ChannelSpec
+from dsp.phase import PhaseModel
 from dsp.resample import gain
-from dsp.spectrum import STEADY, FrontEnd, Spectrum, spectrum_of
-from dsp.waveform import REACH, Waveform
+from dsp.spectrum import STEADY, FrontEnd, Spectrum, spectra_of
+from dsp.waveform import REACH, Waveforms
+from dsp.window import Window
 
 SECTIONS = (
     SimpleNamespace(kind="highpass1", corner_hz=1.25, q=0.0, delay_us=0.0),
@@ -32,9 +34,11 @@ def response(f: np.ndarray) -> np.ndarray:
     return 1j * x / 1.25 / (1 + 1j * x / 1.25) * low * np.exp(-2j * math.pi * x * 310e-6)
 
 
-def taken(samples: np.ndarray, rates_hz: tuple[float, ...]) -> Waveform:
-    count = samples.shape[0]
-    return Waveform(samples, np.zeros(count, bool), np.zeros(count, bool), np.array(rates_hz))  # type: ignore[arg-type]
+def spectrum(samples: np.ndarray, rates_hz: tuple[float, ...], front_end: FrontEnd, duration_s: float) -> Spectrum:
+    """Of 10 cycles."""
+    waveforms = Waveforms(samples[None], np.zeros((1, len(samples)), bool), np.array([rates_hz]), [0], [False])
+    window = Window(0.0, duration_s, 10, PhaseModel.of_frequency(0.0, 10 / duration_s), {}, True)
+    return spectra_of(waveforms, [window], [front_end])[0]
 
 
 def test_front_end_and_resampler_are_divided_out_while_frequency_and_rates_drift() -> None:
@@ -48,13 +52,13 @@ def test_front_end_and_resampler_are_divided_out_while_frequency_and_rates_drift
             for channel, rate in zip(CHANNELS, rates, strict=True):
                 through = gain(np.array([line * hz / rate]))[0] * (response(line * hz) if channel.response else 1.0)
                 rows.append(math.sqrt(2) * (through * np.exp(1j * (2 * math.pi * line * t + angle))).real)
-            found = spectrum_of(taken(np.array(rows), rates), front_end, 1 / hz, 10)
+            found = spectrum(np.array(rows), rates, front_end, 1 / hz)
             # At 390 the resampler's gain has begun to fall: 1e-4 of a harmonic of 1 % is 1 ppm of the fundamental.
             assert np.abs(found.lines[:, line] - np.exp(1j * angle)).max() < (1e-4 if line == 390 else 1e-5)
 
 
 def test_what_a_response_does_not_pass_is_not_measured() -> None:
-    found = spectrum_of(taken(np.ones((3, POINTS + 2 * REACH + 1)), (4000.0,) * 3), FrontEnd(CHANNELS), 0.2, 10)
+    found = spectrum(np.ones((3, POINTS + 2 * REACH + 1)), (4000.0,) * 3, FrontEnd(CHANNELS), 0.2)
     assert found.measured[:, 0].tolist() == [False, True, False]
     assert found.lines[:, 0] == pytest.approx([0.0, 1.0, 0.0], abs=1e-5)
     assert found.measured[:, 1:].all()
@@ -69,7 +73,7 @@ def test_a_tone_between_lines_gives_the_integral(ratio: float) -> None:
     wave = math.sqrt(2) * rms * np.cos(2 * math.pi * turns * t + phi)
     flat = [ChannelSpec("V1", "V")]
     # A rate far above: the resampler's gain is the same for the tone and for all lines that it leaks into.
-    found: Spectrum = spectrum_of(taken(wave[None], (100_000.0,)), FrontEnd(flat), 0.2, 10)
+    found = spectrum(wave[None], (100_000.0,), FrontEnd(flat), 0.2)
     k = np.arange(1, 400)
     up, down = 2 * math.pi * (turns - k), 2 * math.pi * (turns + k)
     truth = rms * np.exp(1j * phi) * (np.exp(1j * up) - 1) / (1j * up)

@@ -16,6 +16,7 @@ from dsp.measurement import Measurement
 from dsp.monitor import Monitor, Result, pull_together
 from dsp.quantities import Quantities, QuantityTable
 from dsp.spectrum import Spectrum
+from dsp.together import measure_together
 from tests.fakes.accuracy_case import Case, analyser_for
 
 CASES = [
@@ -159,8 +160,9 @@ def test_several_windows_in_one_go_are_what_each_is_alone() -> None:
     class Spy(Analyser):
         def _take(self, *args: object) -> object:  # type: ignore[override]
             taken = take(self, *args)  # type: ignore[arg-type]
-            assert taken.spectrum is not None
-            spectra.append(taken.spectrum)
+            measured = measure_together([taken])[0]
+            assert measured is not None
+            spectra.append(measured.spectrum)
             return taken
 
     engine = Spy("3P+N", analyser_for(CASES[0])._chips)
@@ -173,7 +175,7 @@ def test_several_windows_in_one_go_are_what_each_is_alone() -> None:
     backwards = Spectrum(swapped, first.measured, first.duration_s, first.cycles, first.in_band, first.band)
     table = QuantityTable("3P+N", engine._channels)
     windows = [first, dark, spectra[2], backwards]
-    found: list[Quantities] = table.measure_all(windows)
+    found: list[Quantities] = table.measure_each(windows)
     assert [quantities.values["Prot"] for quantities in found] == [1.0, None, 1.0, 0.0]
     for quantities, spectrum in zip(found, windows, strict=True):
         alone = table.measure(spectrum)

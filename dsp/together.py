@@ -1,0 +1,77 @@
+"""Windows on their way to measurements: those of like modules are measured in one go, which costs less."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.quantities import Quantities, QuantityTable
+from dsp.spectrum import FrontEnd, Spectrum, spectra_of
+from dsp.stream import Source
+from dsp.waveform import take_waveforms
+from dsp.window import Window
+
+MOST_TOGETHER = 16
+"""Windows that are measured in one go: what they need stays in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the windows of an analyser are measured. chips: number of channels of each; limits: of dsp.waveform; points:
+    instants in a window."""
+
+    table: QuantityTable
+    front_end: FrontEnd
+    chips: tuple[int, ...]
+    limits: NDArray[np.float64]
+    points: int
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A window with the samples of every chip. measurable: whether there is anything to measure."""
+
+    setup: Setup
+    window: Window
+    kind: str
+    flags: tuple[str, ...]
+    sources: list[Source]
+    measurable: bool = True
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a window gives. clipped: number of samples; still [channels]: those that do not move."""
+
+    spectrum: Spectrum
+    quantities: Quantities
+    clipped: int
+    still: NDArray[np.bool_]
+
+
+def measure_together(windows: Sequence[Taken]) -> list[Measured | None]:
+    """What each window gives; None for one that is not measurable."""
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for number, taken in enumerate(windows):
+        if taken.measurable:
+            setup = taken.setup
+            alike.setdefault((id(setup.table), setup.chips, setup.points), []).append(number)
+    found: list[Measured | None] = [None] * len(windows)
+    for group in alike.values():
+        for start in range(0, len(group), MOST_TOGETHER):
+            part = group[start : start + MOST_TOGETHER]
+            for number, measured in zip(part, _measure([windows[number] for number in part]), strict=True):
+                found[number] = measured
+    return found
+
+
+def _measure(batch: Sequence[Taken]) -> list[Measured]:
+    """Windows with like channels."""
+    setup, windows = batch[0].setup, [taken.window for taken in batch]
+    waveforms = take_waveforms(windows, [taken.sources for taken in batch], setup.limits, setup.points)
+    spectra = spectra_of(waveforms, windows, [taken.setup.front_end for taken in batch])
+    quantities = setup.table.measure_each(spectra)
+    return [Measured(*of) for of in zip(spectra, quantities, waveforms.clipped, waveforms.still, strict=True)]
