@@ -4,12 +4,13 @@ window's thread."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.firmware_modules import Connected
+from app.firmware_modules import Connected, silent_module
 from app.firmware_words import bare_version
+from device_io.discovery.usb_ports import plugged_in
 from device_io.flashing.backups import Backup, BackupError, BackupStore, flash_of
 from device_io.flashing.comparing import eui_of
 from device_io.flashing.journal import Journal, Unfinished
@@ -28,19 +29,22 @@ _NO_VERSION = Version((0, 0, 0, 0))
 @dataclass(frozen=True)
 class Keeping:
     """Where firmware, backups and unfinished jobs are kept. folders: of bundles. keys: reads the trusted keys, on any
-    thread; ImageError for a file that holds none."""
+    thread; ImageError for a file that holds none. places: lists the URLs of what is plugged in, on any thread."""
 
     store: BackupStore
     journal: Journal
     folders: Sequence[Path]
     keys: Callable[[], Sequence[TrustedKey]]
+    places: Callable[[], Collection[str]] = plugged_in
 
 
 @dataclass(frozen=True)
 class Facts:
-    """packages: the firmware to offer, for each chip; () for none. problem: why an image is not used, "" if none.
-    two_slots: of the module's flash, None where it is not known."""
+    """module: the one that was asked for, or that an unfinished job leads to. packages: the firmware to offer, for
+    each chip; () for none. problem: why an image is not used, "" if none. two_slots: of the module's flash, None where
+    it is not known."""
 
+    module: Connected | None = None
     packages: tuple[FirmwarePackage, ...] = ()
     problem: str = ""
     backup: Backup | None = None
@@ -55,11 +59,15 @@ class Facts:
         return next(iter(suiting or self.packages), None)
 
 
-def look_up(keeping: Keeping, module: Connected | None, chosen: Path | None) -> Facts:
-    """All of it. module: None where none is connected. chosen: an image that a person chose."""
+def look_up(keeping: Keeping, module: Connected | None, chosen: Path | None, measured: Collection[str] = ()) -> Facts:
+    """All of it. module: None where none is known to be connected. chosen: an image that a person chose. measured:
+    URLs that the window measures with."""
     backup = _backup_of(keeping.store, module)
     packages, problem = _firmware(keeping, module, chosen, backup)
-    return Facts(packages, problem, backup, _two_slots(backup), _unfinished(keeping.journal, module, backup))
+    unfinished = _unfinished(keeping.journal, module, backup)
+    if module is None and unfinished is not None and unfinished.port in keeping.places():
+        module = silent_module(unfinished.port, measured)
+    return Facts(module, packages, problem, backup, _two_slots(backup), unfinished)
 
 
 def _firmware(

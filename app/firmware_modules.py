@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,8 +50,13 @@ def connected_module(used: Used | None, modules: Sequence[KnownModule], silent: 
         return _known(url, module.info, urls if measured else ())
     for url in sorted(silent):
         if kind_of(url) == "usb":
-            return Connected(url, None, f"The module on {link_place(url)}", "", urls if url in urls else ())
+            return silent_module(url, urls)
     return None
+
+
+def silent_module(url: str, measured: Collection[str]) -> Connected:
+    """A port on which nothing answers. measured: URLs that the window measures with, or tries to."""
+    return Connected(url, None, f"Module on {link_place(url)}", "", tuple(measured) if url in measured else ())
 
 
 def _known(url: str, info: ModuleInfo, paused: tuple[str, ...]) -> Connected:

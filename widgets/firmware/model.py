@@ -126,6 +126,7 @@ class Provisioning:
     network: str
     password: str
     broker: str
+    broker_password: str = ""
 
 
 class Severity(StrEnum):

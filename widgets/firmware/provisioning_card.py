@@ -124,7 +124,9 @@ class ProvisioningCard(Card):
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.show_password = CheckBox("Show the password")
         self.broker = Entry("Broker", "mqtts://broker.example:8883")
-        self.hint = Paragraph("The password goes over USB to the module and is kept nowhere else.", "hint", "text3")
+        self.broker_password = Entry("Password of the broker's user", "Password of the broker's user")
+        self.broker_password.setEchoMode(QLineEdit.EchoMode.Password)
+        self.hint = Paragraph("Passwords go over USB to the module and are kept nowhere else.", "hint", "text3")
         self.icon = StatusIcon(Status.INFO, 20)
         self.told = Paragraph("", "body", "text")
         self.provision = PushButton("Write to the module", ButtonKind.PRIMARY)
@@ -137,6 +139,7 @@ class ProvisioningCard(Card):
             self.body_layout.addWidget(entry)
             if entry is self.password:
                 self.body_layout.addWidget(self.show_password)
+        self.body_layout.addWidget(self.broker_password)
         self.body_layout.addWidget(self.hint)
         foot = QHBoxLayout()
         foot.setSpacing(8)
@@ -148,9 +151,7 @@ class ProvisioningCard(Card):
         self._available, self._why = True, ""
         self.networks.chosen.connect(self._on_network)
         self.search.clicked.connect(self.search_wanted)
-        self.show_password.toggled.connect(
-            lambda on: self.password.setEchoMode(QLineEdit.EchoMode.Normal if on else QLineEdit.EchoMode.Password)
-        )
+        self.show_password.toggled.connect(self._show_passwords)
         for entry in (self.name, self.password, self.broker):
             entry.textChanged.connect(lambda _text: self._fit())
         self.provision.clicked.connect(self._hand_on)
@@ -179,8 +180,8 @@ class ProvisioningCard(Card):
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        parts = (self.search, self.networks, self.name, self.password, self.show_password, self.broker, self.hint)
-        for part in (*parts, self.icon, self.told, self.provision, *self._labels):
+        parts = (self.search, self.networks, self.name, self.password, self.show_password, self.broker)
+        for part in (*parts, self.broker_password, self.hint, self.icon, self.told, self.provision, *self._labels):
             part.set_theme(theme)
 
     def _on_network(self, name: str) -> None:
@@ -188,12 +189,18 @@ class ProvisioningCard(Card):
         self.password.setFocus()
 
     def _hand_on(self) -> None:
-        self.provision_wanted.emit(
-            Provisioning(self.name.text().strip(), self.password.text(), self.broker.text().strip())
-        )
+        broker = self.broker.text().strip()
+        asked = Provisioning(self.name.text().strip(), self.password.text(), broker, self.broker_password.text())
         self.password.clear()
+        self.broker_password.clear()
+        self.provision_wanted.emit(asked)
+
+    def _show_passwords(self, on: bool) -> None:
+        for entry in (self.password, self.broker_password):
+            entry.setEchoMode(QLineEdit.EchoMode.Normal if on else QLineEdit.EchoMode.Password)
 
     def _fit(self) -> None:
+        self.broker_password.setVisible("@" in self.broker.text())
         network = self.networks.network
         named = self.name.text().strip()
         open_network = network is not None and network.name == named and not network.secured

@@ -1,0 +1,394 @@
+"""The Firmware page: updates, backups, WiFi and boot log of the module on the USB cable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from app import firmware_questions as questions
+from app import firmware_words as words
+from app.background import Background
+from app.firmware_facts import Facts, Keeping, look_up
+from app.firmware_job import FirmwareJob
+from app.firmware_log import BootLog
+from app.firmware_modules import Connected, Pause, Used, connected_module
+from app.firmware_stages import Kind, StageBoard
+from app.firmware_wifi import WifiSetup
+from app.module_session import ModuleSession
+from device_io.discovery.module_list import KnownModule
+from device_io.flashing.flasher import Flasher
+from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult
+from device_io.source import LinkPhase, LinkState
+from device_io.urls import parse_serial_url
+from widgets.firmware import FirmwarePanel
+from widgets.firmware.model import STAGES, Headline
+from widgets.theme import Theme
+
+STOP_S = 4.0
+_LOOK_MS = 300
+_DRAW_MS = 250
+_SETTLE_MS = 10_000
+"""So long after a job a module that has not come back yet is still there."""
+_BUSY = "Something else is being done with the module. Wait for its end."
+_FILES = "Firmware (*.zip *.bin *.json);;All files (*)"
+
+Work = Callable[[Flasher], FlashResult]
+
+
+class FirmwarePage(QWidget):
+    """Holds the panel and the one job at a time.
+
+    used: what the window measures with. modules: those that are known; silent: URLs of USB ports on which nothing
+    answers. options: of every job.
+    """
+
+    close_wanted = Signal()
+    """The person wanted to close the window during a job, which has ended since."""
+
+    _notified = Signal()
+
+    def __init__(
+        self,
+        session: ModuleSession,
+        keeping: Keeping,
+        *,
+        used: Callable[[], Used | None],
+        modules: Callable[[], Sequence[KnownModule]] = lambda: (),
+        silent: Callable[[], Iterable[str]] = lambda: (),
+        options: FlashOptions | None = None,
+    ) -> None:
+        super().__init__()
+        self._keeping, self._used, self._modules, self._silent = keeping, used, modules, silent
+        self._options = options or FlashOptions()
+        self._background = Background(self)
+        self._pause = Pause(session, lambda sentence: self._say("The module could not be used again", sentence))
+        self._module: Connected | None = None
+        self._facts = Facts()
+        self._chosen: Path | None = None
+        self._looked: tuple[Connected | None, Path | None] | None = None
+        self._job: FirmwareJob | None = None
+        self._kind = Kind.UPDATE
+        self._last: tuple[Kind, FlashOptions, Work] | None = None
+        self._board: StageBoard | None = None
+        self._ended: tuple[Connected, FlashResult] | None = None
+        self._note = ""
+        self._borrowed = self._stopping = self._closing = self._lost = False
+        self.panel = FirmwarePanel()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.panel)
+        self.boot_log = BootLog(self.panel.boot_log, self._borrow, self._give_back, self)
+        self.wifi = WifiSetup(self.panel.wifi, self._borrow, self._give_back, self)
+        self._look_soon = QTimer(self, singleShot=True, interval=_LOOK_MS)
+        self._look_soon.timeout.connect(self.refresh)
+        self._draw = QTimer(self, interval=_DRAW_MS)
+        self._draw.timeout.connect(self._show_job)
+        self._settling = QTimer(self, singleShot=True, interval=_SETTLE_MS)
+        self._settling.timeout.connect(self._look_again)
+        self._connect(session)
+        self.refresh()
+
+    def _connect(self, session: ModuleSession) -> None:
+        self._notified.connect(self._look_soon.start, Qt.ConnectionType.QueuedConnection)
+        session.identified.connect(lambda *_: self._look_soon.start())
+        session.ended.connect(self._look_soon.start)
+        session.state_changed.connect(self._on_state)
+        session.text_printed.connect(self.boot_log.take)
+        panel = self.panel
+        panel.update_wanted.connect(self._ask_update)
+        panel.retry_wanted.connect(self._retry)
+        panel.repair_wanted.connect(self._ask_finish)
+        panel.back_wanted.connect(self._ask_go_back)
+        panel.stop_wanted.connect(self._ask_stop)
+        panel.image_wanted.connect(self._open_images)
+        panel.backup.restore_wanted.connect(self._ask_restore)
+        panel.backup.folder_wanted.connect(self._open_folder)
+        panel.changes.all_wanted.connect(self._show_changes)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs that writes, or may."""
+        return self._job is not None
+
+    def notify(self) -> None:
+        """The list of modules has changed; may be called on any thread."""
+        self._notified.emit()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw all of it in another theme."""
+        self.panel.set_theme(theme)
+
+    def set_compact(self, compact: bool) -> None:
+        """The form for windows under 1366 x 800."""
+        self.panel.set_compact(compact)
+
+    def may_close(self) -> bool:
+        """Whether the window may be closed now; else the person is asked, and `close_wanted` comes when it may."""
+        if self._job is None:
+            return True
+        questions.ask_close(self, self._board is not None and self._board.writing, self._stop_and_close)
+        return False
+
+    def end(self) -> None:
+        """End what runs, within 4 s."""
+        self._draw.stop()
+        self._look_soon.stop()
+        self._settling.stop()
+        self._background.forget()
+        self.boot_log.end()
+        self.wifi.end()
+        if self._job is not None:
+            self._job.cancel()
+            self._job.wait(STOP_S)
+
+    # What there is
+
+    def refresh(self) -> None:
+        """Look which module there is, and what is kept for it."""
+        if self._job is not None or self._borrowed:
+            return
+        used = self._used()
+        measured = tuple(used.url.split()) if used is not None else ()
+        silent = [*self._silent(), *(measured if self._lost else ())]
+        module = connected_module(used, self._modules(), silent)
+        if module is None and self._ended is not None and (self._ended[1].unfinished or self._settling.isActive()):
+            module = self._ended[0]  # it restarts, or waits to be finished
+        if (module, self._chosen) == self._looked:
+            return
+        if module is not None and (self._module is None or module.eui != self._module.eui):
+            self.boot_log.forget()
+            if self._ended is not None and self._ended[0].eui not in (None, module.eui):
+                self._ended = self._board = None
+        self._looked, chosen = (module, self._chosen), self._chosen
+        self._background.forget()
+        self._background.run(
+            lambda: look_up(self._keeping, module, chosen, measured),
+            self._show_facts,
+            lambda error: self._show_facts(Facts(module, problem=f"What is kept here could not be read ({error}).")),
+            "look up firmware",
+        )
+
+    def choose_image(self, path: Path) -> None:
+        """Offer this image instead of the newest one."""
+        self._chosen, self._ended, self._board = path, None, None
+        self.refresh()
+
+    def _look_again(self) -> None:
+        self._looked = None
+        self.refresh()
+
+    def _on_state(self, state: LinkState) -> None:
+        lost = state.phase in (LinkPhase.LOST, LinkPhase.FAILED)
+        if lost != self._lost:
+            self._lost = lost
+            self._look_soon.start()
+
+    def _show_facts(self, facts: Facts) -> None:
+        if self._job is not None:
+            return
+        self._facts, self._module = facts, facts.module
+        package, module = facts.package, facts.module
+        panel = self.panel
+        panel.set_versions(words.installed_words(module.firmware if module else ""), words.package_words(package))
+        panel.set_changes(words.changes_of(package))
+        panel.set_backup(words.backup_words(facts.backup))
+        title, text, safe = words.safety_words(self._options.backup, facts.two_slots)
+        panel.set_safety(title, text, safe=safe)
+        panel.set_stages(self._board.stages() if self._board is not None else STAGES)
+        panel.set_headline(self._headline())
+
+    def _headline(self) -> Headline:
+        module, facts = self._module, self._facts
+        ended = self._ended[1] if self._ended is not None else None
+        if facts.unfinished is not None:
+            return words.recovery(module.name, facts.unfinished, ended) if module else words.elsewhere(facts.unfinished)
+        if self._ended is not None and ended is not None:
+            name = self._ended[0].name
+            return words.done(self._kind, name, ended) if ended.result == "ok" else words.failed(name, ended)
+        if module is None:
+            return words.nothing_connected()
+        return words.ready(module.name, module.firmware, facts.package, self._chosen is not None, facts.problem)
+
+    # What a person wants
+
+    def _ask_update(self) -> None:
+        module, package, packages = self._module, self._facts.package, self._facts.packages
+        if module is None or package is None or self._is_taken():
+            return
+        options = replace(self._options, allow_unsigned=package.signature != "trusted")
+        questions.ask_update(
+            self,
+            module,
+            package,
+            options.backup,
+            lambda: self._begin(Kind.UPDATE, options, lambda flasher: flasher.flash(*packages)),
+        )
+
+    def _ask_restore(self) -> None:
+        module, backup = self._module, self._facts.backup
+        if module is None or backup is None or self._is_taken():
+            return
+        questions.ask_restore(
+            self,
+            module,
+            self._facts,
+            lambda: self._begin(Kind.RESTORE, self._options, lambda flasher: flasher.restore(backup.path)),
+        )
+
+    def _ask_finish(self) -> None:
+        module, unfinished = self._module, self._facts.unfinished
+        if module is None or unfinished is None or self._is_taken():
+            return
+        questions.ask_finish(
+            self,
+            module,
+            unfinished,
+            lambda: self._begin(Kind.FINISH, self._options, lambda flasher: flasher.finish(unfinished)),
+        )
+
+    def _ask_go_back(self) -> None:
+        module, unfinished = self._module, self._facts.unfinished
+        if module is None or unfinished is None or self._is_taken():
+            return
+        questions.ask_go_back(
+            self,
+            module,
+            unfinished,
+            lambda: self._begin(Kind.GO_BACK, self._options, lambda flasher: flasher.go_back(unfinished)),
+        )
+
+    def _retry(self) -> None:
+        if self._last is not None and not self._is_taken():
+            self._begin(*self._last)
+
+    def _ask_stop(self) -> None:
+        if self._board is not None and self._board.writing:
+            questions.ask_stop(self, self._options.backup, self._stop)
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._job is not None:
+            self._stopping = True
+            self._job.cancel()
+            self._show_job()
+
+    def _stop_and_close(self) -> None:
+        self._closing = True
+        self._stop()
+        if self._job is None:
+            self.close_wanted.emit()
+
+    def _open_images(self) -> None:
+        dialog = QFileDialog(self, "Choose an image", "", _FILES)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self.choose_image(Path(path)))
+        dialog.open()
+
+    def _open_folder(self) -> None:
+        if self._facts.backup is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._facts.backup.path.parent)))
+
+    def _show_changes(self) -> None:
+        package = self._facts.package
+        if package is not None:
+            self._say(f"What changes in {package.version}", questions.changes_text(package.notes))
+
+    def _say(self, title: str, text: str) -> None:
+        questions.say(self, title, text)
+
+    # The job
+
+    def _begin(self, kind: Kind, options: FlashOptions, work: Work) -> None:
+        module = self._module
+        if module is None or self._is_taken():
+            return
+        self._kind, self._last = kind, (kind, options, work)
+        self._ended, self._note, self._stopping = None, "", False
+        package, backup = self._facts.package, self._facts.backup
+        size = len(package.app.data) if kind is Kind.UPDATE and package is not None and package.app is not None else 0
+        kept = backup.size if backup is not None and options.backup else 0
+        self._board = StageBoard(kind, bytes_to_write=size, flash_size=kept, baud=options.baud)
+        job = FirmwareJob(parse_serial_url(module.url), self._keeping.store, self._keeping.journal, options, work, self)
+        job.progressed.connect(self._on_progress)
+        job.noted.connect(self._on_note)
+        job.finished.connect(self._on_finished)
+        self._pause.begin(module)
+        self._job = job
+        job.start()
+        self._draw.start()
+        self._show_job()
+
+    def _on_progress(self, progress: FlashProgress) -> None:
+        if self._board is not None:
+            self._board.take(progress)
+
+    def _on_note(self, sentence: str) -> None:
+        self._note = sentence
+
+    def _on_finished(self, result: FlashResult) -> None:
+        assert self._job is not None
+        assert self._board is not None
+        assert self._module is not None
+        self._draw.stop()
+        self._job.deleteLater()
+        self._job = None
+        self._board.end(result)
+        self._ended = (replace(self._module, firmware=result.version or self._module.firmware), result)
+        if result.lines:
+            self.boot_log.put(result.lines)
+        if result.result == "ok":
+            self._chosen = None
+        if not result.unfinished:
+            self._pause.end()
+        if result.result == "ok":
+            self._facts = replace(self._facts, unfinished=None)
+        self.panel.set_stages(self._board.stages())
+        self.panel.set_headline(self._headline())
+        self._settling.start()
+        self._look_again()
+        if self._closing:
+            self._closing = False
+            self.close_wanted.emit()
+
+    def _show_job(self) -> None:
+        if self._job is None or self._board is None or self._module is None:
+            return
+        name = self._module.name
+        self.panel.set_stages(self._board.stages())
+        if self._stopping:
+            self.panel.set_headline(words.stopping(name, self._board.writing))
+        else:
+            self.panel.set_headline(words.running(self._kind, name, self._board.left_s(), self._note))
+
+    # The port, for other work than flashing
+
+    def _is_taken(self) -> bool:
+        return self._job is not None or self._borrowed
+
+    def _borrow(self) -> Connected | None:
+        if self._module is None or self._is_taken():
+            return None
+        self._borrowed = True
+        self._pause.begin(self._module)
+        self._show_borrowed()
+        return self._module
+
+    def _give_back(self) -> None:
+        self._borrowed = False
+        self._pause.end()
+        self._show_borrowed()
+        self._look_again()
+
+    def _show_borrowed(self) -> None:
+        free = not self._borrowed
+        self.panel.primary.set_available(free, _BUSY)
+        self.panel.backup.set_busy(self._borrowed)
+        self.panel.wifi.set_available(free, _BUSY)
+        self.panel.boot_log.set_available(free, _BUSY)
