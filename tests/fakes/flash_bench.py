@@ -42,7 +42,7 @@ class FlashBench:
         faults = parse_board_faults(board_faults)
         self.board = Esp32Board(self.module.info.eui or "", size=size, path=folder / "flash.bin", faults=faults)
         self.chip = self.board.loader.chip.name
-        self.port = UsbPort(self.module, transport=options.pop("transport", "pty"), board=self.board, **options)
+        self.port = UsbPort(self.module, transport=options.pop("transport", "auto"), board=self.board, **options)
         self.url = ""
         self.store, self.journal = BackupStore(folder / "backups"), Journal(folder / "journal")
         self.stages: list[Stage] = []

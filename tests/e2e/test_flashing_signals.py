@@ -1,0 +1,88 @@
+"""The command as a process that is stopped, or killed, while it writes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.command_line import ROOT, environment
+from tests.fakes.flash_bench import NAME, FlashBench, bundle
+
+COMMAND = (
+    "import sys; from app import cli; cli.VERBS.setdefault('firmware', 'flash modules'); "
+    "sys.exit(cli.main(['firmware', *sys.argv[1:]]))"
+)
+
+
+class Firmware:
+    """`firmware ...` as a process."""
+
+    def __init__(self, folder: Path, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *map(str, arguments), "--json"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={**environment(), "SENSIX_DATA": str(folder / "data")},
+        )
+
+    def until(self, stage: str) -> None:
+        """Read until some of this stage is done."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            told = json.loads(line)
+            if told.get("stage") == stage and told.get("done"):
+                return
+            assert "result" not in told, told
+        raise AssertionError(self.process.communicate(timeout=5.0))
+
+    def end(self, timeout_s: float = 45.0) -> tuple[int, dict[str, Any] | None, str]:
+        """Exit code, the last line of JSON, stderr."""
+        out, err = self.process.communicate(timeout=timeout_s)
+        lines = out.splitlines()
+        assert "Traceback" not in err, err
+        return self.process.returncode, json.loads(lines[-1]) if lines else None, err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals for other processes")
+@pytest.mark.parametrize(
+    ("how", "way"),
+    [
+        (signal.SIGTERM, "--finish"),
+        (signal.SIGKILL, "--go-back"),
+        pytest.param(signal.SIGINT, "--go-back", marks=pytest.mark.soak),
+        pytest.param(signal.SIGKILL, "--finish", marks=pytest.mark.soak),
+    ],
+)
+def test_whatever_ends_it_the_way_on_and_the_way_back_are_kept(tmp_path, how, way):
+    path = bundle(tmp_path, size=300_000)
+    with FlashBench(tmp_path, paced=True) as bench:
+        bench.name_it()
+        options = ("--trusted-key", tmp_path / "keys.json", "--yes", "--baud", 2_000_000)
+        unkept = () if way == "--go-back" else ("--no-backup",)
+        broken_off = Firmware(tmp_path, "flash", bench.url, path, *options, *unkept)
+        broken_off.until("write")
+        broken_off.process.send_signal(how)
+        code, last, words = broken_off.end(10.0)
+        if how is signal.SIGKILL:
+            assert code == -how
+        else:
+            assert last is not None
+            assert (code, last["result"], last["unfinished"]) == (1, "failed", True)
+            assert "--finish" in words
+        bench.wait(lambda: bench.board.state == "app")
+        assert bench.firmware() == "1.0.0"
+        version = "1.0.0" if way == "--go-back" else "2.0.0"
+        code, last, words = Firmware(tmp_path, "flash", bench.url, way, "--yes", "--baud", 2_000_000).end()
+        assert last is not None
+        assert (code, last["result"], last["version"]) == (0, "ok", version), words
+        assert (bench.firmware(), bench.module.settings["name"]) == (version, NAME)
