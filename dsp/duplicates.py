@@ -12,6 +12,7 @@ import math
 from collections import deque
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,14 @@ HOLD_PACES = 7
 """A stream that begins with equal neighbours is held back for so many paces until it is known what it is."""
 STILL = 8.0
 """A fourth difference whose mean square is this many times the usual one stands out."""
+ROUNDING = 64.0
+"""The largest square of a fourth difference that rounding alone can make, in squared steps of the converter."""
+CREEP = 2.5
+"""Steps of the converter by which a signal that has equal neighbours may move before and behind them."""
 PLAY = 4
 """Polls by which a repeat may stand beside its place: a timer's jitter of some 25 us."""
+OUT_OF_LINE = 1.5
+"""Polls by which repeats may stand beside a straight line when they are looked for."""
 MISSES_ALLOWED = 3
 LONGEST_GAP_S = 4.0
 """Behind a longer gap the places of the repeats are searched anew."""
@@ -45,6 +52,14 @@ class Polling(StrEnum):
     OWN = "own"
     POLLED = "polled"
     SUSPECT = "suspect"
+
+
+class _Roughness(NamedTuple):
+    """For each channel that moves: whether repeats make it rougher than it is elsewhere, and whether it is rougher there
+    without them."""
+
+    rough: NDArray[np.bool_]
+    rough_without: NDArray[np.bool_]
 
 
 class Deduplicator:
@@ -74,6 +89,7 @@ class Deduplicator:
         self._recent = np.empty((0, self.channels))
         self._equal: deque[int] = deque(maxlen=512)  # polls that equal the one before
         self._place = self._pace = 0.0
+        self._quantum = np.full(self.channels, np.inf)  # smallest difference between values: a converter's step
         self._misses = 0
 
     @property
@@ -199,27 +215,33 @@ class Deduplicator:
         if not REPEATS_NEEDED <= len(equal) <= 2 * HOLD_PACES:  # more: too coarse or too still to tell
             return False
         expected = 0.5 * (self._paces[0] + self._paces[1])
-        for last in reversed(equal[REPEATS_NEEDED - 1 :]):
-            if last < self._next - expected - PLAY:
-                return False
-            chain = [last]
-            while len(chain) < REPEATS_NEEDED:
-                target = chain[-1] - expected
-                nearest = min(equal, key=lambda k: abs(k - target))
-                if abs(nearest - target) > 2.0:
-                    break
-                chain.append(nearest)
-            else:
-                number = np.arange(REPEATS_NEEDED) - 0.5 * (REPEATS_NEEDED - 1)
-                polls = np.array(chain[::-1], dtype=np.float64)
-                pace = float(number @ polls / (number @ number))
-                straight = np.abs(polls - polls.mean() - pace * number).max() <= 1.5
-                fits = self._paces[0] - 0.4 <= pace <= self._paces[1] + 0.4
-                if straight and fits and self._stand_still(polls.astype(np.intp) - first, np.array(equal) - first):
-                    self._place = float(polls.mean() + pace * number[-1])
-                    self._pace = min(max(pace, self._paces[0]), self._paces[1])
-                    return True
+        for polls in self._chains(np.array(equal)):
+            number = np.arange(REPEATS_NEEDED) - 0.5 * (REPEATS_NEEDED - 1)
+            pace = float(number @ polls / (number @ number))
+            straight = np.abs(polls - polls.mean() - pace * number).max() <= OUT_OF_LINE
+            if straight and self._stand_still(polls - first, np.array(equal) - first):
+                self._place = float(polls.mean() + pace * number[-1])
+                self._pace = min(max(pace, self._paces[0]), self._paces[1])
+                return True
         return False
+
+    def _chains(self, equal: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Equal neighbours that stand on a line, one at each of the last places; those nearest to their line first.
+
+        Where one stands beside a place by chance it is the line that tells which of them is the repeat."""
+        assert self._next is not None
+        paces = np.linspace(self._paces[0] - 0.2, self._paces[1] + 0.2, 16)
+        back = np.arange(REPEATS_NEEDED - 1.0, -1.0, -1.0)
+        chains: list[tuple[float, NDArray[np.intp]]] = []
+        for last in equal[equal >= self._next - self._paces[1] - PLAY]:
+            places = last - paces[:, None] * back
+            nearest = np.abs(equal - places[..., None]).argmin(axis=-1)
+            beside = np.abs(equal[nearest] - places)
+            best = int((beside**2).sum(axis=1).argmin())
+            if beside[best].max() <= 2.0:
+                chains.append((float((beside[best] ** 2).sum()), equal[nearest[best]]))
+        chains.sort(key=lambda chain: chain[0])
+        return [polls for _, polls in chains]
 
     def _unlocked_state(self) -> Polling:
         """OWN, or SUSPECT where the signal stands still about as often as the rates demand, yet out of step."""
@@ -231,11 +253,14 @@ class Deduplicator:
             return Polling.OWN
         rows = np.array(equal) - first
         found = self._roughness(rows, rows)
-        return Polling.SUSPECT if found is not None and (found[1] > STILL * found[0]).any() else Polling.OWN
+        return Polling.SUSPECT if found is not None and found.rough.any() else Polling.OWN
 
-    def _roughness(self, repeats: NDArray[np.intp], equal: NDArray[np.intp]) -> tuple[NDArray[np.float64], ...] | None:
-        """Mean squared fourth difference of the channels that move: away from equal neighbours, at the repeats as
-        they are, and there without them. None where too little is known."""
+    def _roughness(self, repeats: NDArray[np.intp], equal: NDArray[np.intp]) -> _Roughness | None:
+        """What most repeats make of the channels that move, measured by the squared fourth difference. None where too
+        little is known.
+
+        Most, not their mean: a current that toggles its last bit now and then is rough at one repeat or two by chance.
+        """
         rows = self._recent
         rough = np.diff(rows, 4, axis=0) ** 2  # [i]: rows i..i+4
         clean = np.ones(rough.shape[0], dtype=np.bool_)
@@ -246,23 +271,27 @@ class Deduplicator:
         if clean.sum() < 40 or repeats.size < REPEATS_NEEDED - 2:
             return None
         # Without the roughest tenth, which may be where samples were lost.
-        usual = np.sort(rough[clean], axis=0)[: int(0.9 * clean.sum())].mean(axis=0)
-        moving = usual > 0.0
-        kept = 0.5 * (rough[repeats - 3] + rough[repeats - 2]).mean(axis=0)
+        usual = np.sort(rough[clean], axis=0)[: int(0.9 * clean.sum())]
+        limit = np.maximum(STILL * usual.mean(axis=0), usual[-1])
+        gaps = np.diff(np.sort(rows, axis=0), axis=0)
+        self._quantum = np.where(gaps > 0.0, gaps, np.inf).min(axis=0)
+        kept = 0.5 * (rough[repeats - 3] + rough[repeats - 2])
         a, b, c, d, e = (rows[repeats + offset] for offset in (-3, -2, -1, 1, 2))
-        removed = ((a - 4.0 * b + 6.0 * c - 4.0 * d + e) ** 2).mean(axis=0)
-        return usual[moving], kept[moving], removed[moving]
+        removed = (a - 4.0 * b + 6.0 * c - 4.0 * d + e) ** 2
+        most = (repeats.size - 1) // 2
+        kept_most, removed_most = np.sort(kept, axis=0)[most], np.sort(removed, axis=0)[most]
+        moving = usual[-1] > 0.0
+        return _Roughness(
+            (kept_most > np.maximum(limit, ROUNDING * self._quantum**2))[moving], (removed_most > limit)[moving]
+        )
 
     def _stand_still(self, repeats: NDArray[np.intp], equal: NDArray[np.intp]) -> bool:
         """Whether the signal stands still at the repeats: without them it is as rough as elsewhere, and with them
         rougher, or so lively that neighbours are never nearly equal."""
         found = self._roughness(repeats, equal)
-        if found is None or not found[0].size:
+        if found is None or not found.rough.size or found.rough_without.any():
             return False
-        usual, kept, removed = found
-        if (removed > STILL * usual).any():
-            return False
-        if (kept > STILL * usual).any():
+        if found.rough.any():
             return True
         steps = np.abs(np.diff(self._recent, axis=0))
         smallest = np.where(steps > 0.0, steps, np.inf).min(axis=0)
@@ -321,11 +350,11 @@ class Deduplicator:
 
     def _twice(self, repeat: int, polls: NDArray[np.float64], first: int) -> bool:
         """Whether the signal stood still twice in one place: a jittery timer, and between them a sample was lost.
-        Equal neighbours on a peak are none of it: there the signal turns."""
+        Equal neighbours on a peak are none of it: there the signal turns, or creeps within its converter's steps."""
         for other in self._equal:
             at = other - first
             if 1 < abs(other - repeat) <= 2 * PLAY and 2 <= at < polls.shape[0] - 1:
                 before, after = polls[at - 1] - polls[at - 2], polls[at + 1] - polls[at]
-                if (before * after > 0.0).any():
+                if ((before * after > 0.0) & (np.minimum(abs(before), abs(after)) > CREEP * self._quantum)).any():
                     return True
         return False
