@@ -18,7 +18,7 @@ FLAGS = {
     "short": "measured in part only: the record is shorter than a window, or measuring began or ended in the interval",
     "clipped": "at least one sample stood at the end of the input's range",
     "unsynchronised": "the window could not be locked to the fundamental",
-    "suspect": "samples were read out of step with the chip: some are repeated or lost, and values wrong by it",
+    "suspect": "values that cannot be true, or samples read out of step with the chip: some repeated or lost",
     "no-fundamental": "no fundamental between 42.5 and 69 Hz was found; values that need one are null",
     "dead-channel": "an input shows no signal",
     "unaligned": "the clocks of grouped modules are not known well enough: what joins their phases is null",

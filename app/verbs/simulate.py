@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.ask_password import ask_password
 from app.output import Output, Refused, WrongUsage
 from device_io.discovery.virtual_registry import announced
-from device_io.source import LinkError, LinkErrorKind
+from device_io.source import LinkError
 from device_io.urls import MqttUrl, parse_url
 from device_io.virtual_module.esp32.board import Esp32Board
 from device_io.virtual_module.esp32.faults import BoardFaults, parse_all_faults
@@ -64,18 +64,20 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     if args.seconds is not None and not args.seconds > 0:
         raise WrongUsage("--seconds needs a number above 0.")
+    broker = _broker(args.wifi) if args.wifi else None
+    eui = broker.eui.upper() if broker is not None and broker.eui else None
     try:
         faults = _parse_faults(args.fault)
         if args.replay is not None:
-            module = _replaying(args, output)
+            module = _replaying(args, output, eui)
         else:
-            module = VirtualModule(args.preset, args.system or "3P+N", seed=args.seed)
+            module = VirtualModule(args.preset, args.system or "3P+N", seed=args.seed, eui=eui)
     except (UnknownPreset, FaultError) as wrong:
         raise WrongUsage(str(wrong)) from None
     if not (args.usb or args.rs485 or args.wifi):
         args.usb = "auto"
     with contextlib.ExitStack() as ports:
-        urls = _open_ports(args, module, faults, ports)
+        urls = _open_ports(args, broker, module, faults, ports)
         ports.enter_context(announced([url for url in urls.values() if url]))
         output.result({**urls, "eui": module.info.eui, "truth": module.truth})
         output.stop.wait(args.seconds)
@@ -96,8 +98,22 @@ def _parse_faults(text: str) -> _AllFaults:
     return _AllFaults(*parse_all_faults(rest), parse_rtu_faults(bus))
 
 
+def _broker(text: str) -> MqttUrl:
+    try:
+        url = parse_url(text)
+    except LinkError as wrong:
+        raise WrongUsage(str(wrong)) from None
+    if not isinstance(url, MqttUrl):
+        raise WrongUsage(f"{text!r} is not a broker. Write mqtts://HOST[:PORT][?ca=FILE].")
+    return url
+
+
 def _open_ports(
-    args: argparse.Namespace, module: VirtualModule, faults: _AllFaults, ports: contextlib.ExitStack
+    args: argparse.Namespace,
+    broker: MqttUrl | None,
+    module: VirtualModule,
+    faults: _AllFaults,
+    ports: contextlib.ExitStack,
 ) -> dict[str, str | None]:
     """Open the ports that were asked for; each is closed with `ports`."""
     urls: dict[str, str | None] = {"usb": None, "rs485": None, "wifi": None}
@@ -114,28 +130,22 @@ def _open_ports(
             urls["rs485"] = bus.start()
     except (OSError, ValueError) as wrong:
         raise Refused(f"The virtual module could not open its port: {str(wrong).rstrip('.')}.") from None
-    if args.wifi:
-        urls["wifi"] = _open_wifi(args, module, faults, ports)
+    if broker is not None:
+        urls["wifi"] = _open_wifi(broker, module, faults, ports, published_firmware=args.published_firmware)
     return urls
 
 
-def _open_wifi(args: argparse.Namespace, module: VirtualModule, faults: _AllFaults, ports: contextlib.ExitStack) -> str:
+def _open_wifi(
+    url: MqttUrl, module: VirtualModule, faults: _AllFaults, ports: contextlib.ExitStack, *, published_firmware: bool
+) -> str:
     from device_io.mqtt.passwords import find_password
     from device_io.virtual_module.wifi_port import WifiPort
 
     try:
-        url = parse_url(args.wifi)
-        if not isinstance(url, MqttUrl):
-            raise WrongUsage(f"{args.wifi!r} is not a broker. Write mqtts://HOST[:PORT][?ca=FILE].")
-        wifi = WifiPort(
-            module,
-            url,
-            faults.line,
-            password=find_password(url, ask_password),
-            published_firmware=args.published_firmware,
-        )
+        password = find_password(url, ask_password)
+        wifi = WifiPort(module, url, faults.line, password=password, published_firmware=published_firmware)
     except LinkError as wrong:
-        raise (WrongUsage if wrong.kind is LinkErrorKind.BAD_URL else Refused)(str(wrong)) from None
+        raise Refused(str(wrong)) from None
     ports.callback(wifi.stop)
     text = wifi.start()
     problem = wifi.wait()
@@ -144,7 +154,7 @@ def _open_wifi(args: argparse.Namespace, module: VirtualModule, faults: _AllFaul
     return text
 
 
-def _replaying(args: argparse.Namespace, output: Output) -> VirtualModule:
+def _replaying(args: argparse.Namespace, output: Output, eui: str | None) -> VirtualModule:
     from app.verbs.analyze import parse_channels
     from device_io.comtrade import FileError, open_comtrade
     from device_io.virtual_module.module import VirtualModule
@@ -158,6 +168,7 @@ def _replaying(args: argparse.Namespace, output: Output) -> VirtualModule:
             wanted = min(record.samples, int(MAX_LOOP_S * record.rate_hz))
             _, samples = next(record.blocks(wanted))
             channels = {key: samples[:, column] for column, key in enumerate(record.assigned)}
-            return VirtualModule(args.preset, record.system, seed=args.seed, replay=Recording(channels, record.rate_hz))
+            recording = Recording(channels, record.rate_hz)
+            return VirtualModule(args.preset, record.system, seed=args.seed, replay=recording, eui=eui)
     except (FileError, ReplayError) as wrong:
         raise Refused(str(wrong)) from None
