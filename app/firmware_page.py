@@ -18,15 +18,16 @@ from app.firmware_job import FirmwareJob
 from app.firmware_log import BootLog
 from app.firmware_modules import Connected, Pause, Used, connected_module
 from app.firmware_stages import Kind, StageBoard
+from app.firmware_view import Ended, headline, show_facts, show_safety
 from app.firmware_wifi import WifiSetup
 from app.module_session import ModuleSession
 from device_io.discovery.module_list import KnownModule
 from device_io.flashing.flasher import Flasher
-from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult
+from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, Stage
 from device_io.source import LinkPhase, LinkState
 from device_io.urls import parse_serial_url
 from widgets.firmware import FirmwarePanel
-from widgets.firmware.model import STAGES, Headline
+from widgets.firmware.model import STAGES
 from widgets.theme import Theme
 
 STOP_S = 4.0
@@ -66,7 +67,7 @@ class FirmwarePage(QWidget):
         self._keeping, self._used, self._modules, self._silent = keeping, used, modules, silent
         self._options = options or FlashOptions()
         self._background = Background(self)
-        self._pause = Pause(session, lambda sentence: self._say("The module could not be used again", sentence))
+        self._pause = Pause(session, lambda why: questions.say(self.panel, "Measuring can't go on", [why]))
         self._module: Connected | None = None
         self._facts = Facts()
         self._chosen: Path | None = None
@@ -75,7 +76,7 @@ class FirmwarePage(QWidget):
         self._kind = Kind.UPDATE
         self._last: tuple[Kind, FlashOptions, Work] | None = None
         self._board: StageBoard | None = None
-        self._ended: tuple[Connected, FlashResult] | None = None
+        self._ended: Ended | None = None
         self._note = ""
         self._borrowed = self._stopping = self._closing = self._lost = False
         self.panel = FirmwarePanel()
@@ -131,7 +132,7 @@ class FirmwarePage(QWidget):
         """Whether the window may be closed now; else the person is asked, and `close_wanted` comes when it may."""
         if self._job is None:
             return True
-        questions.ask_close(self, self._board is not None and self._board.writing, self._stop_and_close)
+        questions.ask_close(self.panel, self._board is not None and self._board.writing, self._stop_and_close)
         return False
 
     def end(self) -> None:
@@ -156,14 +157,16 @@ class FirmwarePage(QWidget):
         measured = tuple(used.url.split()) if used is not None else ()
         silent = [*self._silent(), *(measured if self._lost else ())]
         module = connected_module(used, self._modules(), silent)
-        if module is None and self._ended is not None and (self._ended[1].unfinished or self._settling.isActive()):
-            module = self._ended[0]  # it restarts, or waits to be finished
+        if module is None and self._ended is not None and (self._ended.result.unfinished or self._settling.isActive()):
+            module = self._ended.module  # it restarts, or waits to be finished
+        elif module is None:
+            self._ended = self._board = None
         if (module, self._chosen) == self._looked:
             return
-        if module is not None and (self._module is None or module.eui != self._module.eui):
+        if module is not None and self._module is not None and module.eui != self._module.eui:
             self.boot_log.forget()
-            if self._ended is not None and self._ended[0].eui not in (None, module.eui):
-                self._ended = self._board = None
+        if module is not None and self._ended is not None and self._ended.module.eui not in (None, module.eui):
+            self._ended = self._board = None
         self._looked, chosen = (module, self._chosen), self._chosen
         self._background.forget()
         self._background.run(
@@ -192,27 +195,17 @@ class FirmwarePage(QWidget):
         if self._job is not None:
             return
         self._facts, self._module = facts, facts.module
-        package, module = facts.package, facts.module
-        panel = self.panel
-        panel.set_versions(words.installed_words(module.firmware if module else ""), words.package_words(package))
-        panel.set_changes(words.changes_of(package))
-        panel.set_backup(words.backup_words(facts.backup))
-        title, text, safe = words.safety_words(self._options.backup, facts.two_slots)
-        panel.set_safety(title, text, safe=safe)
-        panel.set_stages(self._board.stages() if self._board is not None else STAGES)
-        panel.set_headline(self._headline())
+        show_facts(self.panel, facts, self._ended)
+        show_safety(self.panel, facts, self._options.backup, Kind.UPDATE)
+        self.panel.set_stages(self._board.stages() if self._board is not None else STAGES)
+        self.panel.set_headline(headline(facts, self._ended, self._chosen is not None))
 
-    def _headline(self) -> Headline:
-        module, facts = self._module, self._facts
-        ended = self._ended[1] if self._ended is not None else None
-        if facts.unfinished is not None:
-            return words.recovery(module.name, facts.unfinished, ended) if module else words.elsewhere(facts.unfinished)
-        if self._ended is not None and ended is not None:
-            name = self._ended[0].name
-            return words.done(self._kind, name, ended) if ended.result == "ok" else words.failed(name, ended)
-        if module is None:
-            return words.nothing_connected()
-        return words.ready(module.name, module.firmware, facts.package, self._chosen is not None, facts.problem)
+    def _show_backup(self, facts: Facts) -> None:
+        """In the midst of a job: the backup that was just made."""
+        if self._job is not None:
+            self._facts = replace(self._facts, backup=facts.backup, two_slots=facts.two_slots)
+            self.panel.set_backup(words.backup_words(facts.backup))
+            show_safety(self.panel, facts, self._options.backup, self._kind)
 
     # What a person wants
 
@@ -222,7 +215,7 @@ class FirmwarePage(QWidget):
             return
         options = replace(self._options, allow_unsigned=package.signature != "trusted")
         questions.ask_update(
-            self,
+            self.panel,
             module,
             package,
             options.backup,
@@ -234,7 +227,7 @@ class FirmwarePage(QWidget):
         if module is None or backup is None or self._is_taken():
             return
         questions.ask_restore(
-            self,
+            self.panel,
             module,
             self._facts,
             lambda: self._begin(Kind.RESTORE, self._options, lambda flasher: flasher.restore(backup.path)),
@@ -245,7 +238,7 @@ class FirmwarePage(QWidget):
         if module is None or unfinished is None or self._is_taken():
             return
         questions.ask_finish(
-            self,
+            self.panel,
             module,
             unfinished,
             lambda: self._begin(Kind.FINISH, self._options, lambda flasher: flasher.finish(unfinished)),
@@ -256,7 +249,7 @@ class FirmwarePage(QWidget):
         if module is None or unfinished is None or self._is_taken():
             return
         questions.ask_go_back(
-            self,
+            self.panel,
             module,
             unfinished,
             lambda: self._begin(Kind.GO_BACK, self._options, lambda flasher: flasher.go_back(unfinished)),
@@ -268,7 +261,7 @@ class FirmwarePage(QWidget):
 
     def _ask_stop(self) -> None:
         if self._board is not None and self._board.writing:
-            questions.ask_stop(self, self._options.backup, self._stop)
+            questions.ask_stop(self.panel, self._options.backup, self._stop)
         else:
             self._stop()
 
@@ -298,10 +291,7 @@ class FirmwarePage(QWidget):
     def _show_changes(self) -> None:
         package = self._facts.package
         if package is not None:
-            self._say(f"What changes in {package.version}", questions.changes_text(package.notes))
-
-    def _say(self, title: str, text: str) -> None:
-        questions.say(self, title, text)
+            questions.say(self.panel, f"What changes in {package.version}", package.notes)
 
     # The job
 
@@ -319,6 +309,7 @@ class FirmwarePage(QWidget):
         job.progressed.connect(self._on_progress)
         job.noted.connect(self._on_note)
         job.finished.connect(self._on_finished)
+        show_safety(self.panel, self._facts, options.backup, kind)
         self._pause.begin(module)
         self._job = job
         job.start()
@@ -326,8 +317,14 @@ class FirmwarePage(QWidget):
         self._show_job()
 
     def _on_progress(self, progress: FlashProgress) -> None:
-        if self._board is not None:
-            self._board.take(progress)
+        if self._board is None or self._module is None:
+            return
+        if progress.stage is Stage.WRITE and not self._board.writing:
+            module, measured = self._module, self._module.paused
+            self._background.run(
+                lambda: look_up(self._keeping, module, None, measured), self._show_backup, lambda _: None, "backup"
+            )
+        self._board.take(progress)
 
     def _on_note(self, sentence: str) -> None:
         self._note = sentence
@@ -340,17 +337,16 @@ class FirmwarePage(QWidget):
         self._job.deleteLater()
         self._job = None
         self._board.end(result)
-        self._ended = (replace(self._module, firmware=result.version or self._module.firmware), result)
+        module = replace(self._module, firmware=result.version or self._module.firmware)
+        package = self._facts.package if self._kind is Kind.UPDATE else None
+        self._ended = Ended(self._kind, module, result, package)
         if result.lines:
             self.boot_log.put(result.lines)
         if result.result == "ok":
             self._chosen = None
         if not result.unfinished:
             self._pause.end()
-        if result.result == "ok":
-            self._facts = replace(self._facts, unfinished=None)
-        self.panel.set_stages(self._board.stages())
-        self.panel.set_headline(self._headline())
+            self._show_facts(replace(self._facts, module=module, unfinished=None))
         self._settling.start()
         self._look_again()
         if self._closing:

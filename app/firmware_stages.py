@@ -128,7 +128,7 @@ class StageBoard:
                 why = "The backup made before stays the way back" if index == _BACKUP else ""
                 return replace(stage, state=StageState.SKIPPED, detail=why)
             expected_s = None if self._result is not None else self._expected_s(index)
-            return replace(stage, time=f"about {in_time(expected_s)}" if expected_s is not None else "")
+            return replace(stage, time=about(expected_s) if expected_s is not None else "")
         now_s = self._clock() if row.ended_s is None else row.ended_s
         spent = in_time(now_s - row.begun_s)
         if index != self._current or (self._result is not None and self._result.result == "ok"):
@@ -137,7 +137,7 @@ class StageBoard:
             return replace(stage, state=StageState.FAILED, time=spent, detail="It stopped here")
         if not row.total:
             return replace(stage, state=StageState.RUNNING, time=spent)
-        left = f", about {in_time(row.left_s)} left" if row.left_s is not None else ""
+        left = f", {about(row.left_s)} left" if row.left_s is not None else ""
         return replace(
             stage,
             state=StageState.RUNNING,
@@ -158,7 +158,7 @@ class StageBoard:
         if not total:
             return detail
         rest = {_BACKUP: "read, its digest is right", _WRITE: "written", _COMPARE: "as they should be"}[index]
-        return f"{total:,} bytes {rest}".replace(",", " ")
+        return f"{grouped(total)} bytes {rest}"
 
     def _amount(self, row: _Row, now_s: float) -> str:
         spent_s = now_s - row.counting_s
@@ -178,6 +178,16 @@ class StageBoard:
 def in_time(seconds: float) -> str:
     """ "0.4 s", "12 s", "1 min 12 s"."""
     if seconds < 9.95:
-        return f"{max(0.0, seconds):.1f} s"
+        return f"{max(0.1, seconds):.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def about(seconds: float) -> str:
+    """An estimate: "about 2 s"."""
+    return f"about {in_time(max(10.0, seconds))}" if seconds >= 9.5 else f"about {max(1, round(seconds))} s"
+
+
+def grouped(number: int) -> str:
+    """ "4 194 304"."""
+    return f"{number:,}".replace(",", " ")

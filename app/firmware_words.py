@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from app.firmware_stages import Kind, in_time
+from app.firmware_stages import Kind, about, grouped
 from device_io.boot_log import Finding as LogFinding
 from device_io.boot_log import Severity as LogSeverity
 from device_io.flashing.backups import Backup
@@ -69,7 +69,7 @@ def backup_words(backup: Backup | None, now: datetime | None = None) -> ShownBac
     today = (now or datetime.now()).date()
     day = "today" if made.date() == today else _date(made.date())
     told = "settings and calibration" if backup.told.get("settings") else "calibration"
-    content = f"whole flash, {backup.size:,} bytes, with {told}".replace(",", " ")
+    content = f"whole flash, {grouped(backup.size)} bytes, with {told}"
     return ShownBackup(f"{day} {made:%H:%M}, {_runs(backup)}", content, backup.sha256, _kept_in(backup.path), True)
 
 
@@ -110,17 +110,19 @@ def ready(name: str, firmware: str, package: FirmwarePackage | None, chosen: boo
     offered = package.version or "this image"
     keeps = "Settings and calibration stay; the whole module is backed up first."
     if is_newer(offered, installed) or parse_version(installed) is None or parse_version(offered) is None:
-        return Headline(Phase.READY, f"{name} can be updated to {offered}", f"It runs {installed}. {keeps}")
+        return Headline(Phase.READY, f"{offered} is ready for {name}", f"It runs {installed}. {keeps}")
     if parse_version(installed) == parse_version(offered):
-        return Headline(Phase.READY, f"{name} runs {offered} already", f"It can be written again. {keeps}", (), "Write")
+        return Headline(
+            Phase.READY, f"{offered} runs on {name} already", f"It can be written again. {keeps}", (), "Write"
+        )
     lead = f"It runs {installed}: this is a step back. {keeps}"
-    return Headline(Phase.READY, f"{name} can be put back to {offered}", lead, action="Put it on")
+    return Headline(Phase.READY, f"{offered} can be put back on {name}", lead, action="Put it on")
 
 
 def running(kind: Kind, name: str, left_s: float | None, note: str = "") -> Headline:
     """While a job runs."""
-    left = f", about {in_time(left_s)} left" if left_s is not None and left_s >= 1.0 else ""
-    lead = note or "Keep the USB cable in. Measuring pauses until the module has restarted."
+    left = f", {about(left_s)} left" if left_s is not None and left_s >= 1.0 else ""
+    lead = f"Keep the USB cable in. {note or 'Measuring pauses until the module has restarted.'}"
     return Headline(Phase.RUNNING, _DOING[kind].format(name) + left, lead)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QCheckBox, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.firmware_facts import Keeping
@@ -28,6 +28,7 @@ from firmware_images.signing import TrustedKey
 from tests.fakes import firmware_maker
 from tests.fakes.widget_probe import shown
 from widgets.firmware.model import Phase, StageState
+from widgets.firmware.question import Question
 
 LEFT = Qt.MouseButton.LeftButton
 QUICK = FlashOptions(baud=115_200)
@@ -116,16 +117,10 @@ def until_phase(bench: Bench, phase: Phase, timeout_ms: int = 10_000) -> None:
     bench.qtbot.waitUntil(lambda: panel.phase is phase, timeout=timeout_ms)
 
 
-def question() -> QMessageBox:
+def question() -> Question:
     """The one dialog that is open."""
-    (box,) = [one for one in QApplication.topLevelWidgets() if isinstance(one, QMessageBox) and one.isVisible()]
+    (box,) = [one for one in QApplication.topLevelWidgets() if isinstance(one, Question) and one.isVisible()]
     return box
-
-
-def button(box: QMessageBox, text: str) -> QPushButton:
-    (found,) = [one for one in box.buttons() if one.text() == text]
-    assert isinstance(found, QPushButton)
-    return found
 
 
 def test_an_update_from_the_page_and_back(make_bench) -> None:
@@ -138,9 +133,10 @@ def test_an_update_from_the_page_and_back(make_bench) -> None:
     assert "2.0.0" in page.panel.title.text
     QTest.mouseClick(page.panel.primary, LEFT)
     box = question()
-    assert "2.0.0" in box.text()
+    assert "from 1.0.0 to 2.0.0" in box.question.text
+    assert not box.tick.isVisible()
     with bench.qtbot.waitSignal(bench.session.identified, timeout=LONG_MS) as told:
-        QTest.mouseClick(button(box, "Update"), LEFT)
+        QTest.mouseClick(box.yes, LEFT)
         assert not bench.session.is_connected
     assert told.args[0].firmware.endswith("2.0.0")
     until_phase(bench, Phase.DONE)

@@ -19,6 +19,8 @@ from widgets.controls.status_icon import Status
 from widgets.firmware.model import Backup, Change, Version
 from widgets.theme import Theme
 
+NOTHING_SAID = "Nothing is said about changes."
+
 
 class VersionPair(Card):
     """Installed, arrow, available."""
@@ -106,10 +108,10 @@ class ChangesCard(Card):
         self.body_layout.addWidget(self.all_button, 0, Qt.AlignmentFlag.AlignLeft)
         self.set_changes(())
 
-    def set_changes(self, changes: Sequence[Change], total: int | None = None) -> None:
-        """The changes, the first three are shown; total: how many there are."""
+    def set_changes(self, changes: Sequence[Change], total: int | None = None, nothing: str = NOTHING_SAID) -> None:
+        """The first three are shown; total: how many there are; nothing: the words where there are none."""
         count = len(changes) if total is None else total
-        self._face.set_changes(tuple(changes[: self._SHOWN]))
+        self._face.set_changes(tuple(changes[: self._SHOWN]), nothing)
         self.all_button.setVisible(count > self._SHOWN)
         self.all_button.setText(f"All {count} changes")
         self.all_button.setAccessibleName(self.all_button.text())
@@ -128,11 +130,12 @@ class _ChangeFace(Themed, QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._changes: tuple[Change, ...] = ()
+        self._nothing = NOTHING_SAID
         self._compact = False
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
-    def set_changes(self, changes: tuple[Change, ...]) -> None:
-        self._changes = changes
+    def set_changes(self, changes: tuple[Change, ...], nothing: str) -> None:
+        self._changes, self._nothing = changes, nothing
         self.setAccessibleName("; ".join(f"{change.title}. {change.detail}" for change in changes))
         self.setToolTip("\n".join(f"{change.title}: {change.detail}" for change in changes))
         self.updateGeometry()
@@ -152,9 +155,8 @@ class _ChangeFace(Themed, QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme = QPainter(self), self.theme
         if not self._changes:
-            draw_text(
-                painter, QRect(0, 0, self.width(), 40), "Nothing is said about changes.", "body", theme.colour("text3")
-            )
+            box = QRect(0, 0, self.width(), 40)
+            draw_text(painter, box, self._nothing, "body", theme.colour("text3"))
             return
         row = min(28 if self._compact else 54, self.height() // len(self._changes))
         for index, change in enumerate(self._changes):

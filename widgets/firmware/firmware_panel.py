@@ -17,7 +17,7 @@ from widgets.controls.scroll import ScrollColumn
 from widgets.controls.segment import Segment
 from widgets.controls.status_icon import Status, StatusIcon
 from widgets.firmware.boot_log_card import BootLogCard
-from widgets.firmware.cards import BackupCard, ChangesCard, SafetyPanel, VersionPair
+from widgets.firmware.cards import NOTHING_SAID, BackupCard, ChangesCard, SafetyPanel, VersionPair
 from widgets.firmware.guide_card import GuideCard
 from widgets.firmware.model import EMPTY, STAGES, Backup, Change, Headline, Phase, Stage, StageState, Version
 from widgets.firmware.provisioning_card import ProvisioningCard
@@ -173,9 +173,9 @@ class FirmwarePanel(Themed, QWidget):
         """The version pair."""
         self.versions.set_versions(installed, available)
 
-    def set_changes(self, changes: Sequence[Change], total: int | None = None) -> None:
-        """What changes; total: how many changes there are in all."""
-        self.changes.set_changes(changes, total)
+    def set_changes(self, changes: Sequence[Change], total: int | None = None, nothing: str = NOTHING_SAID) -> None:
+        """What changes; total: how many changes there are in all; nothing: the words where there are none."""
+        self.changes.set_changes(changes, total, nothing)
 
     def set_backup(self, backup: Backup) -> None:
         """The latest backup of this module."""
