@@ -9,9 +9,12 @@ to stop esptool anywhere. One connection serves all orders. Orders: {"do": "conn
 from __future__ import annotations
 
 import json
+import os
+import queue
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import IO, Any
 
 PROGRESS_S = 0.1
@@ -48,14 +51,37 @@ class _Teller:
             self.tell("progress", done=done, total=total)
 
 
+class _Orders:
+    """Lines of stdin. When it ends in the midst of an order, so does the process: nobody waits for the answer, and the
+    port must not be kept."""
+
+    def __init__(self, lines: IO[str]) -> None:
+        self.busy = False
+        self._lines = lines
+        self._queue: queue.Queue[str | None] = queue.Queue(4)
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        while (line := self._queue.get()) is not None:
+            self.busy = True
+            yield json.loads(line)
+            self.busy = False
+
+    def _read(self) -> None:
+        for line in self._lines:
+            self._queue.put(line)
+        if self.busy:
+            os._exit(1)
+        self._queue.put(None)
+
+
 def main() -> int:
     """Serve orders until stdin ends. Returns the exit code."""
     teller = _Teller(sys.stdout)
     sys.stdout = sys.stderr
     board: _Board | None = None
     try:
-        for line in sys.stdin:
-            order = json.loads(line)
+        for order in _Orders(sys.stdin):
             try:
                 if order["do"] == "connect":
                     board = _Board(teller, order)

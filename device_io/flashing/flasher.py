@@ -19,7 +19,7 @@ from device_io.flashing.journal import Journal, Unfinished
 from device_io.flashing.listening import boot_lines, restart
 from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, NotFinished, Refused, Stage
 from device_io.flashing.survey import check_wiring, name_of, survey
-from device_io.flashing.told import Told, ask_module
+from device_io.flashing.told import Told, ask_module, await_module
 from device_io.flashing.writing import differing_pieces, verify_all, write_all
 from device_io.port_lease import Lease, leased
 from device_io.source import LinkError, LinkErrorKind, Setting
@@ -346,7 +346,7 @@ class Flasher:
         """Start the module and wait until it says that it runs `version`. before: to compare with; settings: to put
         back where they differ."""
         self._start(esptool)
-        told = ask_module(self._port, self._options.confirm_s, lease, restore=settings, cancelled=self._cancelled)
+        told = await_module(self._port, self._options.confirm_s, lease, restore=settings, cancelled=self._cancelled)
         self._check_cancelled()
         if told.info is None:
             lines = [*told.lines, *boot_lines(self._port.port, LISTEN_S, lease=lease, cancelled=self._cancelled)]

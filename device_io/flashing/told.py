@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from device_io.port_lease import Lease
 from device_io.sensix_link.identity import identity_to_json
-from device_io.source import LinkError, LinkPhase, LinkState, ModuleInfo, Readings, SampleBlock, Setting
+from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo, Readings, SampleBlock, Setting
 from device_io.urls import LinkUrl
 from device_io.usb_link import UsbLink
 from resources.settings import settings_table
 
 _JOB_S = 4.0
+_AWAY_S = 0.3
+_AWAY = (LinkErrorKind.NO_SUCH_PORT, LinkErrorKind.UNPLUGGED, LinkErrorKind.PORT_BUSY, LinkErrorKind.REFUSED)
 
 
 class _Listener:
@@ -98,6 +101,27 @@ def ask_module(
         link.stop()
     told.silence, told.lines = listener.failed, listener.lines
     return told
+
+
+def await_module(
+    url: LinkUrl,
+    timeout_s: float,
+    lease: Lease,
+    *,
+    everything: bool = True,
+    restore: Mapping[str, Setting] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Told:
+    """The same for a module that has just been started: its port may be away for a moment, and come back."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left_s = max(deadline - time.monotonic(), 0.1)
+        told = ask_module(url, left_s, lease, everything=everything, restore=restore, cancelled=cancelled)
+        away = told.silence is not None and told.silence.kind in _AWAY
+        if told.info is not None or not away or time.monotonic() + _AWAY_S > deadline:
+            return told
+        if (cancelled or threading.Event()).wait(_AWAY_S):
+            return told
 
 
 def _differing(now: Mapping[str, Setting], wanted: Mapping[str, Setting]) -> dict[str, Setting]:

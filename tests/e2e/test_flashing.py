@@ -104,6 +104,28 @@ def test_what_the_module_prints_names_why_it_does_not_start(bench, tmp_path):
     assert len(bench.journal.pending()) == 1
 
 
+def test_a_port_that_goes_and_comes_with_the_restart_is_waited_for(tmp_path):
+    with FlashBench(tmp_path, "flash-unplug@999999999:1.5") as bench:
+
+        def leave(told: FlashProgress) -> None:
+            if told.stage is Stage.CONFIRM:
+                bench.board.loader.unplugged = True
+
+        result = bench.flasher(backup=False, on_progress=leave).flash(package(tmp_path))
+        assert (result.result, result.version) == ("ok", "2.0.0")
+
+
+@pytest.mark.parametrize(
+    "transport",
+    ["tcp", pytest.param("rfc2217", marks=[pytest.mark.soak, pytest.mark.timeout(180)])],  # 0.1 s a change of a line
+)
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # what pyserial 3.5 calls to open rfc2217
+def test_over_other_ports(tmp_path, transport):
+    with FlashBench(tmp_path, transport=transport) as bench:
+        result = bench.flasher(backup=False).flash(package(tmp_path))
+        assert (result.result, result.reason, result.version) == ("ok", "", "2.0.0")
+
+
 def test_a_port_is_flashed_or_streamed_never_both(bench, tmp_path):
     port = parse_serial_url(bench.url).port
     with leased(port):

@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import random
+import subprocess
+import sys
 import threading
 
 import pytest
 from esp32_mock_bootloader.process import start_pty
 
+from device_io.flashing.backups import BackupStore
 from device_io.flashing.esptool_process import Cancelled, EsptoolError, EsptoolProcess
+from device_io.flashing.flasher import Flasher
+from device_io.flashing.journal import Journal
+from device_io.flashing.result import FlashOptions, Stage
+from device_io.urls import parse_serial_url
+from tests.fakes.command_line import ROOT
+from tests.fakes.flash_bench import package
 
 
 @pytest.fixture
@@ -55,3 +66,40 @@ def test_cancelling_ends_it_at_once(mock_port, tmp_path):
         esptool.connect(1)
         with pytest.raises(Cancelled):
             esptool.write(0x10000, image, lambda done, total: cancelled.set())
+
+
+def test_the_child_lets_the_port_go_when_its_parent_dies(mock_port):
+    """In the midst of an order too: connecting may take half a minute."""
+    order = json.dumps({"do": "read", "offset": 0, "size": 0x400000, "path": os.devnull})
+    child = subprocess.Popen(
+        [sys.executable, "-m", "device_io.flashing.esptool_server"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with child:
+        child.stdin.write(json.dumps({"do": "connect", "port": mock_port}) + "\n" + order + "\n")
+        child.stdin.flush()
+        assert json.loads(child.stdout.readline())["event"] == "done"
+        assert json.loads(child.stdout.readline())["event"] == "progress"
+        child.stdin.close()
+        assert child.wait(5.0) == 1
+
+
+def test_a_firmware_reaches_an_independent_chip_byte_for_byte(mock_port, tmp_path):
+    """The other virtual chip runs no application, so the last stage fails; all before it holds."""
+    new = package(tmp_path, flash_size=0x400000)
+    flasher = Flasher(
+        parse_serial_url(mock_port),
+        BackupStore(tmp_path / "backups"),
+        Journal(tmp_path / "journal"),
+        FlashOptions(baud=115_200, attempts=2, confirm_s=0.5, backup=False),
+    )
+    result = flasher.flash(new)
+    assert (result.result, result.stage, result.unfinished) == ("failed", Stage.CONFIRM, True)
+    with EsptoolProcess(mock_port, baud=115_200) as esptool:
+        esptool.connect(2)
+        for part in new.parts:
+            assert esptool.digest(part.offset, len(part.data)) == hashlib.md5(part.data).hexdigest(), part.label
