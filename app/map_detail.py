@@ -20,7 +20,7 @@ from widgets.numbers import ordinal
 
 KM_A_DEG = 111.2
 """Of latitude."""
-NO_PLACE = "Say under Sharing where your module is."
+NO_PLACE = "Say under Sharing where you are."
 NOT_HERE = "Your module is not in this cell."
 
 _NEAR_KM = 60.0
@@ -89,7 +89,7 @@ def _status_text(status: str | None, thv: MapMetric | None, harmonics_pct: dict[
     if status not in ("warning", "critical"):
         return ""
     shares = [
-        (value / limit, f"{ordinal(order)} harmonic")
+        (value / limit, ordinal(order))
         for order, value in harmonics_pct.items()
         if order in ORDERS and value is not None and (limit := limit_pct(f"1V{order}")) is not None
     ]
@@ -103,9 +103,9 @@ def _status_text(status: str | None, thv: MapMetric | None, harmonics_pct: dict[
 
 
 def _words(text: str, own: Own) -> str:
-    told = text.strip().rstrip(".")
+    """A line: the own values' first, which the map's words can't replace."""
     yours = f"You: {own.basis}." if own.basis else ""
-    return " ".join(filter(None, (f"{told}." if told else "", yours)))
+    return " ".join(filter(None, (yours, text.strip())))
 
 
 def _value(detail: MapDetail, key: str) -> float | None:

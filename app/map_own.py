@@ -75,7 +75,7 @@ class OwnValues:
         if tens and now_s - tens[-1].end_ns * 1e-9 < FRESH_S and tens[-1].completeness > 0.9:
             return _own(tens[-1:], "mean of the last 10 minutes", trend)
         if windows:
-            return _own(windows, "median of the last 10 s; a mean of 10 minutes follows", trend)
+            return _own(windows, "median of the last 10 s, no full 10 minutes yet", trend)
         return Own(trend=trend)
 
 

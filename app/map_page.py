@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
-from app.community.map_answers import MapError
 from app.map_detail import size_of
 from app.map_loader import MapLoader
 from app.map_part import MapPart
@@ -90,10 +89,7 @@ class MapPage(QWidget):
     def _use(self, setup: Setup) -> None:
         before, self._shown_setup = self._shown_setup, setup
         if (setup.map_url, setup.authorities) != (before.map_url, before.authorities):
-            try:
-                self.map.set_address(setup.map_url, setup.authorities)
-            except MapError as wrong:
-                self.map.view.set_notice(str(wrong))
+            self.map.set_address(setup.map_url, setup.authorities)
         if setup.cell != before.cell:
             self.map.set_own_cell(setup.cell)
         self._tell_banner()

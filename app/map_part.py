@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QWidget
@@ -40,6 +41,7 @@ class MapPart(QWidget):
         super().__init__(parent)
         self._loader, self._own = loader, own
         self._own_cell = ""
+        self._without = NO_ADDRESS
         self._detail: tuple[MapDetail, list[MapDetail]] | None = None
         self._answer: CellsAnswer | None = None
         self._begun = self._went = self._quiet = False
@@ -89,18 +91,20 @@ class MapPart(QWidget):
         self._refresh.stop()
         self._renew.stop()
 
-    def set_address(self, url: str, ca: tuple = ()) -> None:  # type: ignore[type-arg]
-        """Ask this map, "" for none; at once if the page is looked at. MapError for what is no address."""
+    def set_address(self, url: str, ca: Sequence[Path] = ()) -> None:
+        """Ask this map, "" for none; at once if the page is looked at. What is no address is told instead."""
+        self._without = NO_ADDRESS
         try:
             self._loader.set_address(url, ca)
-        finally:
-            self._answer = self._detail = None
-            self._went = False
-            self.panel.show_empty()
-            self.view.set_chosen_cell("")
-            self._clear()
-            if self._refresh.isActive():
-                self._load_cells()
+        except MapError as wrong:
+            self._without = str(wrong)
+        self._answer = self._detail = None
+        self._went = False
+        self.panel.show_empty()
+        self.view.set_chosen_cell("")
+        self._clear()
+        if self._refresh.isActive():
+            self._load_cells()
 
     def set_own_cell(self, cell: str) -> None:
         """The house stands here, "" where it is not known."""
@@ -136,7 +140,7 @@ class MapPart(QWidget):
         """quiet: nobody asked; a failure is told in few words."""
         if not self._loader.has_address:
             self.view.set_told("")
-            self.view.set_notice(NO_ADDRESS)
+            self.view.set_notice(self._without)
             return
         self._quiet = quiet
         if not quiet:

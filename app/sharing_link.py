@@ -47,4 +47,3 @@ class SharingLink(QObject):
     def _tell(self, state: SharingState) -> None:
         with contextlib.suppress(RuntimeError):  # the window is gone
             self.state_changed.emit(state)
-

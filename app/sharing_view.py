@@ -21,6 +21,7 @@ from app.sharing_link import SharingLink
 from app.sharing_service import SharingState
 from app.sharing_setup import Setup
 from app.sharing_words import (
+    EXAMPLE,
     NO_MODULE,
     NO_PLACE,
     NO_WAVEFORM,
@@ -139,8 +140,11 @@ class SharingView(QWidget):
         self.consent.set_position_problem(problem, cell)
         self.addresses.broker.mark_wrong(_broker_problem(broker) if broker else "")
         self.addresses.map_url.mark_wrong(_map_problem(self.addresses.map_url.text().strip()))
-        complete = bool(cell and broker and not self.addresses.broker.is_wrong)
-        sections = consent_sections(self._choices(cell, broker) if complete else None)
+        examples = ["the module's place"] if not cell else []
+        if not broker or self.addresses.broker.is_wrong:
+            examples.append("the broker's address")
+            broker = EXAMPLE.broker
+        sections = consent_sections(self._choices(cell or EXAMPLE.cell, broker), examples)
         if sections != self._sections:
             self._sections = sections
             self.consent.set_sections(sections)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from app.community.consent import Choices, text
@@ -24,17 +25,12 @@ NOTHING_YET = "Nothing is measured yet."
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
-def consent_sections(choices: Choices | None) -> tuple[ConsentSection, ...]:
-    """The text of the consent, a sentence a point. None: as an example."""
-    sections = tuple(
-        ConsentSection(section.title, tuple(_SENTENCE.split(section.body))) for section in text(choices or EXAMPLE)
-    )
-    if choices is not None:
+def consent_sections(choices: Choices, examples: Sequence[str] = ()) -> tuple[ConsentSection, ...]:
+    """The text of the consent, a sentence a point. examples: what of these choices nobody has made yet."""
+    sections = tuple(ConsentSection(section.title, tuple(_SENTENCE.split(section.body))) for section in text(choices))
+    if not examples:
         return sections
-    words = (
-        f"This text speaks of the cell {EXAMPLE.cell} and of a broker broker.example as examples, until you have said "
-        "where the module is and which broker you use."
-    )
+    words = f"You have not given {' and '.join(examples)} yet; till then this text names an example."
     return (ConsentSection("Before you read", (words,)), *sections)
 
 

@@ -7,54 +7,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.map_page import MapPage
 from app.map_part import NO_ADDRESS, NO_CELLS
 from app.preferences import Preferences
 from app.sharing_link import SharingLink
-from device_io.source import ModuleInfo
 from tests.fakes.community import last_end_s
 from tests.fakes.map_country import CountryMap
 from tests.fakes.map_server import MapServer, cell_name
-from tests.fakes.window_series import windows
+from tests.fakes.mosquitto import free_port
+from tests.fakes.session_signals import SessionSignals
+from widgets.map import geohash
 from widgets.theme import Theme
 
 PICTURES = Path(__file__).resolve().parents[2] / "screenshots"
-BLOCKED_MS = 200
-VALUES: dict[str, float | None] = {
-    **{f"THV{phase}": 3.0 + 0.1 * phase for phase in (1, 2, 3)},
-    **{f"THI{phase}": 24.0 for phase in (1, 2, 3)},
-    **{f"{phase}V{order}": 5.5 / order for phase in (1, 2, 3) for order in range(3, 38, 2)},
-    "Pc": 2345.0,
-}
-
-
-class Session(QObject):
-    """The signals of a session."""
-
-    measured = Signal(object)
-    identified = Signal(object, object)
-    ended = Signal()
-
-    def connect_module(self, *capabilities: str) -> None:
-        names = frozenset(capabilities or ("waveform-stream",))
-        self.identified.emit(ModuleInfo("0253454E00001234", "3PN-PowerMonitor1", "3P+N", "1.4.0", (), names), None)
-
-    def measure(self, first_s: float, count: int, length_s: float = 2.0) -> None:
-        series = windows(round(first_s * 1e9), count, lambda _n: VALUES, length_ns=round(length_s * 1e9))
-        for measurement in series:
-            self.measured.emit(measurement)
+BLOCKED_S = 0.2
+"""The window may not work longer than this without looking at its events."""
 
 
 @pytest.fixture
-def session(qtbot: QtBot) -> Session:
-    return Session()
+def session(qtbot: QtBot) -> SessionSignals:
+    return SessionSignals()
 
 
 @pytest.fixture
-def link(session: Session, tmp_path: Path) -> Iterator[SharingLink]:
+def link(session: SessionSignals, tmp_path: Path) -> Iterator[SharingLink]:
     made = SharingLink(session, tmp_path / "data", None)  # type: ignore[arg-type]
     yield made
     made.close()
@@ -71,36 +52,286 @@ def preferences(url: str = "", cell: str = "") -> Preferences:
     return made
 
 
+class Watch:
+    """How long the window's thread goes without looking at its events: waiting (wall) and working (its CPU time)."""
+
+    def __init__(self) -> None:
+        self.longest_s = self.longest_work_s = 0.0
+        self._wall_s, self._work_s = time.monotonic(), time.thread_time()
+        self._timer = QTimer(interval=5)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+
+    def _look(self) -> None:
+        wall_s, work_s = time.monotonic(), time.thread_time()
+        self.longest_s = max(self.longest_s, wall_s - self._wall_s)
+        self.longest_work_s = max(self.longest_work_s, work_s - self._work_s)
+        self._wall_s, self._work_s = wall_s, work_s
+
+
 def page(qtbot: QtBot, link: SharingLink, made: Preferences, *, timeout_s: float = 10.0, show: bool = True) -> MapPage:
-    shown = MapPage(link, made, timeout_s=timeout_s)
-    shown.set_theme(Theme("dark"))
-    shown.resize(1360, 820)
-    qtbot.addWidget(shown)
+    frame = QWidget()
+    link.frame = frame  # type: ignore[attr-defined]  # else it ends with this function
+    shown = MapPage(link, made, frame, timeout_s=timeout_s)
+    column = QHBoxLayout(frame)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.addWidget(shown)
+    frame.resize(1364, 816)
+    qtbot.addWidget(frame)
     if show:
-        shown.show()
+        frame.show()
     return shown
+
+
+def paint(shown: MapPage, name: str, size: tuple[int, int] = (1364, 816)) -> None:
+    """Pictures of the page, dark and light, as they are in a window of 1440x900 or 1024x640."""
+    PICTURES.mkdir(exist_ok=True)
+    frame = shown.window()
+    frame.resize(*size)
+    shown.set_compact(size[0] < 1290)
+    for theme in ("light", "dark"):
+        palette = frame.palette()
+        palette.setColor(frame.backgroundRole(), Theme(theme).colour("bg"))
+        frame.setPalette(palette)
+        shown.set_theme(Theme(theme))
+        picture = frame.grab().toImage()
+        assert (picture.width(), picture.height()) == size
+        assert picture.save(str(PICTURES / f"map-page-{name}-{theme}-{size[0]}.png"))
 
 
 def loaded(qtbot: QtBot, shown: MapPage, number: int) -> None:
     qtbot.waitUntil(lambda: len(shown.map.view.canvas.grid) == number, timeout=15_000)
 
 
-def test_pictures_first(qtbot: QtBot, session: Session, link: SharingLink) -> None:
+def opened(qtbot: QtBot, shown: MapPage, cell: str) -> None:
+    shown.map.open_cell(cell)
+    qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith(cell), timeout=15_000)
+
+
+def notice(shown: MapPage) -> str:
+    """The sentence over the map, "" where there is none."""
+    return shown.map.view.notice.text.text if not shown.map.view.notice.isHidden() else ""
+
+
+def test_nothing_is_asked_before_the_page_is_opened(qtbot: QtBot, link: SharingLink) -> None:
+    with CountryMap() as server:
+        shown = page(qtbot, link, preferences(server.url, "u82f"), show=False)
+        qtbot.wait(100)
+        assert server.asked == []
+        shown.window().show()
+        loaded(qtbot, shown, 104)
+        assert all("/geohash-area/?" in path for path in server.asked), "no cell is asked for, not even the own one"
+        assert "sends its geohash" in shown.map.panel.notice.text.text
+
+
+def test_status_of_cells_as_the_map_has_it(qtbot: QtBot, link: SharingLink) -> None:
+    with MapServer() as server:
+        shown = page(qtbot, link, preferences(server.url))
+        loaded(qtbot, shown, 4)
+        grid = shown.map.view.canvas.grid
+        assert dict(zip(grid.names, grid.status.tolist(), strict=True)) == {"u82f": 2, "u82g": 3, "ezs4": 4, "u4pr": 1}
+        assert shown.map.view.canvas.grid.at(46.77, 23.59) == grid.names.index("u82f")
+
+
+def test_without_an_address_the_outline_alone(qtbot: QtBot, link: SharingLink) -> None:
+    shown = page(qtbot, link, preferences())
+    qtbot.waitUntil(lambda: shown.map.view.isVisible(), timeout=5000)
+    assert notice(shown) == NO_ADDRESS
+    paint(shown, "offline")
+
+
+def test_the_environment_names_a_map(qtbot: QtBot, link: SharingLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MapServer() as server:
+        monkeypatch.setenv("SENSIX_MAP_URL", server.url)
+        shown = page(qtbot, link, preferences())
+        loaded(qtbot, shown, 4)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("500", "no answer"),
+        ("429", "ask again in 2 min"),
+        ("slow", "did not answer within 1 s"),
+        ("silent", "did not answer within 1 s"),
+        ("cut", "cut off"),
+        ("wrong json", "not one of a community map"),
+        ("array", "not one of a community map"),
+        ("html", "not one of a community map"),
+        ("deep", "not one of a community map"),
+        ("redirect", "has moved"),
+    ],
+)
+def test_a_fault_is_explained_and_tried_again(qtbot: QtBot, link: SharingLink, fault: str, words: str) -> None:
+    with CountryMap() as server:
+        server.fault = fault
+        shown = page(qtbot, link, preferences(server.url, "u82f"), timeout_s=1.0)
+        watch = Watch()
+        qtbot.waitUntil(lambda: words in notice(shown), timeout=10_000)
+        assert watch.longest_s < 0.9, "the window waits for nothing"
+        assert shown.map.view.notice.retry.isVisible()
+        if fault == "429":
+            paint(shown, "error")
+            return  # it is not asked again before its time
+        server.fault = None
+        QTest.mouseClick(shown.map.view.notice.retry, Qt.MouseButton.LeftButton)
+        loaded(qtbot, shown, 104)
+        assert notice(shown) == ""
+        server.fault = fault
+        shown.map.open_cell("u82f")
+        qtbot.waitUntil(lambda: words in shown.map.panel.notice.text.text, timeout=10_000)
+        server.fault = None
+        QTest.mouseClick(shown.map.panel.notice.retry, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith("u82f"), timeout=10_000)
+
+
+def test_a_map_that_is_not_there(qtbot: QtBot, link: SharingLink) -> None:
+    shown = page(qtbot, link, preferences(f"http://127.0.0.1:{free_port()}"))
+    qtbot.waitUntil(lambda: "can't be reached" in notice(shown), timeout=5000)
+
+
+def test_null_and_empty_are_drawn_as_such(qtbot: QtBot, link: SharingLink) -> None:
+    with MapServer() as server:
+        server.fault = "null"
+        shown = page(qtbot, link, preferences(server.url, "u82f"))
+        loaded(qtbot, shown, 2)
+        assert shown.map.view.canvas.grid.status.tolist() == [1, 1]
+        opened(qtbot, shown, "u82f")
+        assert shown.map.panel.comparison.sentence == "Not known. The cell has no recent data."
+        paint(shown, "null")
+    with MapServer({}) as server:
+        shown = page(qtbot, link, preferences(server.url))
+        qtbot.waitUntil(lambda: notice(shown) == NO_CELLS, timeout=5000)
+
+
+def test_another_time_range_is_asked_for(qtbot: QtBot, link: SharingLink) -> None:
+    with MapServer() as server:
+        shown = page(qtbot, link, preferences(server.url))
+        loaded(qtbot, shown, 4)
+        opened(qtbot, shown, "u82f")
+        QTest.mouseClick(shown.map.view.range._cells[0], Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: sum("r3" in path for path in server.asked) == 2, timeout=5000)
+        assert not any("r48" in path for path in server.asked)
+
+
+def test_only_the_last_of_many_cells_is_shown_and_few_are_asked_for(qtbot: QtBot, link: SharingLink) -> None:
+    with CountryMap() as server:
+        shown = page(qtbot, link, preferences(server.url))
+        loaded(qtbot, shown, 104)
+        names = shown.map.view.canvas.grid.names[:40]
+        for name in names:
+            shown.map.open_cell(name)
+        qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith(names[-1]), timeout=5000)
+        asked = [path for path in server.asked if "/geohash-area/?" not in path]
+        assert len(asked) <= 4
+        before = len(server.asked)
+        opened(qtbot, shown, names[0])
+        shown.map.open_cell(names[-1])
+        assert shown.map.panel.heading.text.startswith(names[-1]), "kept for ten minutes"
+        assert len(server.asked) <= before + 1
+
+
+def test_me_or_the_street(qtbot: QtBot, session: SessionSignals, link: SharingLink) -> None:
+    with CountryMap() as server:
+        shown = page(qtbot, link, preferences(server.url, "u82f"))
+        loaded(qtbot, shown, 104)
+        opened(qtbot, shown, "u82f")
+        sentence = shown.map.panel.comparison
+        assert sentence.sentence == "Not known. No module of yours is connected."
+        session.connect_module()
+        session.measure(last_end_s() - 600, 302)
+        qtbot.waitUntil(lambda: len(link.service.own.present(last_end_s() + 1.0).trend) == 1, timeout=5000)
+        shown.map._show_detail()
+        assert sentence.sentence == "The street. Your voltage follows the cell."
+        assert "10 minutes" in shown.map.panel.text.text
+        first = sentence._detail.comparisons[0]
+        assert first.own == pytest.approx(3.2)
+        assert first.cell == pytest.approx(3.36)
+        assert first.neighbours is not None
+        south, north, west, east = geohash.bounds("u82f")
+        middle = ((south + north) / 2, (west + east) / 2)
+        steps = ((north - south, 0.0), (south - north, 0.0), (0.0, east - west), (0.0, west - east))
+        beside = {geohash.encode(middle[0] + up, middle[1] + right) for up, right in steps} & set(server.cells)
+        asked = {path.split("/")[-2] for path in server.asked if "/geohash-area/?" not in path}
+        assert asked <= beside | {"u82f"}
+        assert 2 <= len(asked) <= 5, "the four beside it at most"
+        for size in ((1364, 816), (952, 556)):
+            paint(shown, "cell", size)
+        other = next(name for name in server.cells if name not in asked and server.cells[name] == 2)
+        before = len(server.asked)
+        opened(qtbot, shown, other)
+        assert sentence.sentence == "Not known. Your module is not in this cell."
+        assert len(server.asked) == before + 1
+        session.ended.emit()
+        qtbot.waitUntil(lambda: link.service.own.present(time.time()).thv_pct is None, timeout=5000)
+
+
+def test_own_values_before_the_first_ten_minutes(qtbot: QtBot, session: SessionSignals, link: SharingLink) -> None:
     with CountryMap() as server:
         shown = page(qtbot, link, preferences(server.url, "u82f"))
         session.connect_module()
-        session.measure(last_end_s(), 30)
+        session.measure(last_end_s(), 30, 0.2)
+        qtbot.waitUntil(lambda: link.service.own.present(time.time()).thv_pct is not None, timeout=5000)
+        opened(qtbot, shown, "u82f")
+        assert "median of the last 10 s" in shown.map.panel.text.text
+
+
+def test_a_hundred_thousand_cells_do_not_hold_up_the_window(qtbot: QtBot, link: SharingLink) -> None:
+    cells = {cell_name(number * 9): (2, 1, 0, None)[number % 4] for number in range(100_000)}
+    with MapServer(cells) as server:
+        shown = page(qtbot, link, preferences(server.url))
+        qtbot.waitUntil(lambda: shown.map.view.isVisible(), timeout=5000)
+        shown.window().grab()
+        watch = Watch()
+        loaded(qtbot, shown, 100_000)
+        qtbot.wait(100)
+        assert watch.longest_work_s < BLOCKED_S, f"the window worked {watch.longest_work_s:.3f} s without a pause"
+        assert "100\u2009000 cells" in shown.map.view._told.text
+        assert len(server.asked) == 10
+
+
+def test_places_and_geohashes_are_found(qtbot: QtBot, link: SharingLink) -> None:
+    with CountryMap() as server:
+        shown = page(qtbot, link, preferences(server.url))
         loaded(qtbot, shown, 104)
-        shown.map.open_cell("u82f")
-        qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith("u82f, near"), timeout=5000)
-        qtbot.wait(700)
-        PICTURES.mkdir(exist_ok=True)
-        for theme in ("dark", "light"):
-            shown.set_theme(Theme(theme))
-            for size, compact in (((1364, 816), False), ((952, 556), True)):
-                shown.resize(*size)
-                shown.set_compact(compact)
-                for part in ("map", "sharing"):
-                    shown.show_part(part)
-                    qtbot.wait(800)
-                    shown.grab().save(str(PICTURES / f"mappage-{part}-{theme}-{size[0]}.png"))
+        field = shown.map.view.search
+        field.setFocus()
+        QTest.keyClicks(field, "u82f")
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith("u82f"), timeout=5000)
+        assert shown.map.panel.heading.text == "u82f, near Cluj-Napoca"
+
+
+def test_an_address_that_is_none_is_told(qtbot: QtBot, link: SharingLink) -> None:
+    shown = page(qtbot, link, preferences("ftp://map.example"))
+    assert "not the address of a map" in notice(shown)
+    shown = page(qtbot, link, preferences("http://map.example"))
+    assert "not encrypted" in notice(shown)
+
+
+def test_the_map_is_left_alone_while_nobody_looks(qtbot: QtBot, link: SharingLink) -> None:
+    with MapServer() as server:
+        shown = page(qtbot, link, preferences(server.url))
+        loaded(qtbot, shown, 4)
+        assert shown.map._refresh.isActive()
+        shown.show_part("sharing")
+        assert not shown.map._refresh.isActive()
+        shown.show_part("map")
+        assert shown.map._refresh.isActive()
+        shown.window().hide()
+        assert not shown.map._refresh.isActive()
+        shown.window().show()
+        qtbot.wait(100)
+        assert len(server.asked) == 1, "a fresh answer serves"
+
+
+def test_a_silent_refresh_leaves_the_old_cells(qtbot: QtBot, link: SharingLink) -> None:
+    with MapServer() as server:
+        shown = page(qtbot, link, preferences(server.url))
+        loaded(qtbot, shown, 4)
+        shown.loader._client._answers.clear()
+        server.fault = "500"
+        shown.map._refresh.timeout.emit()
+        qtbot.waitUntil(lambda: "Not updated since" in shown.map.view._told.text, timeout=5000)
+        assert notice(shown) == ""
+        assert len(shown.map.view.canvas.grid) == 4

@@ -42,7 +42,7 @@ class CellPanel(Card):
         self.subheading = Label("", "hint", "text3")
         self.chip = Chip(Status.WAITING, "")
         self.comparison = ComparisonBox()
-        self.text = Paragraph("", "body", "text2")
+        self.text = Label("", "body", "text2")  # a line: words that wrap would take the plots' room
         self.trends: list[TrendPlot] = []
         self.bars = HarmonicBars()
         self._detail_box = QWidget()
@@ -125,7 +125,7 @@ class CellPanel(Card):
     def set_compact(self, compact: bool) -> None:
         """The form for windows under 1366 x 800."""
         self._column.setSpacing(_GAP_COMPACT if compact else _GAP)
-        self._column.setContentsMargins(0, 0, 10 if compact else 0, 0)  # room for the scroll bar
+        self._column.setContentsMargins(0, 0, 4 if compact else 0, 0)  # off the scroll bar
 
 
 class _Notice(QWidget):

@@ -58,9 +58,8 @@ class ComparisonBox(Themed, QWidget):
             "hint",
             theme.colour("text3"),
         )
-        draw_text(
-            painter, QRect(text.left(), text.top() + 15, text.width(), 20), sentence, "label", theme.colour("text")
-        )
+        role = "label" if text_width(sentence, "label") <= text.width() else "hint-medium"
+        draw_text(painter, QRect(text.left(), text.top() + 15, text.width(), 20), sentence, role, theme.colour("text"))
         for index, row in enumerate(self._detail.comparisons):
             self._draw_row(painter, QRect(inner.left(), inner.top() + _HEAD + index * _ROW, inner.width(), _ROW), row)
         if self._detail.comparisons:
