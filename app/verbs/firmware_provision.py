@@ -79,6 +79,8 @@ def _wish(args: argparse.Namespace, broker: MqttUrl | None) -> Wish:
 def _passwords(wanted: list[str]) -> list[str]:
     """One for each question, in order: the lines of the file, or a person's answers."""
     file = os.environ.get(FILE_VARIABLE)
+    if not wanted:
+        return []
     if file:
         try:
             lines = Path(file).read_text(encoding="utf-8").split("\n")
@@ -88,7 +90,7 @@ def _passwords(wanted: list[str]) -> list[str]:
         if len([line for line in lines if line]) < len(wanted):
             raise Refused(f"The password file needs {len(wanted)} lines: {'; '.join(wanted)}.")
         return lines[: len(wanted)]
-    if wanted and not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         raise Refused(f"{wanted[0]} is needed. Put it into a file and name that file in {FILE_VARIABLE}.")
     return [getpass.getpass(f"{question}: ") for question in wanted]
 

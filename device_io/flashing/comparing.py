@@ -31,11 +31,10 @@ def differences(before: Mapping[str, Any], after: Told) -> tuple[str, ...]:
             found.append(f"{spec.name} was {value!r}; the firmware does not know this setting.")
         elif after.settings[key] != value:
             found.append(f"{spec.name} was {value!r} and is {after.settings[key]!r} now.")
-    calibrated = _identity(before).get("calibrated")
-    if calibrated != after.info.calibrated:
-        found.append(
-            f"The calibration was of {calibrated or 'no date'} and is of {after.info.calibrated or 'no date'} now."
-        )
+    identity = _identity(before)
+    was, now = identity.get("calibrated"), after.info.calibrated
+    if identity and was != now:
+        found.append(f"The calibration was of {was or 'no date'} and is of {now or 'no date'} now.")
     return (*found, *_counters(before.get("readings") or {}, after.readings or {}))
 
 
