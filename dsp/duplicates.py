@@ -55,8 +55,8 @@ class Polling(StrEnum):
 
 
 class _Roughness(NamedTuple):
-    """For each channel that moves: whether repeats make it rougher than it is elsewhere, and whether it is rougher there
-    without them."""
+    """For each channel that moves: whether it is rougher at the repeats than elsewhere, and whether it is so without
+    them."""
 
     rough: NDArray[np.bool_]
     rough_without: NDArray[np.bool_]
@@ -214,7 +214,6 @@ class Deduplicator:
         equal = self._equal_since(first)
         if not REPEATS_NEEDED <= len(equal) <= 2 * HOLD_PACES:  # more: too coarse or too still to tell
             return False
-        expected = 0.5 * (self._paces[0] + self._paces[1])
         for polls in self._chains(np.array(equal)):
             number = np.arange(REPEATS_NEEDED) - 0.5 * (REPEATS_NEEDED - 1)
             pace = float(number @ polls / (number @ number))
@@ -278,7 +277,7 @@ class Deduplicator:
         kept = 0.5 * (rough[repeats - 3] + rough[repeats - 2])
         a, b, c, d, e = (rows[repeats + offset] for offset in (-3, -2, -1, 1, 2))
         removed = (a - 4.0 * b + 6.0 * c - 4.0 * d + e) ** 2
-        most = (repeats.size - 1) // 2
+        most = repeats.size // 4
         kept_most, removed_most = np.sort(kept, axis=0)[most], np.sort(removed, axis=0)[most]
         moving = usual[-1] > 0.0
         return _Roughness(
@@ -296,7 +295,7 @@ class Deduplicator:
         steps = np.abs(np.diff(self._recent, axis=0))
         smallest = np.where(steps > 0.0, steps, np.inf).min(axis=0)
         nearly = (steps <= 2.0 * np.where(np.isfinite(smallest), smallest, 0.0)).all(axis=1)
-        return int(nearly.sum()) - equal.size < REPEATS_NEEDED
+        return int(nearly.sum()) - equal.size < REPEATS_NEEDED // 2
 
     def _restore(
         self, samples: NDArray[np.float64], *, final: bool = False
@@ -312,7 +311,8 @@ class Deduplicator:
             if final and self._place - PLAY >= end:
                 break
             seen = self._place + PLAY + 1 <= end
-            repeat = self._repeat_at(self._place, remove[-1] + 1 if remove else first)
+            # Where the polls end before the place does, the repeat may be behind them.
+            repeat = self._repeat_at(remove[-1] + 1 if remove else first, PLAY if seen else OUT_OF_LINE)
             if repeat is not None and self._twice(repeat, polls, first):
                 self._state = Polling.SUSPECT
             if repeat is None and not seen:
@@ -341,12 +341,10 @@ class Deduplicator:
             self._equal.popleft()
         return out_index, np.delete(polls[: stop - first], remove, axis=0), self._state
 
-    def _repeat_at(self, place: float, first: int) -> int | None:
-        """The poll that repeats the one before, at a place; None where there is none."""
-        near = [k for k in self._equal if k >= first and abs(k - place) <= PLAY]
-        if not near:
-            return None
-        return min(near, key=lambda k: abs(k - place))
+    def _repeat_at(self, first: int, reach: float) -> int | None:
+        """The poll that repeats the one before, near the next place; None where there is none."""
+        near = [k for k in self._equal if k >= first and abs(k - self._place) <= reach]
+        return min(near, key=lambda k: abs(k - self._place), default=None)
 
     def _twice(self, repeat: int, polls: NDArray[np.float64], first: int) -> bool:
         """Whether the signal stood still twice in one place: a jittery timer, and between them a sample was lost.
