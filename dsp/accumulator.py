@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +21,35 @@ DIRECTED = 0.5
 _SUMMED = (Rule.RMS, Rule.MEAN, Rule.UNDER, Rule.OVER, Rule.CYCLES, Rule.ANGLE, Rule.LAST)
 
 
+class _Names(NamedTuple):
+    """keys: those that are summed up, those of one rule side by side; derived: from them. place: of all in a result.
+    columns: of each rule."""
+
+    keys: tuple[str, ...]
+    derived: tuple[str, ...]
+    place: dict[str, int]
+    columns: dict[Rule, slice]
+
+
+@cache
+def _names(system: WiringSystem) -> _Names:
+    rules = rules_for(system)
+    of_rule = {rule: [key for key, own in rules.items() if own is rule] for rule in Rule}
+    columns, keys = {}, []
+    for rule in _SUMMED:
+        columns[rule] = slice(len(keys), len(keys) + len(of_rule[rule]))
+        keys += of_rule[rule]
+    derived = of_rule[Rule.DERIVED]
+    place = {key: i for i, key in enumerate((*keys, *derived, *of_rule[Rule.OWN]))}
+    return _Names(tuple(keys), tuple(derived), place, columns)
+
+
 class Layout:
     """Column of each key in the vectors of numbers, those of one rule side by side."""
 
     def __init__(self, system: WiringSystem) -> None:
-        rules = rules_for(system)
         self.system = system
-        self.keys = tuple(key for rule in _SUMMED for key, own in rules.items() if own is rule)
-        self.derived = tuple(key for key, rule in rules.items() if rule is Rule.DERIVED)
-        names = (*self.keys, *self.derived, *(key for key, rule in rules.items() if rule is Rule.OWN))
-        self.place = {key: i for i, key in enumerate(names)}
-        self.columns: dict[Rule, slice] = {}
-        start = 0
-        for rule in _SUMMED:
-            stop = start + sum(1 for own in rules.values() if own is rule)
-            self.columns[rule] = slice(start, stop)
-            start = stop
+        self.keys, self.derived, self.place, self.columns = _names(system)
         self._source: Mapping[str, int] | None = None
         self._from = self._to = np.zeros(0, dtype=np.intp)
 

@@ -35,6 +35,9 @@ DROOP_TO = 0.3
 MARGIN = FIR_HALF // 2 + 8
 """Samples needed on each side of the outermost instants."""
 
+AT_ONCE = 4096
+"""Instants that are interpolated in one go: their weights stay in the processor's cache."""
+
 GRID = 8192
 _NEAR = np.arange(1 - TAPS // 2, 1 + TAPS // 2)[:, None]
 
@@ -146,23 +149,26 @@ def interpolate(
 ) -> NDArray[np.float64]:
     """Stage 2: values [channels, m] of a signal of doubled rate [channels, 2 n], at fractional positions [chips, m] in
     samples of the original rate; rows: the channels of each chip."""
-    chips, count = positions.shape
-    u = 2.0 * positions
-    base = np.floor(u)
-    u -= base
-    u *= 2.0
-    u -= 1.0
-    powers = np.empty((chips, DEGREE + 1, count))
-    powers[:, 0] = 1.0
-    powers[:, 1] = u
-    have = 1
-    while have < DEGREE:
-        more = min(have, DEGREE - have)
-        np.multiply(powers[:, 1 : 1 + more], powers[:, have, None], out=powers[:, 1 + have : 1 + have + more])
-        have += more
-    weights = _taps() @ powers
-    places = base.astype(np.intp)[:, None] + _NEAR
+    count = positions.shape[1]
     values = np.empty((doubled.shape[0], count))
-    for part, weight, place in zip(rows, weights, places, strict=True):
-        np.einsum("ctm,tm->cm", doubled[part].take(place, axis=1), weight, out=values[part])
+    together = max(1, AT_ONCE // count)
+    for start in range(0, len(rows), together):
+        u = positions[start : start + together].ravel() * 2.0
+        base = np.floor(u)
+        u -= base
+        u += u
+        u -= 1.0
+        powers = np.empty((DEGREE + 1, u.size))
+        powers[0] = 1.0
+        powers[1] = u
+        have = 1
+        while have < DEGREE:
+            more = min(have, DEGREE - have)
+            np.multiply(powers[1 : 1 + more], powers[have], out=powers[1 + have : 1 + have + more])
+            have += more
+        weights = (_taps() @ powers).reshape(TAPS, -1, count)
+        places = (base.astype(np.intp) + _NEAR).reshape(TAPS, -1, count)
+        for number, part in enumerate(rows[start : start + together]):
+            near = doubled[part].take(places[:, number], axis=1)
+            np.einsum("ctm,tm->cm", near, weights[:, number], out=values[part])
     return values

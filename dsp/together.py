@@ -15,7 +15,9 @@ from dsp.waveform import take_waveforms
 from dsp.window import Window
 
 MOST_TOGETHER = 16
-"""Windows that are measured in one go: what they need stays in the processor's cache."""
+"""Windows that are measured in one go."""
+MOST_SAMPLES = 1 << 15
+"""Samples that are resampled in one go: what that needs stays in the processor's cache, and in the memory at hand."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,14 @@ def measure_together(windows: Sequence[Taken]) -> list[Measured | None]:
 
 def _measure(batch: Sequence[Taken]) -> list[Measured]:
     """Windows with like channels."""
-    setup, windows = batch[0].setup, [taken.window for taken in batch]
-    waveforms = take_waveforms(windows, [taken.sources for taken in batch], setup.limits, setup.points)
-    spectra = spectra_of(waveforms, windows, [taken.setup.front_end for taken in batch])
-    quantities = setup.table.measure_each(spectra)
-    return [Measured(*of) for of in zip(spectra, quantities, waveforms.clipped, waveforms.still, strict=True)]
+    setup = batch[0].setup
+    spectra, clipped, still = [], [], []
+    count = max(1, MOST_SAMPLES // (sum(setup.chips) * setup.points))
+    for start in range(0, len(batch), count):
+        part = batch[start : start + count]
+        windows = [taken.window for taken in part]
+        waveforms = take_waveforms(windows, [taken.sources for taken in part], setup.limits, setup.points)
+        spectra += spectra_of(waveforms, windows, [taken.setup.front_end for taken in part])
+        clipped += waveforms.clipped
+        still += list(waveforms.still)
+    return [Measured(*of) for of in zip(spectra, setup.table.measure_each(spectra), clipped, still, strict=True)]
