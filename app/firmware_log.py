@@ -54,7 +54,7 @@ class BootLog(QObject):
         self._lines.clear()
 
     def put(self, lines: tuple[str, ...]) -> None:
-        """Show these lines and what they mean."""
+        """Show these lines and what they mean, in place of all before."""
         self._lines = deque(lines, maxlen=_MOST_LINES)
         self._card.set_log(self._shown)  # they replace what a person had pasted
         self._show()
@@ -103,5 +103,4 @@ class BootLog(QObject):
             return
         self._shown = "\n".join(self._lines)
         self._card.set_log(self._shown)
-        if self._lines:
-            self._card.set_findings(shown_findings(explain(self._lines)))
+        self._card.set_findings(shown_findings(explain(self._lines)))

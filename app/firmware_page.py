@@ -34,7 +34,7 @@ STOP_S = 4.0
 _LOOK_MS = 300
 _DRAW_MS = 250
 _SETTLE_MS = 10_000
-"""So long after a job a module that has not come back yet is still there."""
+"""So long after its port was given back a module that does not answer yet is still there."""
 _BUSY = "Something else is being done with the module. Wait for its end."
 _FILES = "Firmware (*.zip *.bin *.json);;All files (*)"
 
@@ -157,8 +157,10 @@ class FirmwarePage(QWidget):
         measured = tuple(used.url.split()) if used is not None else ()
         silent = [*self._silent(), *(measured if self._lost else ())]
         module = connected_module(used, self._modules(), silent)
-        if module is None and self._ended is not None and (self._ended.result.unfinished or self._settling.isActive()):
-            module = self._ended.module  # it restarts, or waits to be finished
+        if module is None and self._settling.isActive():
+            module = self._module  # it comes back in a moment
+        elif module is None and self._ended is not None and self._ended.result.unfinished:
+            module = self._ended.module
         elif module is None:
             self._ended = self._board = None
         if (module, self._chosen) == self._looked:
@@ -340,14 +342,13 @@ class FirmwarePage(QWidget):
         module = replace(self._module, firmware=result.version or self._module.firmware)
         package = self._facts.package if self._kind is Kind.UPDATE else None
         self._ended = Ended(self._kind, module, result, package)
-        if result.lines:
-            self.boot_log.put(result.lines)
+        self.boot_log.put(result.lines)
+        self._settling.start()
         if result.result == "ok":
             self._chosen = None
         if not result.unfinished:
             self._pause.end()
             self._show_facts(replace(self._facts, module=module, unfinished=None))
-        self._settling.start()
         self._look_again()
         if self._closing:
             self._closing = False
@@ -378,6 +379,7 @@ class FirmwarePage(QWidget):
 
     def _give_back(self) -> None:
         self._borrowed = False
+        self._settling.start()
         self._pause.end()
         self._show_borrowed()
         self._look_again()

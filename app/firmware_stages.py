@@ -52,7 +52,8 @@ _LEAST_S = 0.5
 class _Row:
     begun_s: float | None = None
     ended_s: float | None = None
-    counting_s: float = 0.0  # since when `done` grows
+    first_s: float = 0.0  # when the first count came, and what it was
+    first: int = 0
     done: int = 0
     total: int = 0
     left_s: float | None = None
@@ -94,11 +95,9 @@ class StageBoard:
             row.begun_s = now_s
         if progress.total:
             if not row.total or progress.done < row.done:
-                row.counting_s = now_s
+                row.first_s, row.first = now_s, progress.done
             row.done, row.total, row.left_s = progress.done, progress.total, progress.eta_s
-            spent_s = now_s - row.counting_s
-            if index in self._sizes and spent_s > _LEAST_S and row.done:
-                self._rate = row.done / spent_s
+            self._rate = _rate(row, now_s) or self._rate if index in self._sizes else self._rate
 
     def end(self, result: FlashResult) -> None:
         """The flasher has ended."""
@@ -161,10 +160,9 @@ class StageBoard:
         return f"{grouped(total)} bytes {rest}"
 
     def _amount(self, row: _Row, now_s: float) -> str:
-        spent_s = now_s - row.counting_s
-        rate = f", {row.done / spent_s / 1000:.0f} kB/s" if spent_s > _LEAST_S and row.done else ""
-        unit, name = (1e6, "MB") if row.total >= 1e6 else (1e3, "kB")
-        digits = 2 if row.total >= 1e6 else 0
+        bytes_a_second = _rate(row, now_s)
+        rate = f", {bytes_a_second / 1000:.0f} kB/s" if bytes_a_second else ""
+        unit, name, digits = (1e6, "MB", 2) if row.total >= 1e6 else (1e3, "kB", 0) if row.total >= 1e4 else (1, "B", 0)
         return f"{row.done / unit:.{digits}f} of {row.total / unit:.{digits}f} {name}{rate}"
 
     def _expected_s(self, index: int) -> float | None:
@@ -173,6 +171,12 @@ class StageBoard:
         if index in self._sizes:
             return self._sizes[index] / self._rate if self._sizes[index] else None
         return _USUAL_S.get(index)
+
+
+def _rate(row: _Row, now_s: float) -> float:
+    """Bytes a second since the first count, 0 where it is too early to tell."""
+    spent_s = now_s - row.first_s
+    return (row.done - row.first) / spent_s if spent_s > _LEAST_S else 0.0
 
 
 def in_time(seconds: float) -> str:

@@ -84,8 +84,8 @@ def safety_words(backup_first: bool, two_slots: bool | None) -> tuple[str, str, 
         return "There is no way back", "No backup is made before the module is written.", False
     text = "Before anything is written the whole flash is read and kept, with settings and calibration."
     if two_slots:
-        text += " The firmware that runs stays in its slot; the module changes over when the new one is whole."
-    text += " If the power fails or the cable comes loose, plug in again: finish here, or go back to what was there."
+        text += " The firmware that runs stays in its slot until the new one is whole."
+    text += " If power or cable fails, plug in again: finish it here, or go back to what was there."
     return "The module is safe", text, True
 
 

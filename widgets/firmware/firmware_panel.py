@@ -220,8 +220,8 @@ class FirmwarePanel(Themed, QWidget):
 
     def _fit_changes(self) -> None:
         """In a low window progress and backup come before what changes."""
-        busy = self._compact and self.phase in _BUSY
-        self.changes.setVisible(not self._headline.guide and not busy)
+        low = self._compact and self.phase in (*_BUSY, Phase.DONE)
+        self.changes.setVisible(not self._headline.guide and not low)
 
     def _on_view(self, view: object) -> None:
         self._stack.setCurrentIndex(("update", "wifi", "log").index(str(view)))
