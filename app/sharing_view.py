@@ -87,8 +87,9 @@ class SharingView(QWidget):
             ]
         )
         self.consent.set_position(setup.cell)
-        self.addresses.broker.setText(setup.broker)
-        self.addresses.map_url.setText(setup.map_url)
+        for entry, text in ((self.addresses.broker, setup.broker), (self.addresses.map_url, setup.map_url)):
+            entry.setText(text)
+            entry.setCursorPosition(0)
         self.addresses.backdated.setChecked(setup.accepts_backdated)
         self._look()
         self.show_state(self._state)

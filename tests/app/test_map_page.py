@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.map_page import MapPage
@@ -89,6 +89,7 @@ def paint(shown: MapPage, name: str, size: tuple[int, int] = (1364, 816)) -> Non
     frame = shown.window()
     frame.resize(*size)
     shown.set_compact(size[0] < 1290)
+    QApplication.processEvents()
     for theme in ("light", "dark"):
         palette = frame.palette()
         palette.setColor(frame.backgroundRole(), Theme(theme).colour("bg"))

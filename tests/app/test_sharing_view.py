@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QApplication, QInputDialog
 from pytestqt.qtbot import QtBot
 
 from app.community.outbox import Outbox
@@ -99,6 +99,7 @@ def paint(page: MapPage, name: str) -> None:
         for size in ((1364, 816), (952, 556)):
             page.resize(*size)
             page.set_compact(size[0] < 1290)
+            QApplication.processEvents()
             assert page.grab().save(str(PICTURES / f"map-page-{name}-{theme}-{size[0]}.png"))
 
 
@@ -191,7 +192,7 @@ def test_from_consent_to_withdrawal(
         end_s = last_end_s() - 1200
         session.measure(end_s - 600, 301)
         qtbot.waitUntil(lambda: len(subscriber.received) == 1, timeout=10_000)
-        qtbot.waitUntil(lambda: "Sent so far: 1 messages" in view.consent.sent.text, timeout=10_000)
+        qtbot.waitUntil(lambda: "Sent so far: 1 message," in view.consent.sent.text, timeout=10_000)
         paint(page, "sharing-on")
         log = tmp_path / "sent.jsonl"
         assert view.addresses.log_button.isEnabled()

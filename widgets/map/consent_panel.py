@@ -142,13 +142,14 @@ class ConsentPanel(Card):
         self._shares = shares
         if sent.messages:
             last = f", the last {sent.last}" if sent.last else ""
-            text = f"Sent so far: {count(sent.messages)} messages, {count(sent.total_bytes)} bytes{last}."
+            messages = "1 message" if sent.messages == 1 else f"{count(sent.messages)} messages"
+            text = f"Sent so far: {messages}, {count(sent.total_bytes)} bytes{last}."
         else:
             text = "Nothing was sent so far."
         if sent.waiting:
-            text += f" {count(sent.waiting)} wait for the connection."
+            text += f" {count(sent.waiting)} waiting."
         if sent.late:
-            text += f" {count(sent.late)} are too late for the map and stay here."
+            text += f" {count(sent.late)} too late for the map: kept here, not shared."
         self.sent.set_text(text)
         self.withdraw.setVisible(shares)
         self.agree.setText("Keep these choices" if shares else "Agree and share")

@@ -237,7 +237,7 @@ class TestConsent:
 
     def test_what_is_too_late_is_told(self, panel) -> None:
         panel.set_sharing(True, SentSoFar(1, 2000, "14:31", late=3))
-        assert "3 are too late" in panel.sent.text
+        assert "3 too late" in panel.sent.text
 
     def test_withdrawal(self, panel, qtbot) -> None:
         assert not panel.withdraw.isVisible()
