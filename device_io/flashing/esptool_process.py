@@ -210,11 +210,15 @@ _MEANINGS = (
         "The module on {port} does not enter its loader. Hold its BOOT button, press RESET shortly and try again.",
     ),
     *((mark, "{port} is gone: the module was unplugged. Plug it in again.") for mark in _GONE),
-    (
-        "Flash write error",
-        "The flash memory of the module could not be written. Try again; if it stays so, it is worn.",
+    *(
+        (mark, "The flash memory of the module could not be written. Try again; if it stays so, it is worn.")
+        for mark in ("Flash write error", "Failed SPI operation", "write compressed data to flash", "write to target")
     ),
     ("MD5", "What was read back is not what was written. Try again with another cable or a lower speed."),
+    *(
+        (mark, "The module fell silent. Unplug it, plug it in again and try again; use a lower --baud if it stays so.")
+        for mark in ("No more data to read", "Timed out waiting for packet", "Serial data stream stopped")
+    ),
     ("will not fit", "The image does not fit in the module's flash memory. Choose the firmware for this module."),
 )
 

@@ -175,7 +175,11 @@ class _Board:
     def do_write(self, order: dict[str, Any]) -> dict[str, Any]:
         from esptool.cmds import write_flash
 
-        write_flash(self._esp, [(int(order["offset"]), order["path"])])
+        try:
+            write_flash(self._esp, [(int(order["offset"]), order["path"])])
+        finally:
+            # When esptool gets over a lost connection it runs the stub anew, and leaves this object thinking of the ROM.
+            self._esp.IS_STUB = True
         return {}
 
     def do_digest(self, order: dict[str, Any]) -> dict[str, Any]:

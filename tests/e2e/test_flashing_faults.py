@@ -1,0 +1,103 @@
+"""What else goes wrong on the way, and that it ends in one sentence and a way on."""
+
+from __future__ import annotations
+
+import pytest
+
+from device_io.flashing.result import Stage
+from device_io.transport import open_transport
+from device_io.urls import parse_serial_url
+from firmware_images.maker import bootloader_image, partition_table
+from firmware_images.opening import open_package
+from tests.fakes import firmware_maker as maker
+from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, package
+
+SLOT = 0x10000 + 0x70000  # where an update goes: the second slot of 1 MiB
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (f"flash-write-error@{SLOT + 0x2000:#x}", "could not be written"),
+        (f"worn@{SLOT + 0x2000:#x}", "not what was written"),
+        ("flash-stall@40000", "fell silent"),
+    ],
+)
+def test_a_fault_of_the_chip_ends_in_a_sentence_and_can_be_finished(tmp_path, fault, words):
+    with FlashBench(tmp_path, fault) as bench:
+        bench.name_it()
+        result = bench.flasher(backup=False).flash(package(tmp_path))
+        assert (result.result, result.unfinished) == ("failed", True)
+        assert result.stage in (Stage.WRITE, Stage.VERIFY)
+        assert words in result.reason
+        assert result.reason.endswith(".")
+        (pending,) = bench.journal.pending()
+    with FlashBench(tmp_path) as bench:  # the same module, repaired
+        assert bench.firmware() == "1.0.0"
+        result = bench.flasher().finish(pending)
+        assert (result.result, result.reason) == ("ok", "")
+        assert (bench.firmware(), bench.identity().name) == ("2.0.0", NAME)
+        assert bench.journal.pending() == []
+
+
+@pytest.mark.parametrize("fault", ["flash-drop@40000", "flash-unplug@40000:0.5"])
+def test_what_esptool_gets_over_is_no_failure(tmp_path, fault):
+    with FlashBench(tmp_path, fault) as bench:
+        result = bench.flasher(backup=False).flash(package(tmp_path))
+        assert (result.result, result.reason, result.version) == ("ok", "", "2.0.0")
+        assert bench.board.loader.bytes_received > 45_000  # it happened
+
+
+def test_a_chip_that_reads_wrongly_is_not_written_to(tmp_path):
+    with FlashBench(tmp_path, "flash-wrong-digest") as bench:
+        before = bench.written
+        result = bench.flasher().flash(package(tmp_path))
+        assert (result.result, result.unfinished, bench.written) == ("failed", False, before)
+        assert "not what was written" not in result.reason
+
+
+def test_without_a_record_nothing_is_written(tmp_path):
+    with FlashBench(tmp_path) as bench:
+        (tmp_path / "journal").write_text("a file where the folder should be")
+        before = bench.written
+        result = bench.flasher(backup=False).flash(package(tmp_path))
+        assert (result.result, result.unfinished, bench.written) == ("failed", False, before)
+        assert "disk" in result.reason
+        assert bench.firmware() == "1.0.0"
+
+
+def test_a_port_that_another_program_has_is_refused(tmp_path):
+    with FlashBench(tmp_path) as bench:
+        other = open_transport(parse_serial_url(bench.url).port, 115_200)
+        before = bench.written
+        try:
+            result = bench.flasher(backup=False).flash(package(tmp_path))
+        finally:
+            other.close()
+        assert (result.result, bench.written) == ("refused", before)
+        assert "in use by another program" in result.reason
+
+
+def built(folder, version):
+    """The parts of a build for this module."""
+    parts = maker.parts(app=maker.app_image(version=version, size=40_000, flash_size=FLASH_SIZE))
+    parts[maker.bootloader_offset("ESP32")] = bootloader_image(flash_size=FLASH_SIZE)
+    parts[maker.TABLE_OFFSET] = partition_table(size=FLASH_SIZE)
+    return parts
+
+
+def test_a_build_folder_and_a_single_application_are_flashed_as_well(tmp_path):
+    folder = maker.build_folder(tmp_path / "build", content=built(tmp_path, "3.0.0-dev"))
+    app = tmp_path / "app.bin"
+    app.write_bytes(maker.app_image(version="3.1.0", size=40_000, flash_size=FLASH_SIZE))
+    merged = tmp_path / "merged.bin"
+    merged.write_bytes(maker.merged_image(content=built(tmp_path, "3.2.0")))
+    with FlashBench(tmp_path) as bench:
+        bench.name_it()
+        slots = []
+        for path, version in ((folder, "3.0.0-dev"), (app, "3.1.0"), (merged, "3.2.0")):
+            result = bench.flasher(backup=False, allow_unsigned=True).flash(open_package(path))
+            assert (result.result, result.reason, result.version) == ("ok", "", version)
+            slots.append(bench.board.last_boot.slot)
+            assert bench.identity().name == NAME
+        assert slots == ["ota_1", "ota_0", "ota_1"]
