@@ -255,10 +255,12 @@ class Deduplicator:
         return Polling.SUSPECT if found is not None and found.rough.any() else Polling.OWN
 
     def _roughness(self, repeats: NDArray[np.intp], equal: NDArray[np.intp]) -> _Roughness | None:
-        """What most repeats make of the channels that move, measured by the squared fourth difference. None where too
-        little is known.
+        """How rough the channels that move are at the repeats, by the squared fourth difference. None where too little
+        is known.
 
-        Most, not their mean: a current that toggles its last bit now and then is rough at one repeat or two by chance.
+        Counted, not averaged: of the true repeats up to half may lie on peaks, where they show little, and a current
+        that toggles its last bit now and then is rough at one or two of them by chance; accidents on the peaks of the
+        mains would be rough at nearly all once removed.
         """
         rows = self._recent
         rough = np.diff(rows, 4, axis=0) ** 2  # [i]: rows i..i+4
@@ -277,11 +279,11 @@ class Deduplicator:
         kept = 0.5 * (rough[repeats - 3] + rough[repeats - 2])
         a, b, c, d, e = (rows[repeats + offset] for offset in (-3, -2, -1, 1, 2))
         removed = (a - 4.0 * b + 6.0 * c - 4.0 * d + e) ** 2
-        most = repeats.size // 4
-        kept_most, removed_most = np.sort(kept, axis=0)[most], np.sort(removed, axis=0)[most]
+        rough_kept = np.sort(kept, axis=0)[repeats.size // 2]
+        rough_removed = np.sort(removed, axis=0)[repeats.size // 4]
         moving = usual[-1] > 0.0
         return _Roughness(
-            (kept_most > np.maximum(limit, ROUNDING * self._quantum**2))[moving], (removed_most > limit)[moving]
+            (rough_kept > np.maximum(limit, ROUNDING * self._quantum**2))[moving], (rough_removed > limit)[moving]
         )
 
     def _stand_still(self, repeats: NDArray[np.intp], equal: NDArray[np.intp]) -> bool:
