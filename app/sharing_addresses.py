@@ -38,7 +38,7 @@ class AddressesCard(Card):
             grid.addWidget(label, row, 0)
             grid.addWidget(entry, row, 1)
             entry.textEdited.connect(lambda _text: self.changed.emit())
-            entry.editingFinished.connect(self.settled)
+            entry.editingFinished.connect(self._settle)
         grid.addWidget(self.backdated, 2, 1)
         grid.setColumnStretch(1, 1)
         self.icon, self.state = StatusIcon(Status.INFO, 18), Paragraph("", "body", "text2")
@@ -53,6 +53,12 @@ class AddressesCard(Card):
         self.body_layout.addLayout(column)
         self.backdated.toggled.connect(lambda _on: self.changed.emit())
         self.log_button.clicked.connect(self.log_wanted)
+
+    def _settle(self) -> None:
+        for entry in (self.broker, self.map_url):
+            if not entry.hasFocus():
+                entry.setCursorPosition(0)  # the host is what tells them apart
+        self.settled.emit()
 
     def set_state(self, status: Status, words: str) -> None:
         """How sharing stands."""

@@ -144,9 +144,9 @@ class MapView(Card):
         self.inset.move(_EDGE, canvas.height() - _EDGE - self.inset.height())
         self.inset.setVisible(canvas.height() >= _SMALL_HEIGHT)
         size = self.notice.sizeHint()
-        self.notice.setGeometry(
-            (canvas.width() - size.width()) // 2, (canvas.height() - size.height()) // 2, size.width(), size.height()
-        )
+        # Below the middle, where the own cell is.
+        left, top = (canvas.width() - size.width()) // 2, round(0.7 * (canvas.height() - size.height()))
+        self.notice.setGeometry(left, top, size.width(), size.height())
         self.notice.raise_()
 
     def _tell_overlays(self) -> None:

@@ -13,7 +13,7 @@ from widgets.theme import Theme
 
 LOOKING = "You only look. Sharing is off, no measurement leaves this computer."
 LOOKING_MORE = "If you share: a cell of {size}, never your address."
-SHARING = "You share. Values of your module go to the community map, with the cell {cell} and nothing nearer."
+SHARING = "You share: values of your module and its cell {cell}, nothing nearer."
 
 
 class _Words(Themed, QWidget):
