@@ -62,6 +62,24 @@ class _Roughness(NamedTuple):
     rough_without: NDArray[np.bool_]
 
 
+class _Line(NamedTuple):
+    """Places at a constant pace, to the last one."""
+
+    last: float
+    pace: float
+
+    @classmethod
+    def through(cls, polls: NDArray[np.intp]) -> _Line:
+        """The line nearest to these."""
+        number = np.arange(polls.size) - 0.5 * (polls.size - 1)
+        pace = float(number @ polls / (number @ number))
+        return cls(float(polls.mean() + pace * number[-1]), pace)
+
+    def places(self, count: int) -> NDArray[np.float64]:
+        """The last `count` places."""
+        return self.last - self.pace * np.arange(count - 1.0, -1.0, -1.0)
+
+
 class Deduplicator:
     """Restores the stream of one chip from its polls.
 
@@ -214,13 +232,16 @@ class Deduplicator:
         equal = self._equal_since(first)
         if not REPEATS_NEEDED <= len(equal) <= 2 * HOLD_PACES:  # more: too coarse or too still to tell
             return False
-        for polls in self._chains(np.array(equal)):
-            number = np.arange(REPEATS_NEEDED) - 0.5 * (REPEATS_NEEDED - 1)
-            pace = float(number @ polls / (number @ number))
-            straight = np.abs(polls - polls.mean() - pace * number).max() <= OUT_OF_LINE
-            if straight and self._stand_still(polls - first, np.array(equal) - first):
-                self._place = float(polls.mean() + pace * number[-1])
-                self._pace = min(max(pace, self._paces[0]), self._paces[1])
+        known = np.array(equal)
+        for polls in self._chains(known):
+            line = _Line.through(polls)
+            straight = np.abs(polls - line.places(polls.size)).max() <= OUT_OF_LINE
+            if straight and self._stand_still(polls - first, known - first):
+                while np.abs(known - (before := line.places(polls.size + 1)[0])).min() <= OUT_OF_LINE:
+                    polls = np.append(known[np.abs(known - before).argmin()], polls)
+                    line = _Line.through(polls)
+                self._place = line.last
+                self._pace = min(max(line.pace, self._paces[0]), self._paces[1])
                 return True
         return False
 
@@ -237,7 +258,7 @@ class Deduplicator:
             nearest = np.abs(equal - places[..., None]).argmin(axis=-1)
             beside = np.abs(equal[nearest] - places)
             best = int((beside**2).sum(axis=1).argmin())
-            if beside[best].max() <= 2.0:
+            if beside[best].max() <= OUT_OF_LINE + 0.5:  # the last one may be beside its place itself
                 chains.append((float((beside[best] ** 2).sum()), equal[nearest[best]]))
         chains.sort(key=lambda chain: chain[0])
         return [polls for _, polls in chains]

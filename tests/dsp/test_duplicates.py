@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dsp.duplicates import Deduplicator, Polling
@@ -43,6 +43,12 @@ def signal(kind: str, rate_hz: float, frequency_hz: float, count: int, seed: int
     st.lists(st.integers(5, 300), min_size=1, max_size=6),
     st.integers(0, 2**40),
 )
+# By chance a current's last bit toggles at several repeats, or the signal stands still right beside one.
+@example("16 bit, small", 4098.0, 8000.0, 0.0, 43.0, [73], 175)
+@example("16 bit, small", 4098.0, 8000.0, 2.0, 42.5, [5, 5, 60, 300], 22_726)
+@example("16 bit, small", 4098.0, 4000.0, 31.0, 51.256173639845244, [5], 7464)
+@example("16 bit, small", 4098.0, 8000.0, 56.0, 65.0, [5], 30)
+@example("16 bit, small", TIMER_HZ, 8000.0, -171.0, 43.0, [72], 2**40)
 def test_a_polled_stream_comes_back_bit_by_bit(
     kind: str, poll_hz: float, chip_hz: float, ppm: float, frequency_hz: float, sizes: list[int], first: int
 ) -> None:
@@ -68,6 +74,23 @@ def test_accidental_equal_neighbours_stay(poll_hz: float, amplitude: float) -> N
             found, _, whole = pushed(Deduplicator(2, poll_hz), samples, [80, 20, 137])
             assert np.array_equal(found, samples)
             assert whole
+
+
+def test_peaks_at_the_pace_of_repeats_stay_whatever_the_current() -> None:
+    """Coarse voltages whose peaks come at the pace that repeats would have; the current toggles its last bits."""
+    rng = np.random.default_rng(11)
+    t = np.arange(4000) / TIMER_HZ
+    for _ in range(150):
+        amplitude = math.exp(rng.uniform(math.log(3.0), math.log(30_000.0)))
+        frequency_hz = 0.5 * (TIMER_HZ - 4000.0) * (1.0 + rng.choice([0.0, 1e-3, 1e-2]) * rng.uniform(-1.0, 1.0))
+        angle = 2 * np.pi * frequency_hz * t + rng.uniform(0, 6.28)
+        current = rng.uniform(0.1, 0.45) * rng.standard_normal(4000) + rng.choice([0.0, 0.1 * amplitude]) * np.cos(
+            angle
+        )
+        samples = np.round(np.stack([amplitude * np.cos(angle), current], axis=1))
+        found, _, whole = pushed(Deduplicator(2, TIMER_HZ), samples, [80, 20, 137])
+        assert np.array_equal(found, samples)
+        assert whole
 
 
 @pytest.mark.parametrize("kind", ["zero", "constant", "one bit", "pairs", "one lively channel of two", "nan"])
