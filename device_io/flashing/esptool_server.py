@@ -178,7 +178,7 @@ class _Board:
         try:
             write_flash(self._esp, [(int(order["offset"]), order["path"])])
         finally:
-            # When esptool gets over a lost connection it runs the stub anew, and leaves this object thinking of the ROM.
+            # Getting over a lost connection, esptool runs the stub anew and leaves this object thinking of the ROM.
             self._esp.IS_STUB = True
         return {}
 

@@ -99,19 +99,20 @@ def do(bench: FlashBench, job: str, arguments: tuple[Any, ...], interruption: In
     return result
 
 
-def campaign(folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch, how: str) -> str:
-    """Interrupt a job, then perhaps the recovery too, and recover. Returns what was interrupted."""
+def campaign(folder: Path, monkeypatch: pytest.MonkeyPatch, how: str, *, again: float = 0.3) -> str:
+    """Interrupt a job, then perhaps (probability `again`) the recovery too, and recover. Returns what happened."""
+    seed = random.randrange(1 << 30)
     for sooner in (1, 4, 16, 64):  # a job may be over before the interruption is due
         place = folder / str(sooner)
         place.mkdir()
-        happened, story = interrupt(place, random.Random(seed), monkeypatch, how, sooner)
+        happened, story = interrupt(place, random.Random(seed), monkeypatch, how, sooner, again)
         if happened:
             return f"seed {seed}: {story}"
     raise AssertionError(f"seed {seed}: never interrupted: {story}")
 
 
 def interrupt(
-    folder: Path, rng: random.Random, monkeypatch: pytest.MonkeyPatch, how: str, sooner: int
+    folder: Path, rng: random.Random, monkeypatch: pytest.MonkeyPatch, how: str, sooner: int, often: float
 ) -> tuple[bool, str]:
     job = rng.choice(("flash", "flash", "backup", "restore"))
     current: list[Interruption | None] = [None]
@@ -129,7 +130,6 @@ def interrupt(
         if job == "backup":
             arguments = (folder / "kept.zip",)
         elif job == "restore":
-            assert bench.flasher(backup=False).flash(package(folder, "1.5.0")).result == "ok"
             kept = bench.flasher().back_up(folder / "kept.zip")
             assert bench.flasher(backup=False).flash(package(folder, "1.9.0")).result == "ok"
             bench.name_it("Attic")
@@ -138,7 +138,7 @@ def interrupt(
         current[0] = interruption = Interruption(bench, rng, job, how, sooner)
         result = do(bench, job, arguments, interruption)
         story = [f"{job}, {interruption}: {result.result} ({result.reason})"]
-        new = {"flash": "2.0.0", "backup": old, "restore": "1.5.0"}[job]
+        new = {"flash": "2.0.0", "backup": old, "restore": "1.0.0"}[job]
         way = ""
         for _ in range(3):
             pending: list[Unfinished] = bench.journal.pending()
@@ -146,7 +146,7 @@ def interrupt(
             if not pending:
                 break
             way = way or rng.choice(("finish", "back"))
-            again = rng.random() < 0.3
+            again = rng.random() < often
             current[0] = Interruption(bench, rng, way, how) if again else None
             result = do(bench, way, (pending[0],), current[0])
             story.append(f"{way}, {current[0]}: {result.result} ({result.reason})")
@@ -161,18 +161,15 @@ def interrupt(
         assert bench.identity().name == name, story
         assert bench.board.load("cal") is not None, story
         assert (bench.board.load("cal") or {})["module"] == bench.module.info.eui, story
-        if (folder / "kept.zip").exists():
-            assert len(bench.flasher().back_up(folder / "again.zip").reason) == 0, story
     return interruption.happened, "; ".join(story)
 
 
 @pytest.mark.parametrize(
     "number",
-    [*range(4), *(pytest.param(n, marks=[pytest.mark.soak, pytest.mark.timeout(120)]) for n in range(4, 180))],
+    [*range(3), *(pytest.param(n, marks=[pytest.mark.soak, pytest.mark.timeout(120)]) for n in range(3, 180))],
 )
 def test_a_flasher_that_dies_at_any_byte(tmp_path, monkeypatch, number):
-    seed = random.randrange(1 << 30)
-    print(campaign(tmp_path, seed, monkeypatch, ("kill", "power")[number % 2]))
+    print(campaign(tmp_path, monkeypatch, ("kill", "power")[number % 2]))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +178,7 @@ def test_a_flasher_that_dies_at_any_byte(tmp_path, monkeypatch, number):
 )
 @pytest.mark.timeout(120)
 def test_a_cable_that_is_pulled_at_any_byte(tmp_path, monkeypatch, number):
-    print(campaign(tmp_path, random.randrange(1 << 30), monkeypatch, "unplug"))
+    print(campaign(tmp_path, monkeypatch, "unplug", again=0.3 if number else 0.0))  # 9 s each
 
 
 def test_a_new_firmware_after_a_broken_off_one_keeps_the_first_way_back(tmp_path, monkeypatch):
