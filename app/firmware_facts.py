@@ -14,7 +14,7 @@ from device_io.discovery.usb_ports import plugged_in
 from device_io.flashing.backups import Backup, BackupError, BackupStore, flash_of
 from device_io.flashing.comparing import eui_of
 from device_io.flashing.journal import Journal, Unfinished
-from firmware_images.catalogue import CatalogueEntry, scan_folder
+from firmware_images.catalogue import BUNDLES, CatalogueEntry, scan_folder
 from firmware_images.chips import TABLE_OFFSET, TABLE_SIZE, chip_by_name
 from firmware_images.errors import ImageError
 from firmware_images.opening import open_packages
@@ -59,6 +59,14 @@ class Facts:
         return next(iter(suiting or self.packages), None)
 
 
+def usual_keeping() -> Keeping:
+    """That of this user."""
+    from app.firmware.keeping import backup_store, bundles_folder, journal, trusted_keys, updates_folder
+
+    folders = (BUNDLES, bundles_folder(), updates_folder() / "bundles")
+    return Keeping(backup_store(), journal(), folders, trusted_keys)
+
+
 def look_up(keeping: Keeping, module: Connected | None, chosen: Path | None, measured: Collection[str] = ()) -> Facts:
     """All of it. module: None where none is known to be connected. chosen: an image that a person chose. measured:
     URLs that the window measures with."""
@@ -88,7 +96,8 @@ def _firmware(
 def _newest(
     folders: Sequence[Path], keys: Sequence[TrustedKey], module: Connected | None, backup: Backup | None
 ) -> tuple[CatalogueEntry | None, list[str]]:
-    """The newest one for this module that is newer than its own; what is signed by a trusted key comes first."""
+    """The newest one for this module that is newer than its own and signed by a trusted key; what else lies there, a
+    person has to choose. Beside it sentences on files that can't be used."""
     installed = bare_version(module.firmware) if module is not None and module.firmware else None
     found: list[CatalogueEntry] = []
     problems: list[str] = []
@@ -96,8 +105,8 @@ def _newest(
         catalogue = scan_folder(folder, trusted_keys=keys)
         problems += catalogue.problems
         found += catalogue.newer_than(installed, chip=backup.chip if backup is not None else None)
-    best = [entry for entry in found if entry.signature == "trusted"] or found
-    return max(best, key=lambda entry: parse_version(entry.version) or _NO_VERSION, default=None), problems
+    trusted = [entry for entry in found if entry.signature == "trusted"]
+    return max(trusted, key=lambda entry: parse_version(entry.version) or _NO_VERSION, default=None), problems
 
 
 def _backup_of(store: BackupStore, module: Connected | None) -> Backup | None:

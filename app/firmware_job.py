@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import queue
 import threading
-import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from device_io.flashing.backups import BackupStore
 from device_io.flashing.flasher import Flasher
@@ -18,19 +17,21 @@ from device_io.urls import LinkUrl
 
 log = logging.getLogger(__name__)
 
-TELL_S = 0.1
-"""Progress within a stage is told so often at most."""
+_LOOK_EVERY_MS = 50
 
 
 class FirmwareJob(QObject):
-    """work: what the flasher shall do. The port is the flasher's from `start` to `finished`."""
+    """work: what the flasher shall do. The port is the flasher's from `start` to `finished`.
+
+    The thread touches nothing of Qt: what it tells is fetched.
+    """
 
     progressed = Signal(object)
-    """FlashProgress."""
+    """FlashProgress: every stage, and the latest of each."""
     noted = Signal(str)
     """A sentence for a person."""
     finished = Signal(object)
-    """FlashResult. It comes once."""
+    """FlashResult. It comes once, after all the others."""
 
     def __init__(
         self,
@@ -43,46 +44,56 @@ class FirmwareJob(QObject):
     ) -> None:
         super().__init__(parent)
         self._cancelled = threading.Event()
-        self._work = work
-        self._told: tuple[object, float] = (None, 0.0)
-        self._flasher = Flasher(
-            port, store, journal, options, progress=self._tell, note=self._note, cancelled=self._cancelled
+        self._told: queue.SimpleQueue[FlashProgress | str | FlashResult] = queue.SimpleQueue()
+        flasher = Flasher(
+            port, store, journal, options, progress=self._told.put, note=self._told.put, cancelled=self._cancelled
         )
-        self._thread = threading.Thread(target=self._run, name="flasher", daemon=True)
+        self._thread = threading.Thread(target=_run, args=(work, flasher, self._told), name="flasher", daemon=True)
+        self._look = QTimer(self, interval=_LOOK_EVERY_MS)
+        self._look.timeout.connect(self._fetch)
 
     def start(self) -> None:
         """Begin. Returns at once."""
         self._thread.start()
+        self._look.start()
 
     def cancel(self) -> None:
         """Stop: before the first byte is written nothing has happened, afterwards the journal leads on."""
         self._cancelled.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for its end; whether it came."""
+        """Wait for its end; whether it came. Nothing is told afterwards."""
+        self._look.stop()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _run(self) -> None:
-        try:
-            result = self._work(self._flasher)
-        except Exception:
-            log.exception("A flashing job failed")
-            result = FlashResult("failed", "Something unforeseen happened. Unplug the module, plug it in, try again.")
-        with contextlib.suppress(RuntimeError):  # the window is gone
-            self.finished.emit(result)
+    def _fetch(self) -> None:
+        latest: FlashProgress | None = None
+        while not self._told.empty():
+            told = self._told.get_nowait()
+            if isinstance(told, FlashProgress):
+                if latest is not None and latest.stage is not told.stage:
+                    self.progressed.emit(latest)
+                latest = told
+                continue
+            if latest is not None:
+                self.progressed.emit(latest)
+                latest = None
+            if isinstance(told, FlashResult):
+                self._look.stop()
+                self.finished.emit(told)
+                return
+            self.noted.emit(told)
+        if latest is not None:
+            self.progressed.emit(latest)
 
-    def _tell(self, progress: FlashProgress) -> None:
-        stage, told_s = self._told
-        now_s = time.monotonic()
-        last = bool(progress.total) and progress.done >= progress.total
-        if progress.stage is stage and now_s - told_s < TELL_S and not last:
-            return
-        # What counts first is the beginning of a stage, then the first bytes.
-        self._told = (progress.stage, now_s if progress.total else 0.0)
-        with contextlib.suppress(RuntimeError):
-            self.progressed.emit(progress)
 
-    def _note(self, sentence: str) -> None:
-        with contextlib.suppress(RuntimeError):
-            self.noted.emit(sentence)
+def _run(
+    work: Callable[[Flasher], FlashResult], flasher: Flasher, told: queue.SimpleQueue[FlashProgress | str | FlashResult]
+) -> None:
+    try:
+        result = work(flasher)
+    except Exception:
+        log.exception("A flashing job failed")
+        result = FlashResult("failed", "Something unforeseen happened. Unplug the module, plug it in and try again.")
+    told.put(result)

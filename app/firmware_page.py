@@ -306,7 +306,7 @@ class FirmwarePage(QWidget):
         package, backup = self._facts.package, self._facts.backup
         size = len(package.app.data) if kind is Kind.UPDATE and package is not None and package.app is not None else 0
         kept = backup.size if backup is not None and options.backup else 0
-        self._board = StageBoard(kind, bytes_to_write=size, flash_size=kept, baud=options.baud)
+        self._board = StageBoard(kind, bytes_to_write=size, flash_size=kept, baud=options.baud, backs_up=options.backup)
         job = FirmwareJob(parse_serial_url(module.url), self._keeping.store, self._keeping.journal, options, work, self)
         job.progressed.connect(self._on_progress)
         job.noted.connect(self._on_note)

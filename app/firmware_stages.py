@@ -60,7 +60,8 @@ class _Row:
 
 
 class StageBoard:
-    """Takes the progress of one job. bytes_to_write, flash_size: where known, 0 else. baud: of the loader. clock: s."""
+    """Takes the progress of one job. bytes_to_write, flash_size: where known, 0 else. baud: of the loader. backs_up:
+    whether a backup is wanted. clock: s."""
 
     def __init__(
         self,
@@ -69,11 +70,13 @@ class StageBoard:
         bytes_to_write: int = 0,
         flash_size: int = 0,
         baud: int = 460_800,
+        backs_up: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kind = kind
         self._sizes = {_BACKUP: flash_size, _WRITE: bytes_to_write}
         self._rate = baud / 10.0  # bytes a second: a byte takes ten bits on the line
+        self._backs_up = backs_up
         self._clock = clock
         self._rows = [_Row() for _ in STAGES]
         self._current: int | None = None
@@ -124,8 +127,8 @@ class StageBoard:
         stage, row = self._named(index), self._rows[index]
         if row.begun_s is None:
             if self._current is not None and index < self._current:
-                why = "The backup made before stays the way back" if index == _BACKUP else ""
-                return replace(stage, state=StageState.SKIPPED, detail=why)
+                why = "The backup made before stays the way back" if self._backs_up else "Left out"
+                return replace(stage, state=StageState.SKIPPED, detail=why if index == _BACKUP else "")
             expected_s = None if self._result is not None else self._expected_s(index)
             return replace(stage, time=about(expected_s) if expected_s is not None else "")
         now_s = self._clock() if row.ended_s is None else row.ended_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer
 
 from app.background import Background
 from app.firmware_modules import Connected
@@ -23,14 +23,13 @@ _STEPS = {
     Step.SETTINGS: "Writing the address of the broker…",
     Step.READING: "Waiting for the first reading at the broker…",
 }
+_LOOK_EVERY_MS = 100
 _BARS = ((-60, 4), (-70, 3), (-80, 2), (-200, 1))
 """(least level in dBm, bars)."""
 
 
 class WifiSetup(QObject):
     """Fills the card. borrow: takes the module's port for a while, None where that can't be; give_back: ends that."""
-
-    _stepped = Signal(object)
 
     def __init__(
         self,
@@ -43,7 +42,9 @@ class WifiSetup(QObject):
         self._card, self._borrow, self._give_back = card, borrow, give_back
         self._background = Background(self)
         self._cancelled = threading.Event()
-        self._stepped.connect(lambda step: card.set_told(Status.RUNNING, _STEPS[step]))
+        self._step: Step | None = None  # set by the thread, looked at by this one
+        self._look = QTimer(self, interval=_LOOK_EVERY_MS)
+        self._look.timeout.connect(self._show_step)
         card.search_wanted.connect(self.search)
         card.provision_wanted.connect(self.provision)
 
@@ -70,8 +71,11 @@ class WifiSetup(QObject):
         wish = Wish(asked.network, asked.password, broker, asked.broker_password or None)
         url, self._cancelled = parse_serial_url(module.url), threading.Event()
         cancelled = self._cancelled
+        self._step = Step.WIFI
+        self._show_step()
+        self._look.start()
         self._background.run(
-            lambda: provision(url, wish, progress=self._stepped.emit, cancelled=cancelled),
+            lambda: provision(url, wish, progress=self._on_step, cancelled=cancelled),
             self._done,
             self._failed,
             "bring into the network",
@@ -80,7 +84,20 @@ class WifiSetup(QObject):
     def end(self) -> None:
         """Nothing more is wanted."""
         self._cancelled.set()
+        self._look.stop()
         self._background.forget()
+
+    def _on_step(self, step: Step) -> None:
+        self._step = step
+
+    def _show_step(self) -> None:
+        if self._step is not None:
+            self._card.set_told(Status.RUNNING, _STEPS[self._step])
+
+    def _end_step(self) -> None:
+        self._step = None
+        self._look.stop()
+        self._give_back()
 
     def _found(self, found: list[Network]) -> None:
         self._give_back()
@@ -88,7 +105,7 @@ class WifiSetup(QObject):
         self._card.set_told(None if found else Status.WARN, "" if found else "The module sees no network.")
 
     def _done(self, ended: Provisioned) -> None:
-        self._give_back()
+        self._end_step()
         notes = " ".join(ended.notes)
         if ended.result != "ok":
             self._card.set_told(Status.BAD, f"{ended.reason} {notes}".rstrip())
@@ -97,7 +114,7 @@ class WifiSetup(QObject):
         self._card.set_told(Status.WARN if notes else Status.OK, f"{heard} {notes}".rstrip())
 
     def _failed(self, error: Exception) -> None:
-        self._give_back()
+        self._end_step()
         text = str(error) if isinstance(error, LinkError) else "It did not work. Plug the module in anew and try again."
         self._card.set_told(Status.BAD, text)
 

@@ -20,7 +20,6 @@ from device_io.flashing.journal import Journal
 from device_io.flashing.result import FlashOptions
 from device_io.source import LinkState, ModuleInfo
 from device_io.virtual_module.esp32.board import Esp32Board
-from device_io.virtual_module.esp32.faults import NO_BOARD_FAULTS, BoardFaults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.usb_port import UsbPort
 from firmware_images.maker import app_image
@@ -41,12 +40,12 @@ LONG_MS = 40_000
 class Bench:
     """A virtual module on a pty, the window's session, and the page."""
 
-    def __init__(self, folder: Path, qtbot: QtBot, options: FlashOptions, faults: BoardFaults) -> None:
+    def __init__(self, folder: Path, qtbot: QtBot, options: FlashOptions) -> None:
         self.folder, self.qtbot, self.options = folder, qtbot, options
         self.key = firmware_maker.new_key()
         (folder / "bundles").mkdir()
         self.module = VirtualModule("clean")
-        self.board = Esp32Board(str(self.module.info.eui), size=FLASH, path=folder / "flash.bin", faults=faults)
+        self.board = Esp32Board(str(self.module.info.eui), size=FLASH, path=folder / "flash.bin")
         self.port = UsbPort(self.module, transport="pty", board=self.board)
         self.url = self.port.start()
         self.store, self.journal = BackupStore(folder / "backups"), Journal(folder / "journal")
@@ -105,8 +104,8 @@ class Bench:
 def make_bench(tmp_path: Path, qtbot: QtBot) -> Iterator:
     made: list[Bench] = []
 
-    def make(options: FlashOptions = QUICK, faults: BoardFaults = NO_BOARD_FAULTS) -> Bench:
-        made.append(Bench(tmp_path, qtbot, options, faults))
+    def make(options: FlashOptions = QUICK) -> Bench:
+        made.append(Bench(tmp_path, qtbot, options))
         return made[-1]
 
     yield make
@@ -206,13 +205,19 @@ def test_who_vouches_for_nothing_has_to_say_so_twice(make_bench) -> None:
     until_phase(bench, Phase.DONE)
 
 
-def test_a_cable_that_comes_loose_is_finished_on_another_day(make_bench) -> None:
-    bench = make_bench(WITHOUT_BACKUP, BoardFaults(unplug=(90_000,), unplug_s=0.5))
-    bench.bundle("2.0.0", size=150_000)
+def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) -> None:
+    bench = make_bench(WITHOUT_BACKUP)
+    bench.bundle("2.0.0", size=400_000)
     bench.measure()
     page = bench.open()
     until_phase(bench, Phase.READY)
     QTest.mouseClick(page.panel.primary, LEFT)
+    QTest.mouseClick(question().yes, LEFT)
+    bench.qtbot.waitUntil(lambda: stage_runs(page, 3), timeout=20_000)
+    assert page.panel.stages.stages[2].detail == "Left out"
+    QTest.mouseClick(page.panel.stop, LEFT)
+    assert page.is_busy
+    assert "Writing has begun" in question().paragraphs[0].text
     QTest.mouseClick(question().yes, LEFT)
     until_phase(bench, Phase.RECOVERY, LONG_MS)
     (unfinished,) = bench.journal.pending()
@@ -231,6 +236,27 @@ def test_a_cable_that_comes_loose_is_finished_on_another_day(make_bench) -> None
     assert page.panel.title.text.endswith("runs 2.0.0")
     assert bench.journal.pending() == []
     bench.measure()
+
+
+def test_going_back_from_what_was_stopped_in_the_midst(make_bench) -> None:
+    bench = make_bench()
+    bench.bundle("2.0.0", size=400_000)
+    bench.measure()
+    page = bench.open()
+    until_phase(bench, Phase.READY)
+    QTest.mouseClick(page.panel.primary, LEFT)
+    QTest.mouseClick(question().yes, LEFT)
+    bench.qtbot.waitUntil(lambda: stage_runs(page, 3), timeout=20_000)
+    QTest.mouseClick(page.panel.stop, LEFT)
+    QTest.mouseClick(question().yes, LEFT)
+    until_phase(bench, Phase.RECOVERY, LONG_MS)
+    assert not bench.session.is_connected
+    with bench.qtbot.waitSignal(bench.session.identified, timeout=LONG_MS) as told:
+        QTest.mouseClick(page.panel.back, LEFT)
+        QTest.mouseClick(question().yes, LEFT)
+    assert told.args[0].firmware.endswith("1.0.0")
+    until_phase(bench, Phase.DONE)
+    assert page.panel.stages.stages[2].state is StageState.SKIPPED
 
 
 def test_stopped_before_writing_nothing_has_happened(make_bench) -> None:
