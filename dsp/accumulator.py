@@ -35,7 +35,8 @@ class _Names(NamedTuple):
 def _names(system: WiringSystem) -> _Names:
     rules = rules_for(system)
     of_rule = {rule: [key for key, own in rules.items() if own is rule] for rule in Rule}
-    columns, keys = {}, []
+    columns: dict[Rule, slice] = {}
+    keys: list[str] = []
     for rule in _SUMMED:
         columns[rule] = slice(len(keys), len(keys) + len(of_rule[rule]))
         keys += of_rule[rule]

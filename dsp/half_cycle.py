@@ -201,8 +201,9 @@ class HalfCycleMeter:
             self._rows = np.zeros((len(raws), needed + SPARE))
         rows = self._rows
         for row, raw in zip(rows, raws, strict=True):
-            row[PAD : PAD + raw.values.size] = raw.values
-            row[PAD + raw.values.size :] = 0.0
+            stop = PAD + raw.values.size
+            row[PAD:stop] = raw.values
+            row[stop:] = 0.0
         self._track(data, raws[: self._voltages], rows)
         ends, rms = self._values(raws, rows, end)
         return HalfCycles(self.keys, self._voltages, ends, rms, self._frequency_hz, self._located)
@@ -263,7 +264,7 @@ class HalfCycleMeter:
             return
         size = np.abs(phasors)
         lows, highs = np.minimum.reduce(size, axis=1).tolist(), np.maximum.reduce(size, axis=1).tolist()
-        means = (np.add.reduce(size, axis=1) / count).tolist()
+        means = [total / count for total in np.add.reduce(size, axis=1).tolist()]
         fresh = [usual <= floor for usual, floor in zip(self._usual, self._floors, strict=True)]
         for row, mean in enumerate(means):
             self._usual[row] += (1.0 if fresh[row] else USUAL_SHARE) * (mean - self._usual[row])
@@ -276,10 +277,10 @@ class HalfCycleMeter:
         if any(low < limit for low, limit in zip(lows, least, strict=True)):
             present = size >= np.array(least)[:, None]
             seen = excess[present[:, 1:] & present[:, :-1]]
-        seen = np.sort(seen)
-        median = 0.0
-        if seen.size >= FEWEST_STEPS and seen[3 * seen.size // 4] - seen[seen.size // 4] < STEADY_RAD:
-            median = 0.5 * float(seen[seen.size // 2] + seen[(seen.size - 1) // 2])
+        ordered = sorted(seen.tolist())
+        steps, median = len(ordered), 0.0
+        if steps >= FEWEST_STEPS and ordered[3 * steps // 4] - ordered[steps // 4] < STEADY_RAD:
+            median = 0.5 * (ordered[steps // 2] + ordered[(steps - 1) // 2])
             hop = sum(hops) / len(hops)
             seen_s = sum(raw.time_s for raw in raws) / len(raws) + 0.5 * (count + 3) * hop
             self._follow(self._tuned_hz + median / (2.0 * math.pi * hop), seen_s)
@@ -364,11 +365,12 @@ def _integrals(rows: NDArray[np.float64], places: NDArray[np.float64]) -> NDArra
     length = rows.shape[1]
     flat = (rows * rows).ravel()
     shifted = places + 0.5  # base: the first entry whose middle the place has not passed
-    base = np.minimum(np.maximum(shifted.astype(np.intp), 1), length - 2)
-    x = shifted - base
-    index = base + length * np.arange(rows.shape[0])[:, None]
+    index = shifted.astype(np.intp)
+    np.minimum(np.maximum(index, 1, out=index), length - 2, out=index)
+    x = shifted - index
+    index += length * np.arange(rows.shape[0])[:, None]
     whole = np.add.reduceat(flat, index.ravel()).reshape(index.shape)
-    behind, here, ahead = flat[index - 1], flat[index], flat[index + 1]
+    behind, here, ahead = flat.take(index - 1), flat.take(index), flat.take(index + 1)
     skew = (ahead - here - here + behind) / 6.0
     part = x * (here + (x - 1.0) * (0.5 * (here - behind) + (x + 1.0) * skew))
     return np.asarray(whole[:, :-2] + whole[:, 1:-1] + part[:, 2:] - part[:, :-2])

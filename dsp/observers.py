@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ from dsp.utc import UtcMap
 from dsp.window import Window
 
 
-@dataclass(frozen=True)
-class RawSamples:
+class RawSamples(NamedTuple):
     """Samples of one channel as its chip took them, in V or A, before the front end is divided out.
 
     values: float64 [n], a view that holds until the observer returns. time_s: of the first sample, on the clock of
@@ -75,7 +73,7 @@ class WindowData:
         segment, earliest, clock = self._sources[chip]
         first = min(max(math.floor(clock.index_at(start_s)), earliest), segment.end)
         stop = max(min(math.ceil(clock.index_at(end_s)) + 1, segment.end), first)
-        return RawSamples(segment.view(first, stop)[row], clock.time_s(first), clock.rate_hz, first)
+        return RawSamples(segment.row(row, first, stop), clock.time_s(first), clock.rate_hz, first)
 
 
 class Observer(Protocol):

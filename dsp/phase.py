@@ -8,6 +8,7 @@ of four cycles, which puts its zeros on the harmonics and on the mirror image; t
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -104,7 +105,7 @@ class PhaseFit:
 
     model: PhaseModel
     residual_rad: float
-    frequencies_hz: NDArray[np.float64]
+    frequencies_hz: tuple[float, ...]
     support: float
     present: bool
     stretches: tuple[float, ...] = ()
@@ -250,13 +251,12 @@ def _late_s(inputs: Sequence[PhaseInput], centre_s: float) -> float:
 def _unwrap(phase_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     """Phases [rows, n] without jumps of more than half a turn."""
     turns = np.rint((phase_rad[:, 1:] - phase_rad[:, :-1]) / (2.0 * np.pi))
-    phase_rad[:, 1:] -= 2.0 * np.pi * np.cumsum(turns, axis=1)
+    if turns.any():
+        phase_rad[:, 1:] -= 2.0 * np.pi * np.cumsum(turns, axis=1)
     return phase_rad
 
 
-def _stretches(
-    inputs: Sequence[PhaseInput], excess: NDArray[np.float64], squares: NDArray[np.float64]
-) -> tuple[float, ...]:
+def _stretches(inputs: Sequence[PhaseInput], excess: Sequence[float], squares: Sequence[float]) -> tuple[float, ...]:
     """True samples of a whole number of cycles over those that a chip's clock gives them, of each input.
 
     All chips are on the same mains: where one of them sees another frequency (excess [channels], relative to the
@@ -269,11 +269,11 @@ def _stretches(
         rows = slice(row, row + len(part.rows))
         row += len(part.rows)
         known = 1e-6 * part.clock.uncertainty_ppm
-        worst = max(squares[rows].tolist(), default=math.inf)
+        worst = max(squares[rows], default=math.inf)
         if known == 0.0 or not math.isfinite(worst):
             stretches.append(1.0)
             continue
-        seen = float(excess[rows].mean())
+        seen = sum(excess[rows]) / len(part.rows)
         believed = known * known / (known * known + worst) * min(max(seen, -known), known)
         stretches.append(1.0 / (1.0 + believed))
     return tuple(stretches)
@@ -286,7 +286,7 @@ def fit_phase(
     few."""
     expected_hz = model.frequency_hz(0.5 * (start_s + end_s))
     if not 0.5 * LOWEST_HZ <= expected_hz <= 2.0 * HIGHEST_HZ:  # the fit before followed garbage
-        return PhaseFit(model, np.inf, np.full(sum(len(part.rows) for part in inputs), np.nan), 0.0, False)
+        return PhaseFit(model, math.inf, (math.nan,) * sum(len(part.rows) for part in inputs), 0.0, False)
     cycle_s = 1.0 / expected_hz
     low = max(start_s - HISTORY_CYCLES * cycle_s, available_s[0] + KERNEL_CYCLES * cycle_s)
     high = min(end_s + AHEAD_CYCLES * cycle_s, available_s[1] - KERNEL_CYCLES * cycle_s)
@@ -297,63 +297,65 @@ def fit_phase(
     low = high - (count - 1) * spacing_s
     phasors = demodulate(inputs, model, low + spacing_s * np.arange(0.0, count), cycle_s)
     size = np.abs(phasors)
-    least, most = np.minimum.reduce(size, axis=1), np.maximum.reduce(size, axis=1)
-    total = np.add.reduce(size, axis=1)
-    floors = np.array([floor for part in inputs for floor in part.floors])
-    steady = (least >= 0.2 * most) & (total >= floors * count)
-    turn = phasors @ phasors[int(total.argmax())].conj()
-    together = (turn.conj() / max(float(np.abs(turn).sum()), 1e-300)) @ phasors
-    weight = np.abs(together)
+    least, most = np.minimum.reduce(size, axis=1).tolist(), np.maximum.reduce(size, axis=1).tolist()
+    totals = np.add.reduce(size, axis=1)
+    total = totals.tolist()
+    floors = [floor for part in inputs for floor in part.floors]
+    sound = [a >= 0.2 * b and c >= f * count for a, b, c, f in zip(least, most, total, floors, strict=True)]
+    turn = phasors @ phasors[total.index(max(total))].conj()
+    joined = np.empty((len(total) + 1, count), dtype=np.complex128)
+    joined[1:] = phasors
+    np.matmul(turn.conj() / max(float(np.abs(turn).sum()), 1e-300), phasors, out=joined[0])
+    weight = np.abs(joined[0])
     largest = float(weight.max())
     weight /= max(largest, 1e-300)
+    lightest = float(weight.min())
 
-    phase = _unwrap(np.angle(np.concatenate([together[None], phasors])))
+    phase = _unwrap(np.arctan2(joined.imag, joined.real))
     # Where the phasors are on the average: each chip's were taken at samples next to the centres.
     middle, scale = 0.5 * (low + high) + _late_s(inputs, low), 0.5 * (high - low)
     basis = _basis(count)
     squares = weight * weight
     weighted = basis * squares
     normal = weighted @ basis.T
-    normal[np.diag_indices(3)] += 1e-9
+    normal.flat[::4] += 1e-9
     fits = np.linalg.solve(normal, weighted @ phase.T)  # [3, 1 + channels]
-    residual = phase[0] - fits[:, 0] @ basis
-    off = math.sqrt(float(squares @ (residual * residual)) / float(squares.sum())) if largest > 0.0 else math.inf
-    apart = None
-    if off > UNEXPLAINED_RAD and weight.min() >= STEADY:
-        sound = steady & (least >= STEADY * most)
+    rests = phase - fits.T @ basis
+    rests *= rests
+    off = math.sqrt(float(squares @ rests[0]) / float(squares.sum())) if largest > 0.0 else math.inf
+    scatter = (np.add.reduce(rests[1:], axis=1) / count).tolist()
+    if off > UNEXPLAINED_RAD and lightest >= STEADY:
+        steady = np.array([s and a >= STEADY * b for s, a, b in zip(sound, least, most, strict=True)])
         bend = float(model.c2 * scale * scale + fits[2, 0])
-        rest = phasors[sound] * np.exp(-1j * (fits[:, 0] @ basis))
-        apart = phase_without_tones(rest, (high - low) / cycle_s, bend) if sound.any() else None
+        rest = phasors[steady] * np.exp(-1j * (fits[:, 0] @ basis))
+        apart = phase_without_tones(rest, (high - low) / cycle_s, bend) if steady.any() else None
         if apart is not None:
             change, off = apart
-            share = total[sound] ** 2
-            fits[:, 1:][:, sound] = fits[:, :1] + change
+            share = totals[steady] ** 2
+            fits[:, 1:][:, steady] = fits[:, :1] + change
             fits[:, 0] += change @ (share / share.sum())
+            scatter = [off * off] * len(total)
 
     # The refined model: the old one, moved to `middle`, plus the fit.
     tau = middle - model.reference_s
+    first, second, third = fits.tolist()
     refined = PhaseModel(
-        middle,
-        float(fits[0, 0]),
-        float(model.c1 + 2.0 * model.c2 * tau + fits[1, 0] / scale),
-        float(model.c2 + fits[2, 0] / scale**2),
+        middle, first[0], model.c1 + 2.0 * model.c2 * tau + second[0] / scale, model.c2 + third[0] / scale**2
     )
-    x0, x1 = (start_s - middle) / scale, (end_s - middle) / scale
-    own = fits[1, 1:] / scale + fits[2, 1:] / scale * (x0 + x1)  # mean excess speed, rad/s
+    x = (start_s + end_s - 2.0 * middle) / scale
+    speeds = [(b + c * x) / scale for b, c in zip(second, third, strict=True)]  # mean excess, rad/s
     base = 0.5 * (model.frequency_hz(start_s) + model.frequency_hz(end_s))
-    frequencies = base + own / (2.0 * np.pi)
-    excess = own - (fits[1, 0] / scale + fits[2, 0] / scale * (x0 + x1))
-    if apart is None:
-        rests = phase[1:] - fits[:, 1:].T @ basis
-        scatter = np.add.reduce(rests * rests, axis=1) / count
-    else:
-        scatter = np.full(total.size, off * off)
-    sure = np.where(steady, scatter * (SLOPE_SHARE * SLOPE_SHARE), np.inf)
+    turns = 2.0 * math.pi
     return PhaseFit(
         refined,
         off,
-        np.where(steady, frequencies, np.nan),
-        np.count_nonzero(weight > 0.1) / count,
-        bool((np.count_nonzero(size >= floors[:, None], axis=1) >= 0.5 * count).any()),
-        _stretches(inputs, excess / (2.0 * np.pi * base), sure),
+        tuple(base + own / turns if s else math.nan for own, s in zip(speeds[1:], sound, strict=True)),
+        1.0 if lightest > 0.1 else np.count_nonzero(weight > 0.1) / count,
+        any(map(operator.ge, least, floors))
+        or bool((np.count_nonzero(size >= np.array(floors)[:, None], axis=1) >= 0.5 * count).any()),
+        _stretches(
+            inputs,
+            [(own - speeds[0]) / (turns * base) for own in speeds[1:]],
+            [SLOPE_SHARE * SLOPE_SHARE * of if s else math.inf for of, s in zip(scatter, sound, strict=True)],
+        ),
     )

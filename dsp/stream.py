@@ -67,6 +67,10 @@ class Segment:
         """Samples [channels, stop - start], not copied; start and stop are indices inside the segment."""
         return self._data[:, start - self._base : stop - self._base]
 
+    def row(self, channel: int, start: int, stop: int) -> NDArray[np.float64]:
+        """The same of one channel: [stop - start]."""
+        return self._data[channel, start - self._base : stop - self._base]
+
     def forget_before(self, index: int) -> None:
         """Give up samples before an index."""
         self.first = min(max(self.first, index), self.end)

@@ -73,7 +73,9 @@ def measure_together(windows: Sequence[Taken]) -> list[Measured | None]:
 def _measure(batch: Sequence[Taken]) -> list[Measured]:
     """Windows with like channels."""
     setup = batch[0].setup
-    spectra, clipped, still = [], [], []
+    spectra: list[Spectrum] = []
+    clipped: list[int] = []
+    still: list[NDArray[np.bool_]] = []
     count = max(1, MOST_SAMPLES // (sum(setup.chips) * setup.points))
     for start in range(0, len(batch), count):
         part = batch[start : start + count]

@@ -366,7 +366,7 @@ class WindowMaker:
             end,
             self._cycles,
             fit.model,
-            dict(zip(self._groups[self._group][1], fit.frequencies_hz.tolist(), strict=True)),
+            dict(zip(self._groups[self._group][1], fit.frequencies_hz, strict=True)),
             fit.residual_rad <= UNSTEADY_RAD and fit.support >= 0.5,
             self._stretches(fit),
         )
