@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from app.community.folder import data_folder
+from app.firmware.updates import Updates
 from device_io.flashing.backups import BackupStore
 from device_io.flashing.journal import Journal
+from firmware_images.catalogue import BUNDLES
 from firmware_images.signing import TrustedKey, load_trusted_keys
+
+CATALOGUE_URL = "SENSIX_FIRMWARE_URL"
 
 
 def backup_store() -> BackupStore:
@@ -29,6 +34,13 @@ def bundles_folder() -> Path:
 def updates_folder() -> Path:
     """What was fetched, and which version the user does not want now."""
     return data_folder() / "updates"
+
+
+def updates() -> Updates:
+    """What there is for modules: bundles that came with the application, the user's, and the signed catalogue at
+    SENSIX_FIRMWARE_URL, if that names one. :raises UpdateError: for an address that is not allowed."""
+    folders = (BUNDLES, bundles_folder())
+    return Updates(updates_folder(), keys=trusted_keys(), folders=folders, index_url=os.environ.get(CATALOGUE_URL))
 
 
 def trusted_keys(files: Iterable[Path] = ()) -> tuple[TrustedKey, ...]:

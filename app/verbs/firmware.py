@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from app.firmware.keeping import bundles_folder
 from app.output import Output, WrongUsage
 from app.verbs import firmware_inspect
 
@@ -51,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Do one of the sub-verbs."""
     if args.sub_verb in firmware_inspect.SUB_VERBS:
-        return firmware_inspect.run(args, output)
+        code = firmware_inspect.run(args, output)
+        if args.sub_verb == "list" and args.folder is None and (folder := bundles_folder()).is_dir():
+            args.folder = folder
+            code = firmware_inspect.run(args, output)
+        return code
     if args.sub_verb == "provision":
         from app.verbs import firmware_provision
 

@@ -10,6 +10,7 @@ from device_io.flashing.esptool_process import EsptoolProcess, FlashIdentity
 from device_io.flashing.result import Refused
 from device_io.flashing.told import Told
 from firmware_images.chips import SECTOR, TABLE_OFFSET, TABLE_SIZE, chip_by_name
+from firmware_images.errors import ImageError
 from firmware_images.ota_data import OTA_DATA_SIZE
 from firmware_images.package import FirmwarePackage
 from firmware_images.partition_table import PartitionTable, parse_partition_table
@@ -88,4 +89,10 @@ def _table(data: bytes) -> PartitionTable | None:
     """The partition table of a module; None where there is none (a blank flash)."""
     if data[:2] != b"\xaa\x50":
         return None
-    return parse_partition_table(data)
+    try:
+        return parse_partition_table(data)
+    except ImageError as wrong:
+        raise ImageError(
+            wrong.kind,
+            f"The module's own layout can't be read: {wrong.sentence} Restore the last backup of this module.",
+        ) from None

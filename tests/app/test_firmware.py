@@ -7,18 +7,21 @@ import io
 import json
 import random
 import sys
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.firmware import keeping
 from app.output import Output, Refused, WrongUsage
 from app.stopping import Stop
 from app.verbs import firmware
+from device_io.flashing.result import Stage
 from firmware_images.maker import app_image
 from tests.fakes import firmware_maker as maker
-from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, bundle
+from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, bundle, package
 
 
 class Printed:
@@ -180,6 +183,47 @@ def test_nobody_at_the_keyboard_means_no(run: Any, bench: FlashBench, tmp_path: 
     assert "--yes" in printed.refused
     assert printed.text == ""
     assert bench.written == before
+
+
+def test_a_person_is_asked(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Keyboard(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def type_in(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", Keyboard(text))
+
+    path = bundle(tmp_path)
+    options = ("--trusted-key", tmp_path / "keys.json", "--json")
+    with FlashBench(tmp_path) as bench:
+        before = bench.written
+        type_in("n\n")
+        assert run("flash", bench.url, path, *options).refused == "Nothing was done."
+        assert bench.written == before
+
+        interrupted = threading.Event()
+        flasher = bench.flasher(
+            cancelled=interrupted, on_progress=lambda told: told.stage is Stage.VERIFY and interrupted.set()
+        )
+        flasher._store, flasher._journal = keeping.backup_store(), keeping.journal()
+        assert flasher.flash(package(tmp_path)).unfinished
+        type_in("y\nx\n")
+        printed = run("flash", bench.url, path, *options)
+        assert "not finished" in printed.refused
+        assert printed.lines[-1]["unfinished"]
+        assert "--go-back" in printed.notes
+        type_in("y\nb\n")
+        printed = run("flash", bench.url, path, *options)
+        assert (printed.lines[-1]["result"], printed.lines[-1]["version"]) == ("ok", "1.0.0")
+        type_in("y\n")
+        assert run("flash", bench.url, path, *options).lines[-1]["version"] == "2.0.0"
+
+
+def test_the_bundles_of_the_user_are_listed_too(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "bundles"
+    folder.mkdir(parents=True)
+    maker.bundle(folder / "mine.zip", version="9.9.9")
+    assert "9.9.9" in [line["version"] for line in run("list", "--json").lines]
 
 
 def test_what_makes_no_sense_is_told(run: Any, tmp_path: Path) -> None:

@@ -78,7 +78,17 @@ def test_a_port_that_another_program_has_is_refused(tmp_path):
         assert "in use by another program" in result.reason
 
 
-def built(folder, version):
+def test_a_damaged_layout_is_left_alone(tmp_path):
+    bench = FlashBench(tmp_path)
+    bench.board.flash.write(0x8044, bytes(4))
+    with bench:
+        before = bench.written
+        result = bench.flasher(backup=False).flash(package(tmp_path))
+        assert (result.result, bench.written) == ("refused", before)
+        assert "Restore the last backup" in result.reason
+
+
+def built(version):
     """The parts of a build for this module."""
     parts = maker.parts(app=maker.app_image(version=version, size=40_000, flash_size=FLASH_SIZE))
     parts[maker.bootloader_offset("ESP32")] = bootloader_image(flash_size=FLASH_SIZE)
@@ -87,11 +97,11 @@ def built(folder, version):
 
 
 def test_a_build_folder_and_a_single_application_are_flashed_as_well(tmp_path):
-    folder = maker.build_folder(tmp_path / "build", content=built(tmp_path, "3.0.0-dev"))
+    folder = maker.build_folder(tmp_path / "build", content=built("3.0.0-dev"))
     app = tmp_path / "app.bin"
     app.write_bytes(maker.app_image(version="3.1.0", size=40_000, flash_size=FLASH_SIZE))
     merged = tmp_path / "merged.bin"
-    merged.write_bytes(maker.merged_image(content=built(tmp_path, "3.2.0")))
+    merged.write_bytes(maker.merged_image(content=built("3.2.0")))
     with FlashBench(tmp_path) as bench:
         bench.name_it()
         slots = []
