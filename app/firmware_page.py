@@ -17,12 +17,12 @@ from app.firmware_facts import Facts, Keeping, look_up
 from app.firmware_job import FirmwareJob
 from app.firmware_log import BootLog
 from app.firmware_modules import Connected, Pause, Used, connected_module
+from app.firmware_orders import Order, board_for, order_for
 from app.firmware_stages import Kind, StageBoard
-from app.firmware_view import Ended, headline, show_facts, show_safety
+from app.firmware_view import Ended, headline, show_facts, show_safety, shown_package
 from app.firmware_wifi import WifiSetup
 from app.module_session import ModuleSession
 from device_io.discovery.module_list import KnownModule
-from device_io.flashing.flasher import Flasher
 from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, Stage
 from device_io.source import LinkPhase, LinkState
 from device_io.urls import parse_serial_url
@@ -37,8 +37,6 @@ _SETTLE_MS = 10_000
 """So long after its port was given back a module that does not answer yet is still there."""
 _BUSY = "Something else is being done with the module. Wait for its end."
 _FILES = "Firmware (*.zip *.bin *.json);;All files (*)"
-
-Work = Callable[[Flasher], FlashResult]
 
 
 class FirmwarePage(QWidget):
@@ -73,8 +71,7 @@ class FirmwarePage(QWidget):
         self._chosen: Path | None = None
         self._looked: tuple[Connected | None, Path | None] | None = None
         self._job: FirmwareJob | None = None
-        self._kind = Kind.UPDATE
-        self._last: tuple[Kind, FlashOptions, Work] | None = None
+        self._order: Order | None = None
         self._board: StageBoard | None = None
         self._ended: Ended | None = None
         self._note = ""
@@ -101,13 +98,13 @@ class FirmwarePage(QWidget):
         session.state_changed.connect(self._on_state)
         session.text_printed.connect(self.boot_log.take)
         panel = self.panel
-        panel.update_wanted.connect(self._ask_update)
+        panel.update_wanted.connect(lambda: self._ask(Kind.UPDATE))
         panel.retry_wanted.connect(self._retry)
-        panel.repair_wanted.connect(self._ask_finish)
-        panel.back_wanted.connect(self._ask_go_back)
+        panel.repair_wanted.connect(lambda: self._ask(Kind.FINISH))
+        panel.back_wanted.connect(lambda: self._ask(Kind.GO_BACK))
         panel.stop_wanted.connect(self._ask_stop)
         panel.image_wanted.connect(self._open_images)
-        panel.backup.restore_wanted.connect(self._ask_restore)
+        panel.backup.restore_wanted.connect(lambda: self._ask(Kind.RESTORE))
         panel.backup.folder_wanted.connect(self._open_folder)
         panel.changes.all_wanted.connect(self._show_changes)
 
@@ -180,8 +177,9 @@ class FirmwarePage(QWidget):
 
     def choose_image(self, path: Path) -> None:
         """Offer this image instead of the newest one."""
-        self._chosen, self._ended, self._board = path, None, None
-        self.refresh()
+        if self._job is None:
+            self._chosen, self._ended, self._board = path, None, None
+            self.refresh()
 
     def _look_again(self) -> None:
         self._looked = None
@@ -204,62 +202,23 @@ class FirmwarePage(QWidget):
 
     def _show_backup(self, facts: Facts) -> None:
         """In the midst of a job: the backup that was just made."""
-        if self._job is not None:
+        if self._job is not None and self._order is not None:
             self._facts = replace(self._facts, backup=facts.backup, two_slots=facts.two_slots)
             self.panel.set_backup(words.backup_words(facts.backup))
-            show_safety(self.panel, facts, self._options.backup, self._kind)
+            show_safety(self.panel, facts, self._options.backup, self._order.kind)
 
     # What a person wants
 
-    def _ask_update(self) -> None:
-        module, package, packages = self._module, self._facts.package, self._facts.packages
-        if module is None or package is None or self._is_taken():
+    def _ask(self, kind: Kind) -> None:
+        if self._module is None or self._is_taken():
             return
-        options = replace(self._options, allow_unsigned=package.signature != "trusted")
-        questions.ask_update(
-            self.panel,
-            module,
-            package,
-            options.backup,
-            lambda: self._begin(Kind.UPDATE, options, lambda flasher: flasher.flash(*packages)),
-        )
-
-    def _ask_restore(self) -> None:
-        module, backup = self._module, self._facts.backup
-        if module is None or backup is None or self._is_taken():
-            return
-        questions.ask_restore(
-            self.panel,
-            module,
-            self._facts,
-            lambda: self._begin(Kind.RESTORE, self._options, lambda flasher: flasher.restore(backup.path)),
-        )
-
-    def _ask_finish(self) -> None:
-        module, unfinished = self._module, self._facts.unfinished
-        if module is None or unfinished is None or self._is_taken():
-            return
-        questions.ask_finish(
-            self.panel,
-            module,
-            unfinished,
-            lambda: self._begin(Kind.FINISH, self._options, lambda flasher: flasher.finish(unfinished)),
-        )
-
-    def _ask_go_back(self) -> None:
-        module, unfinished = self._module, self._facts.unfinished
-        if module is None or unfinished is None or self._is_taken():
-            return
-        questions.ask_go_back(
-            self.panel,
-            module,
-            unfinished,
-            lambda: self._begin(Kind.GO_BACK, self._options, lambda flasher: flasher.go_back(unfinished)),
-        )
+        order = order_for(kind, self._module, self._facts, self._options)
+        if order is not None:
+            questions.ask_about(self.panel, order, self._facts, lambda: self._begin(order))
 
     def _retry(self) -> None:
-        if self._last is not None and not self._is_taken():
-            self._begin(*self._last)
+        if self._order is not None:
+            self._begin(self._order)
 
     def _ask_stop(self) -> None:
         if self._board is not None and self._board.writing:
@@ -291,29 +250,30 @@ class FirmwarePage(QWidget):
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._facts.backup.path.parent)))
 
     def _show_changes(self) -> None:
-        package = self._facts.package
+        package = shown_package(self._facts, self._ended)
         if package is not None:
             questions.say(self.panel, f"What changes in {package.version}", package.notes)
 
     # The job
 
-    def _begin(self, kind: Kind, options: FlashOptions, work: Work) -> None:
+    def _begin(self, order: Order) -> None:
         module = self._module
         if module is None or self._is_taken():
             return
-        self._kind, self._last = kind, (kind, options, work)
+        if (module.url, module.eui) != (order.module.url, order.module.eui):
+            questions.say(
+                self.panel, "Another module is connected now", ["Nothing was done. Look at it and begin anew."]
+            )
+            return
+        self._order, self._board = order, board_for(order, self._facts)
         self._ended, self._note, self._stopping = None, "", False
-        package, backup = self._facts.package, self._facts.backup
-        size = len(package.app.data) if kind is Kind.UPDATE and package is not None and package.app is not None else 0
-        kept = backup.size if backup is not None and options.backup else 0
-        self._board = StageBoard(kind, bytes_to_write=size, flash_size=kept, baud=options.baud, backs_up=options.backup)
-        job = FirmwareJob(parse_serial_url(module.url), self._keeping.store, self._keeping.journal, options, work, self)
+        store, journal = self._keeping.store, self._keeping.journal
+        job = self._job = FirmwareJob(parse_serial_url(module.url), store, journal, order.options, order.work, self)
         job.progressed.connect(self._on_progress)
         job.noted.connect(self._on_note)
         job.finished.connect(self._on_finished)
-        show_safety(self.panel, self._facts, options.backup, kind)
+        show_safety(self.panel, self._facts, order.options.backup, order.kind)
         self._pause.begin(module)
-        self._job = job
         job.start()
         self._draw.start()
         self._show_job()
@@ -335,13 +295,13 @@ class FirmwarePage(QWidget):
         assert self._job is not None
         assert self._board is not None
         assert self._module is not None
+        assert self._order is not None
         self._draw.stop()
         self._job.deleteLater()
         self._job = None
         self._board.end(result)
         module = replace(self._module, firmware=result.version or self._module.firmware)
-        package = self._facts.package if self._kind is Kind.UPDATE else None
-        self._ended = Ended(self._kind, module, result, package)
+        self._ended = Ended(self._order.kind, module, result, self._order.package)
         self.boot_log.put(result.lines)
         self._settling.start()
         if result.result == "ok":
@@ -355,14 +315,14 @@ class FirmwarePage(QWidget):
             self.close_wanted.emit()
 
     def _show_job(self) -> None:
-        if self._job is None or self._board is None or self._module is None:
+        if self._job is None or self._board is None or self._module is None or self._order is None:
             return
         name = self._module.name
         self.panel.set_stages(self._board.stages())
         if self._stopping:
             self.panel.set_headline(words.stopping(name, self._board.writing))
         else:
-            self.panel.set_headline(words.running(self._kind, name, self._board.left_s(), self._note))
+            self.panel.set_headline(words.running(self._order.kind, name, self._board.left_s(), self._note))
 
     # The port, for other work than flashing
 

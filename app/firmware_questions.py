@@ -7,7 +7,10 @@ from datetime import datetime
 
 from app.firmware_facts import Facts
 from app.firmware_modules import Connected
+from app.firmware_orders import Order
+from app.firmware_stages import Kind
 from app.firmware_words import bare_version
+from device_io.flashing.backups import Backup
 from device_io.flashing.journal import Unfinished
 from firmware_images.package import FirmwarePackage
 from firmware_images.versions import is_newer
@@ -40,11 +43,24 @@ def say(panel: FirmwarePanel, title: str, text: Sequence[str]) -> None:
     Question(panel, panel.theme, title, text, "", "Close").open()
 
 
-def ask_update(panel: FirmwarePanel, module: Connected, package: FirmwarePackage, backs_up: bool, then: Then) -> None:
-    """Before a firmware is written."""
+def ask_about(panel: FirmwarePanel, order: Order, facts: Facts, then: Then) -> None:
+    """Before anything is written."""
+    module, unfinished = order.module, facts.unfinished
+    if order.package is not None:
+        _ask_update(panel, order, order.package, then)
+    elif order.kind is Kind.RESTORE and facts.backup is not None:
+        _ask_restore(panel, module, facts.backup, then)
+    elif order.kind is Kind.FINISH and unfinished is not None:
+        _ask_finish(panel, module, unfinished, then)
+    elif unfinished is not None:
+        _ask_go_back(panel, module, unfinished, then)
+
+
+def _ask_update(panel: FirmwarePanel, order: Order, package: FirmwarePackage, then: Then) -> None:
+    module = order.module
     installed, offered = bare_version(module.firmware), package.version or "this image"
     step = f" from {installed}" if installed else ""
-    text = _what_happens(backs_up)
+    text = _what_happens(order.options.backup)
     if installed and is_newer(installed, offered):
         text.insert(0, f"{offered} is older than what runs now.")
     act = ""
@@ -56,10 +72,8 @@ def ask_update(panel: FirmwarePanel, module: Connected, package: FirmwarePackage
     ask(panel, question, text, "Update", "Not now", then, second_act=act)
 
 
-def ask_restore(panel: FirmwarePanel, module: Connected, facts: Facts, then: Then) -> None:
-    """Before a backup is put back."""
-    assert facts.backup is not None
-    made = datetime.fromtimestamp(facts.backup.made_ns / 1e9)
+def _ask_restore(panel: FirmwarePanel, module: Connected, backup: Backup, then: Then) -> None:
+    made = datetime.fromtimestamp(backup.made_ns / 1e9)
     text = (
         f"The whole flash becomes what it was on {made:%d.%m.%Y} at {made:%H:%M}: firmware, settings, calibration and "
         f"counters. What is in it now is backed up first."
@@ -67,15 +81,13 @@ def ask_restore(panel: FirmwarePanel, module: Connected, facts: Facts, then: The
     ask(panel, f"Put the backup back on {module.name}?", [text, _CABLE], "Put it back", "Not now", then)
 
 
-def ask_finish(panel: FirmwarePanel, module: Connected, unfinished: Unfinished, then: Then) -> None:
-    """Before what is missing of a job is written."""
+def _ask_finish(panel: FirmwarePanel, module: Connected, unfinished: Unfinished, then: Then) -> None:
     what = f"version {unfinished.version}" if unfinished.version else "it"
     text = f"What is missing of {what} is written, then all of it is compared."
     ask(panel, f"Finish what was begun on {module.name}?", [text, _CABLE], "Finish it", "Not now", then)
 
 
-def ask_go_back(panel: FirmwarePanel, module: Connected, unfinished: Unfinished, then: Then) -> None:
-    """Before what was there is put back."""
+def _ask_go_back(panel: FirmwarePanel, module: Connected, unfinished: Unfinished, then: Then) -> None:
     before = bare_version(unfinished.before)
     what = f"version {before}" if before else "what was there before"
     text = f"The backup made before puts {what} back, with its settings and calibration."

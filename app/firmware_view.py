@@ -23,11 +23,14 @@ class Ended(NamedTuple):
     package: FirmwarePackage | None
 
 
+def shown_package(facts: Facts, ended: Ended | None) -> FirmwarePackage | None:
+    """The firmware that is offered; what was just written stays in sight where there is nothing newer."""
+    return facts.package or (ended.package if ended is not None and _went_well(ended) else None)
+
+
 def show_facts(panel: FirmwarePanel, facts: Facts, ended: Ended | None) -> None:
-    """Versions, changes and backup. What was just written stays in sight where there is nothing newer."""
-    module, package = facts.module, facts.package
-    if package is None and ended is not None and ended.result.result == "ok":
-        package = ended.package
+    """Versions, changes and backup."""
+    module, package = facts.module, shown_package(facts, ended)
     panel.set_versions(words.installed_words(module.firmware if module else ""), words.package_words(package))
     nothing = "There is no newer firmware here." if package is None else "Nothing is said about changes."
     panel.set_changes(words.changes_of(package), nothing=nothing)
