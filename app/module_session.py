@@ -42,6 +42,7 @@ class ModuleSession(QObject):
         self._connection: Connection | None = None
         self._bridge: Bridge | None = None
         self._demo: DemoModule | None = None
+        self._paused = False
         self._demo_ready.connect(self._connect_demo)
         self.prompt: Prompt | None = None
         """Asks a person for a broker's password."""
@@ -67,6 +68,7 @@ class ModuleSession(QObject):
     def adopt(self, connection: Connection) -> None:
         """Leave the present module and use this connection, which has begun."""
         self.disconnect_module()
+        self._paused = False
         bridge = Bridge(self)
         bridge.identified.connect(self._on_identity)
         bridge.measured.connect(self._on_measurement)
@@ -97,8 +99,14 @@ class ModuleSession(QObject):
             self._demo.stop()
             self._demo = None
 
+    @property
+    def is_paused(self) -> bool:
+        """True while other work has the port."""
+        return self._paused
+
     def pause(self) -> None:
         """Let go of the port for a while; a virtual module goes on."""
+        self._paused = True
         self._close_connection()
 
     def resume(self, urls: Sequence[str]) -> None:
