@@ -5,6 +5,7 @@ Samples are analysed once, by the session. What is made here of its windows is w
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import queue
 import threading
@@ -13,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.community.broker import BrokerError, parse_broker
 from app.community.consent import Choices, Given
@@ -22,11 +22,10 @@ from app.community.outbox import FILE, Counts, Outbox, OutboxError, Waiting
 from app.community.sender import SenderPhase, SenderState
 from app.community.service import Community, Preview
 from app.map_own import OwnValues
-
-if TYPE_CHECKING:
-    from device_io.source import ModuleInfo
-    from dsp.aggregate import Aggregates
-    from dsp.measurement import Measurement
+from app.sharing_guard import DisturbanceGuard
+from device_io.source import ModuleInfo
+from dsp.aggregate import Aggregates
+from dsp.measurement import Measurement
 
 STOP_S = 2.0
 AGAIN_S = 60.0
@@ -40,6 +39,11 @@ VIRTUAL = "virtual"
 """How the firmware of a virtual module calls itself."""
 
 
+class _News:
+    """Wakes the thread."""
+
+
+_NEWS = _News()
 _NOTHING = Counts(0, 0, 0, 0, 0, None)
 
 
@@ -65,10 +69,11 @@ class SharingService:
         self._folder = folder
         self._on_state = on_state
         self._community = Community(folder, on_state=self._on_sender)
-        self._queue: queue.Queue[Measurement | ModuleInfo | None] = queue.Queue(_QUEUE)
+        self._queue: queue.Queue[Measurement | ModuleInfo | _News | None] = queue.Queue(_QUEUE)
         self._making = threading.Lock()  # of the aggregates
         self._aggregates: Aggregates | None = None
         self._system = ""
+        self._guard = DisturbanceGuard()
         self._is_virtual = False
         self._unkept: deque[tuple[Measurement, bool]] = deque(maxlen=_UNKEPT)
         self._stopping = threading.Event()
@@ -87,17 +92,24 @@ class SharingService:
         """End within 2 s. What waits stays; the interval under way is lost."""
         ends_s = time.monotonic() + STOP_S
         self._stopping.set()
+        self._wake()
         self._community.stop()
         if self._thread.is_alive():
             self._thread.join(max(0.0, ends_s - time.monotonic()))
 
     def add(self, measurement: Measurement) -> None:
         """Take a window of the session. Returns at once: what can't be taken in time is missing from its interval."""
-        self._put(measurement)
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(measurement)
 
     def set_module(self, info: ModuleInfo | None) -> None:
         """Another module is measured, or none."""
-        self._put(info)
+        while True:
+            try:
+                self._queue.put_nowait(info)
+                return
+            except queue.Full:  # what was measured of the module before is of no use without what follows
+                self._empty_queue()
 
     @property
     def given(self) -> Given | None:
@@ -112,14 +124,14 @@ class SharingService:
         self._password = password or self._password
         self._community.give(choices)
         self._begin_sending()
-        self._news.set()
+        self._wake()
 
     def withdraw(self) -> int:
         """End sending and delete what waits. Returns how many messages were deleted unsent."""
         self._unkept.clear()
         gone = self._community.withdraw()
         self._error = self._left_out = None
-        self._news.set()
+        self._wake()
         return gone
 
     def preview(self, choices: Choices) -> Preview | None:
@@ -145,16 +157,16 @@ class SharingService:
 
     # The thread
 
-    def _put(self, item: Measurement | ModuleInfo | None) -> None:
-        while True:
-            try:
-                self._queue.put_nowait(item)
-                return
-            except queue.Full:  # the disk hangs: the oldest are missed, and their interval is not whole
-                try:
-                    self._queue.get_nowait()
-                except queue.Empty:
-                    continue
+    def _empty_queue(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
+
+    def _wake(self) -> None:
+        """There is news to tell, or the end has come."""
+        self._news.set()
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(_NEWS)
 
     def _run(self) -> None:
         self._begin_sending()
@@ -164,8 +176,8 @@ class SharingService:
             try:
                 item = self._queue.get(timeout=_LOOK_EVERY_S)
             except queue.Empty:
-                pass
-            else:
+                item = _NEWS
+            if not isinstance(item, _News):
                 self._take(item)
             now_s = time.monotonic()
             if self._again_s and now_s >= self._again_s:
@@ -177,19 +189,17 @@ class SharingService:
                 self._tell()
 
     def _take(self, item: Measurement | ModuleInfo | None) -> None:
-        from dsp.measurement import Measurement
-
         if not isinstance(item, Measurement):
             self._is_virtual = item is not None and item.firmware.startswith(VIRTUAL)
             self.own.clear()
+            self._guard = DisturbanceGuard()
             with self._making:
                 self._aggregates = None
             return
+        item = self._guard.check(item)
         self.own.add(item)
         with self._making:
             if self._aggregates is None or item.system != self._system:
-                from dsp.aggregate import Aggregates
-
                 self._aggregates, self._system = Aggregates(item.system), item.system  # type: ignore[arg-type]
             done = self._aggregates.add(item)
         for result in done:
@@ -239,7 +249,7 @@ class SharingService:
             self._fail(state.error or "Sending has ended.")
         else:
             self._error = state.error
-        self._news.set()
+        self._wake()
 
     def _fail(self, sentence: str) -> None:
         self._error = sentence

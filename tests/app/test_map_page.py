@@ -13,9 +13,14 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.map_page import MapPage
+from app.map_pages import make_map_page, make_sharing, sharing_may_stand
 from app.map_part import NO_ADDRESS, NO_CELLS
+from app.module_session import ModuleSession
 from app.preferences import Preferences
 from app.sharing_link import SharingLink
+from device_io.virtual_module.faults import parse_faults
+from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.usb_port import UsbPort
 from tests.fakes.community import last_end_s
 from tests.fakes.map_country import CountryMap
 from tests.fakes.map_server import MapServer, cell_name
@@ -336,3 +341,32 @@ def test_a_silent_refresh_leaves_the_old_cells(qtbot: QtBot, link: SharingLink) 
         qtbot.waitUntil(lambda: "Not updated since" in shown.map.view._told.text, timeout=5000)
         assert notice(shown) == ""
         assert len(shown.map.view.canvas.grid) == 4
+
+
+def test_a_module_on_its_line_is_compared_and_previewed(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSIX_DATA", str(tmp_path))
+    port = UsbPort(VirtualModule("office"), parse_faults(""))
+    session = ModuleSession()
+    assert not sharing_may_stand()
+    sharing = make_sharing(session, None, session)
+    try:
+        with CountryMap() as server:
+            shown = make_map_page(sharing, preferences(server.url, "u82f"))
+            assert isinstance(shown, MapPage)
+            qtbot.addWidget(shown)
+            shown.show()
+            session.connect_to(port.start())
+            loaded(qtbot, shown, 104)
+            qtbot.waitUntil(lambda: sharing.service.own.present(time.time()).thv_pct is not None, timeout=10_000)
+            opened(qtbot, shown, "u82f")
+            own = shown.map.panel.comparison._detail.comparisons[0].own
+            assert own == pytest.approx(3.0, abs=2.5)
+            shown.show_part("sharing")
+            qtbot.waitUntil(lambda: '"THV1":' in shown.sharing.preview.text, timeout=10_000)
+            assert shown.sharing.preview.chip.text == "Not sendable yet"
+    finally:
+        sharing.close()
+        session.disconnect_module()
+        port.stop()
