@@ -195,8 +195,7 @@ def _tell(result: FlashResult, args: argparse.Namespace, output: Output) -> int:
     if result.guide:
         output.note(steps_to_text(result.guide))
     if result.unfinished or result.earlier is not None:
-        output.note(
-            f"To finish it: firmware flash {args.port} --finish; to go back to what was there: firmware flash "
-            f"{args.port} --go-back."
-        )
+        backup = result.backup if result.earlier is None else result.earlier.way_back
+        back = f"; to go back to what was there: firmware flash {args.port} --go-back" if backup else ""
+        output.note(f"To finish it: firmware flash {args.port} --finish{back}.")
     raise Refused(result.reason)

@@ -18,7 +18,7 @@ from device_io.flashing.esptool_process import Cancelled, EsptoolError, EsptoolP
 from device_io.flashing.journal import Journal, Unfinished
 from device_io.flashing.listening import boot_lines, restart
 from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, NotFinished, Refused, Stage
-from device_io.flashing.survey import check_wiring, name_of, survey
+from device_io.flashing.survey import board_of, check_wiring, name_of, survey
 from device_io.flashing.told import Told, ask_module, await_module
 from device_io.flashing.writing import differing_pieces, verify_all, write_all
 from device_io.port_lease import Lease, leased
@@ -86,7 +86,8 @@ class Flasher:
                 raise NotFinished(earlier)
             package = next((one for one in packages if one.chip == name_of(identity.chip)), packages[0])
             installed = told.info.firmware.rpartition(" ")[2] if told.info is not None else None
-            target = survey(esptool, identity, installed_version=installed, board=self._options.board)
+            board = self._options.board or board_of(told, package.boards)
+            target = survey(esptool, identity, installed_version=installed, board=board)
             refusals = check_package(package, target, allow_unsigned=self._options.allow_unsigned)
             if refusals:
                 raise Refused(" ".join(refusal.sentence for refusal in refusals))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from device_io.flashing.esptool_process import EsptoolProcess, FlashIdentity
@@ -54,6 +56,20 @@ def name_of(chip: str) -> str:
     """A chip's name as packages write it."""
     known = chip_by_name(chip)
     return known.name if known is not None else chip
+
+
+def board_of(told: Told, boards: Sequence[str]) -> str | None:
+    """The module's board, as a firmware for `boards` names it: a module tells its type ("3PN-PowerMonitor1"), which is
+    meant by a board of that name, or by one with its first part in it ("sensix-3pn"). None where it tells none."""
+    kind = told.info.type.casefold() if told.info is not None else ""
+    if not kind:
+        return None
+    for board in boards:
+        name = board.casefold()
+        if name == kind or kind.partition("-")[0] in re.split(r"[^0-9a-z]+", name):
+            return board
+    assert told.info is not None
+    return told.info.type
 
 
 def check_wiring(package: FirmwarePackage, told: Told) -> None:

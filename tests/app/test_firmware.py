@@ -19,6 +19,9 @@ from app.output import Output, Refused, WrongUsage
 from app.stopping import Stop
 from app.verbs import firmware
 from device_io.flashing.result import Stage
+from device_io.flashing.survey import board_of
+from device_io.flashing.told import Told
+from device_io.virtual_module.module import VirtualModule
 from firmware_images.maker import app_image
 from tests.fakes import firmware_maker as maker
 from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, bundle, package
@@ -150,6 +153,30 @@ BAD = {
 def manifest_of(folder: Path) -> bytes:
     with zipfile.ZipFile(folder / "2.0.0.zip") as archive:
         return archive.read("manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("boards", "fits"),
+    [
+        (["sensix-1p", "sensix-3pn"], True),
+        (["3PN-PowerMonitor1"], True),
+        (["sensix-1p"], False),
+        (["heater-2"], False),
+        (["13pn"], False),
+    ],
+)
+def test_the_module_tells_its_board(boards: list[str], fits: bool) -> None:
+    told = Told()
+    told.info = VirtualModule("clean").info
+    assert (board_of(told, boards) in boards) == fits
+    assert board_of(Told(), boards) is None
+
+
+def test_firmware_for_another_board_is_refused(run: Any, bench: FlashBench, tmp_path: Path) -> None:
+    path, before = bundle(tmp_path, boards=["sensix-1p"]), bench.written
+    printed = run("flash", bench.url, path, "--trusted-key", tmp_path / "keys.json", "--no-backup", "--yes", "--json")
+    assert "is for sensix-1p; the module is a 3PN-PowerMonitor1" in printed.refused
+    assert (printed.lines[-1]["result"], bench.written) == ("refused", before)
 
 
 @pytest.mark.parametrize("what", BAD)
