@@ -28,7 +28,8 @@ def order_for(kind: Kind, module: Connected, facts: Facts, options: FlashOptions
     """None where there is nothing to do it with: no firmware, no backup, nothing unfinished."""
     package, packages, backup, unfinished = facts.package, facts.packages, facts.backup, facts.unfinished
     if kind is Kind.UPDATE and package is not None:
-        options = replace(options, allow_unsigned=package.signature != "trusted")  # the question is asked for that
+        # Both are asked about: `firmware_questions`.
+        options = replace(options, allow_unsigned=package.signature != "trusted", anew=unfinished is not None)
         return Order(kind, module, options, lambda flasher: flasher.flash(*packages), package)
     if kind is Kind.RESTORE and backup is not None:
         return Order(kind, module, options, lambda flasher: flasher.restore(backup.path))

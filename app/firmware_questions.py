@@ -63,6 +63,8 @@ def _ask_update(panel: FirmwarePanel, order: Order, package: FirmwarePackage, th
     text = _what_happens(order.options.backup)
     if installed and is_newer(installed, offered):
         text.insert(0, f"{offered} is older than what runs now.")
+    if order.options.anew:
+        text.insert(0, "What was begun before is given up. The backup made before it stays the way back.")
     act = ""
     if package.signature != "trusted":
         why = "is not signed" if package.signature == "none" else "is signed with a key that is not trusted here"

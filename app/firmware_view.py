@@ -46,8 +46,10 @@ def show_safety(panel: FirmwarePanel, facts: Facts, backs_up: bool, kind: Kind) 
 def headline(facts: Facts, ended: Ended | None, chosen: bool) -> Headline:
     """The sentence at the top while nothing runs. chosen: whether a person chose the image."""
     module, result = facts.module, ended.result if ended is not None else None
-    if facts.unfinished is not None:
-        return words.recovery(module.name, facts.unfinished, result) if module else words.elsewhere(facts.unfinished)
+    if facts.unfinished is not None and module is None:
+        return words.elsewhere(facts.unfinished)
+    if facts.unfinished is not None and module is not None and not (chosen and facts.packages):
+        return words.recovery(module.name, facts.unfinished, result, facts.problem if chosen else "")
     if ended is not None:
         name = ended.module.name
         return words.done(ended.kind, name, ended.result) if _went_well(ended) else words.failed(name, ended.result)

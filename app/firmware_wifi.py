@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.background import Background
 from app.firmware_modules import Connected
+from app.firmware_words import without_options
 from device_io.improv.client import Network
 from device_io.provisioning import Provisioned, Step, Wish, networks, provision
 from device_io.source import LinkError, LinkErrorKind
@@ -108,7 +109,7 @@ class WifiSetup(QObject):
         self._end_step()
         notes = " ".join(ended.notes)
         if ended.result != "ok":
-            self._card.set_told(Status.BAD, f"{ended.reason} {notes}".rstrip())
+            self._card.set_told(Status.BAD, f"{without_options(ended.reason)} {notes}".rstrip())
             return
         heard = f"It is heard at {ended.module.host}." if ended.module is not None else "It has joined the network."
         self._card.set_told(Status.WARN if notes else Status.OK, f"{heard} {notes}".rstrip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -25,11 +26,17 @@ _DOING = {
     Kind.GO_BACK: "Putting back what was on {}",
 }
 _MOST_DIFFERENCES = 3
+_PAUSES = "Measuring pauses until the module has restarted."
 
 
 def bare_version(firmware: str) -> str:
     """The version in what a module says of its firmware ("virtual 1.0.0")."""
     return firmware.rpartition(" ")[2]
+
+
+def without_options(sentence: str) -> str:
+    """A sentence that names options of the command line, for the window: without the clause that does."""
+    return re.sub(r"\.(\s*\.)+", ".", re.sub(r"[;,]?[^.;,]*--[a-z][a-z-]*[^.;,]*", "", sentence))
 
 
 # What is there
@@ -122,7 +129,7 @@ def ready(name: str, firmware: str, package: FirmwarePackage | None, chosen: boo
 def running(kind: Kind, name: str, left_s: float | None, note: str = "") -> Headline:
     """While a job runs."""
     left = f", {about(left_s)} left" if left_s is not None and left_s >= 1.0 else ""
-    lead = f"Keep the USB cable in. {note or 'Measuring pauses until the module has restarted.'}"
+    lead = f"Keep the USB cable in. {without_options(note) or _PAUSES}"
     return Headline(Phase.RUNNING, _DOING[kind].format(name) + left, lead)
 
 
@@ -152,18 +159,21 @@ def done(kind: Kind, name: str, result: FlashResult) -> Headline:
 def failed(name: str, result: FlashResult) -> Headline:
     """After a refusal or a failure in which nothing was written. What was begun: `recovery`."""
     if result.result == "refused":
-        return Headline(Phase.FAILED, f"Nothing was written to {name}", result.reason, result.guide)
+        return Headline(Phase.FAILED, f"Nothing was written to {name}", without_options(result.reason), result.guide)
     title = "Stopped" if result.reason.startswith("Stopped") else "It stopped before anything was written"
-    return Headline(Phase.FAILED, title, result.reason, result.guide)
+    return Headline(Phase.FAILED, title, without_options(result.reason), result.guide)
 
 
-def recovery(name: str, unfinished: Unfinished, result: FlashResult | None = None) -> Headline:
-    """Writing was begun and not finished. result: of the job that has just ended so."""
+def recovery(name: str, unfinished: Unfinished, result: FlashResult | None = None, problem: str = "") -> Headline:
+    """Writing was begun and not finished. result: of the job that has just ended so. problem: of an image that was
+    chosen since."""
     back = unfinished.way_back is not None
     what = f"The update to {unfinished.version}" if unfinished.what == "flash" else "Putting a backup back"
     what = "The update" if unfinished.what == "flash" and not unfinished.version else what
     begun = datetime.fromtimestamp(unfinished.begun_ns / 1e9)
-    lead = result.reason if result is not None else f"It was begun on {_date(begun.date())} at {begun:%H:%M}."
+    lead = f"It was begun on {_date(begun.date())} at {begun:%H:%M}."
+    if problem or result is not None:
+        lead = problem or without_options(result.reason if result is not None else "")
     found = [f"{finding.title}. {finding.advice}" for finding in (result.findings if result is not None else ())]
     steps = [
         "Leave the module plugged in, or plug it in again.",

@@ -225,6 +225,14 @@ def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) ->
     assert "2.0.0" in page.panel.title.text
     assert len(page.panel.guide.steps) >= 2
     assert not page.panel.back.isEnabled()  # no backup was made
+    page.choose_image(bench.folder / "nothing.zip")
+    bench.qtbot.waitUntil(lambda: "nothing.zip" in page.panel.lead.text)
+    assert page.panel.phase is Phase.RECOVERY
+    page.choose_image(bench.bundle("2.0.1"))  # another firmware is a way on too
+    until_phase(bench, Phase.READY)
+    QTest.mouseClick(page.panel.primary, LEFT)
+    assert "given up" in question().paragraphs[0].text
+    QTest.mouseClick(question().no, LEFT)
     page.end()
     page.close()
 

@@ -10,7 +10,17 @@ import pytest
 from app.firmware_facts import Facts, Keeping, look_up, mac_of
 from app.firmware_modules import Connected, Used, connected_module
 from app.firmware_stages import Kind
-from app.firmware_words import backup_words, changes_of, done, failed, package_words, ready, recovery, safety_words
+from app.firmware_words import (
+    backup_words,
+    changes_of,
+    done,
+    failed,
+    package_words,
+    ready,
+    recovery,
+    safety_words,
+    without_options,
+)
 from device_io.boot_log import Finding, Severity
 from device_io.discovery.module_list import ModuleList, Presence
 from device_io.flashing.backups import Backup, BackupStore
@@ -196,6 +206,20 @@ class TestHeadlines:
         assert same.title == "Cellar runs 2.0.0"
         other = done(Kind.UPDATE, "Cellar", FlashResult("ok", version="2.0.0", differences=tuple("abcde")))
         assert "a b c And 2 more." in other.lead
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("The disk is full. Make room, or choose --no-backup.", "The disk is full. Make room."),
+        ("It fell silent. Try again; use a lower --baud if it stays so.", "It fell silent. Try again."),
+        ("It can't be kept. Use --no-backup.", "It can't be kept."),
+        ("Use a signed bundle, or allow it with --allow-unsigned if you made it yourself.", "Use a signed bundle."),
+        ("Version 2.0.1-rc.1 is right -- as it is.", "Version 2.0.1-rc.1 is right -- as it is."),
+    ],
+)
+def test_the_window_names_no_options_of_the_command_line(told, shown) -> None:
+    assert without_options(told) == shown
 
 
 def test_signatures_are_named_as_they_are(tmp_path) -> None:
