@@ -1,7 +1,7 @@
 """Campaigns on the three links that their own tests lack: a sample in every run, the full counts with `make soak`.
 
-Damaged replies of the bus are in modbus/test_mutated_frames.py, its unit off and on in modbus/test_rs485_link.py, the
-broker's restarts in mqtt/test_wifi_link.py, noise for readings in mqtt/test_payload.py.
+Damaged replies of the bus are in modbus/test_mutated_frames.py, the broker's restarts in mqtt/test_wifi_link.py, noise
+for readings in mqtt/test_payload.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import psutil
 import pytest
 
 from device_io import usb_link
+from device_io.modbus import bus, client, station
+from device_io.modbus.rs485_link import Rs485Link
 from device_io.mqtt.payload import PayloadError, encode_payload
 from device_io.mqtt.readings import SUSPECT, ReadingsDecoder
 from device_io.sensix_link.difference import MAX_COUNT, MIN_COUNT
@@ -47,9 +49,12 @@ from device_io.sensix_link.samples import Coding, SampleDecoder, encode_samples
 from device_io.source import LinkErrorKind, LinkPhase
 from device_io.virtual_module.faults import Faults
 from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.rs485_port import Rs485Port
+from device_io.virtual_module.rtu_faults import RtuFaults
 from device_io.virtual_module.usb_port import UsbPort
 from tests.fakes.mqtt_publisher import sound_values
 from tests.fakes.recording_sink import RecordingSink
+from tests.fakes.rtu_line import running_module
 
 DELIMITER = b"\xc0"
 
@@ -209,7 +214,7 @@ def test_a_million_damaged_payloads() -> None:
 
 
 class Plug:
-    """An interval of `Faults.unplug` that lasts as long as somebody holds the plug in their hand."""
+    """An interval of the faults `unplug` and `off` that lasts as long as somebody holds the plug in their hand."""
 
     out = False
 
@@ -269,7 +274,10 @@ def unplug_and_replug(times: int, transport: str, monkeypatch: pytest.MonkeyPatc
     assert before.is_back(), f"{before} before, {Usage.now()} at the end"
 
 
-@pytest.mark.parametrize("transport", ["tcp"] if sys.platform == "win32" else ["pty", "tcp"])
+TRANSPORTS = ["tcp"] if sys.platform == "win32" else ["pty", "tcp"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_three_times_unplugged(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     unplug_and_replug(3, transport, monkeypatch)
 
@@ -277,4 +285,51 @@ def test_three_times_unplugged(transport: str, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_a_thousand_times_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
-    unplug_and_replug(1000, "tcp" if sys.platform == "win32" else "pty", monkeypatch)
+    unplug_and_replug(1000, TRANSPORTS[0], monkeypatch)
+
+
+def off_and_on(times: int, transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bus on a real port whose unit loses its power and whose adapter is pulled, in turn, with quicker waits."""
+    for name, value in (("RETRY_S", 0.02), ("LONGEST_RETRY_S", 0.05)):
+        monkeypatch.setattr(station, name, value)
+    monkeypatch.setattr(bus, "RETRY_S", 0.02)
+    monkeypatch.setattr(client.Master.__init__, "__kwdefaults__", {"reply_s": 0.1, "quiet_s": 0.05})
+    off, unplugged = Plug(), Plug()
+    before = Usage.now()
+    faults = RtuFaults(off=(off,), unplug=(unplugged,))  # type: ignore[arg-type]
+    port = Rs485Port(running_module("clean"), faults, transport)
+    link, sink = Rs485Link(port.start(), readings_period_s=0.02), RecordingSink()
+    link.start(sink)
+    try:
+        sink.wait_for(lambda: len(sink.readings) >= 1)
+        running = Usage.now()
+        for n in range(1, times + 1):
+            plug, kind = (off, LinkErrorKind.STALLED) if n % 2 else (unplugged, LinkErrorKind.UNPLUGGED)
+            plug.out = True
+            lost = sink.wait_for_phase(LinkPhase.LOST)
+            assert lost.error is not None
+            assert lost.error.kind == kind
+            plug.out = False
+            sink.wait_for(lambda n=n: len(sink.identities) == n + 1 and sink.states[-1].phase == LinkPhase.STREAMING)
+            count = len(sink.readings)
+            sink.wait_for(lambda count=count: len(sink.readings) > count)
+            assert running.is_back(), f"{running} before, {Usage.now()} after {n} times"
+            sink.events.clear()
+            del sink.states[:-1]
+        counters = sink.counters
+    finally:
+        link.stop()
+        port.stop()
+    assert counters.reconnects == times
+    assert before.is_back(), f"{before} before, {Usage.now()} at the end"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_four_times_off_and_on(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    off_and_on(4, transport, monkeypatch)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_a_thousand_times_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    off_and_on(1000, TRANSPORTS[0], monkeypatch)
