@@ -12,8 +12,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.community.consent import Choices
+from app.community.service import Community
 from app.map_page import MapPage
-from app.map_pages import make_map_page, make_sharing, sharing_may_stand
+from app.map_pages import MapPages
 from app.map_part import NO_ADDRESS, NO_CELLS
 from app.module_session import ModuleSession
 from app.preferences import Preferences
@@ -343,30 +345,58 @@ def test_a_silent_refresh_leaves_the_old_cells(qtbot: QtBot, link: SharingLink) 
         assert len(shown.map.view.canvas.grid) == 4
 
 
-def test_a_module_on_its_line_is_compared_and_previewed(
-    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the state of sharing is kept."""
     monkeypatch.setenv("SENSIX_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_module_on_its_line_is_compared_and_previewed(qtbot: QtBot, data: Path) -> None:
     port = UsbPort(VirtualModule("office"), parse_faults(""))
     session = ModuleSession()
-    assert not sharing_may_stand()
-    sharing = make_sharing(session, None, session)
-    try:
-        with CountryMap() as server:
-            shown = make_map_page(sharing, preferences(server.url, "u82f"))
+    with CountryMap() as server:
+        pages = MapPages(session, preferences(server.url, "u82f"), session)
+        try:
+            session.connect_to(port.start())
+            with qtbot.waitSignal(session.measured, timeout=10_000):
+                pass
+            shown = pages.make()
             assert isinstance(shown, MapPage)
             qtbot.addWidget(shown)
             shown.show()
-            session.connect_to(port.start())
             loaded(qtbot, shown, 104)
-            qtbot.waitUntil(lambda: sharing.service.own.present(time.time()).thv_pct is not None, timeout=10_000)
+            own = pages.share().service.own
+            qtbot.waitUntil(lambda: own.present(time.time()).thv_pct is not None, timeout=10_000)
             opened(qtbot, shown, "u82f")
-            own = shown.map.panel.comparison._detail.comparisons[0].own
-            assert own == pytest.approx(3.0, abs=2.5)
+            assert shown.map.panel.comparison._detail.comparisons[0].own == pytest.approx(3.0, abs=2.5)
             shown.show_part("sharing")
             qtbot.waitUntil(lambda: '"THV1":' in shown.sharing.preview.text, timeout=10_000)
             assert shown.sharing.preview.chip.text == "Not sendable yet"
+        finally:
+            pages.close()
+            session.disconnect_module()
+            port.stop()
+
+
+@pytest.mark.parametrize("consents", [True, False])
+def test_sharing_goes_on_though_nobody_opens_the_page(
+    qtbot: QtBot, session: SessionSignals, data: Path, consents: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.map_pages.RESUME_MS", 20)
+    if consents:
+        Community(data).give(Choices("u82f", f"mqtt://127.0.0.1:{free_port()}"))
+    pages = MapPages(session, preferences(), session)  # type: ignore[arg-type]
+    try:
+        session.connect_module()
+        if consents:
+            qtbot.waitUntil(lambda: pages._sharing is not None, timeout=5000)
+            qtbot.waitUntil(lambda: pages.share().service.state.given is not None, timeout=5000)
+            session.measure(last_end_s() - 600, 301)
+            qtbot.waitUntil(lambda: pages.share().service.state.counts.waiting == 1, timeout=5000)
+        else:
+            qtbot.waitUntil(lambda: not pages._resume.isActive(), timeout=5000)
+            assert pages._sharing is None
+            assert list(data.iterdir()) == []
     finally:
-        sharing.close()
-        session.disconnect_module()
-        port.stop()
+        pages.close()
