@@ -21,10 +21,10 @@ from dsp.quantities import table_for
 from dsp.short_record import short_window
 from dsp.spectrum import FrontEnd
 from dsp.supply_terms import SupplyTerms
-from dsp.together import MOST_TOGETHER, Measured, Setup, Taken, measure_together
+from dsp.together import MOST_TOGETHER, Measured, Setup, Taken, fit_together, measure_together
 from dsp.waveform import limits_of, points_for
 from dsp.window import Window
-from dsp.windows import Lost, WindowMaker
+from dsp.windows import Fitting, Lost, WindowMaker
 from resources.systems import WiringSystem, phases_of
 
 __all__ = ["Analyser", "ChannelSpec", "ChipSpec", "pull_analysers"]
@@ -159,10 +159,13 @@ class Analyser:
         self._intake.looked()
         return True
 
-    def _next_intervals(self, *, final: bool) -> list[Taken | Lost]:
+    def _next_intervals(self, *, final: bool) -> Fitting[list[Taken | Lost]]:
         """The next windows, MOST_TOGETHER at most, and gaps; in order."""
         found: list[Taken | Lost] = []
-        while len(found) < MOST_TOGETHER and (interval := self._windows.next(final=final)) is not None:
+        while len(found) < MOST_TOGETHER:
+            interval = yield from self._windows.next(final=final)
+            if interval is None:
+                break
             if isinstance(interval, Lost):
                 found.append(interval)
             else:
@@ -278,7 +281,7 @@ def _drain(analysers: Sequence[Analyser], *, final: bool) -> list[list[Measureme
     going = list(range(len(analysers)))
     with np.errstate(all="ignore"):
         while going:
-            intervals = [analysers[i]._next_intervals(final=final) for i in going]
+            intervals = fit_together([analysers[i]._next_intervals(final=final) for i in going])
             found = iter(measure_together([of for series in intervals for of in series if isinstance(of, Taken)]))
             for i, series in zip(going, intervals, strict=True):
                 for interval in series:

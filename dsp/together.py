@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.phase_fit import FitTask, PhaseFit, fit_phases
 from dsp.quantities import Quantities, QuantityTable
 from dsp.spectrum import FrontEnd, Spectrum, spectra_of
 from dsp.stream import Source
 from dsp.waveform import take_waveforms
 from dsp.window import Window
+from dsp.windows import Fitting, Result
 
 MOST_TOGETHER = 16
 """Windows that are measured in one go."""
@@ -52,6 +54,24 @@ class Measured:
     quantities: Quantities
     clipped: int
     still: NDArray[np.bool_]
+
+
+def fit_together(fittings: Sequence[Fitting[Result]]) -> list[Result]:
+    """What each gives, the fits that they wait for made in one go."""
+    results: dict[int, Result] = {}
+    fits: list[PhaseFit | None] = [None] * len(fittings)
+    going = list(range(len(fittings)))
+    while going:
+        waiting: list[int] = []
+        tasks: list[FitTask] = []
+        for number, fit in zip(going, fits, strict=True):
+            try:
+                tasks.append(fittings[number].send(fit))
+                waiting.append(number)
+            except StopIteration as ended:
+                results[number] = ended.value
+        going, fits = waiting, fit_phases(tasks)
+    return [results[number] for number in range(len(fittings))]
 
 
 def measure_together(windows: Sequence[Taken]) -> list[Measured | None]:

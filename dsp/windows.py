@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from dsp.channels import ChipSpec
 from dsp.phase import (
-    AHEAD_CYCLES,
     HIGHEST_HZ,
-    KERNEL_CYCLES,
     LOWEST_HZ,
-    PhaseFit,
     PhaseInput,
     PhaseModel,
     coarse_frequency,
-    fit_phase,
 )
+from dsp.phase_fit import AHEAD_CYCLES, KERNEL_CYCLES, FitTask, PhaseFit
 from dsp.stream import ChipStream
 from dsp.waveform import ROOM
 from dsp.window import Window
+
+Result = TypeVar("Result")
+Fitting = Generator[FitTask, PhaseFit | None, Result]
+"""Goes on when it is sent the fit that it asked for: so those of several modules can be made in one go."""
 
 UNLOCKED_S = 0.2
 """Length of a window without a fundamental, and of the stretch that is searched for one."""
@@ -107,7 +109,7 @@ class WindowMaker:
         nominal = self._nominal_hz if self._nominal_hz is not None else frequency_hz
         return 12 if nominal >= 55.0 else 10
 
-    def next(self, *, final: bool = False) -> Window | Lost | None:
+    def next(self, *, final: bool = False) -> Fitting[Window | Lost | None]:
         """The next interval; None until more samples arrive. final: no more will, so do without those behind."""
         if any(stream.stepped for stream in self.streams):
             self._forget_times()
@@ -129,7 +131,10 @@ class WindowMaker:
             if start > self._cursor + self._half_sample_s():  # given up while another chip did not deliver
                 self._give_up_laggards(start)
                 continue
-            result = self._unlocked(end, final) if self._model is None else self._locked((start, end), final)
+            if self._model is None:
+                result = self._unlocked(end, final)
+            else:
+                result = yield from self._locked((start, end), final)
             if isinstance(result, float):
                 if not self._ended(result):
                     self.needed_s = result
@@ -326,7 +331,7 @@ class WindowMaker:
             return end + (ROOM + 1) * 2.0 * self._half_sample_s()
         return Window(self._cursor, end, self.cycles_for(50.0), None, {}, False)
 
-    def _locked(self, available_s: tuple[float, float], final: bool) -> Window | float | None:
+    def _locked(self, available_s: tuple[float, float], final: bool) -> Fitting[Window | float | None]:
         """The next window by the phase; a time until which samples lack; None when the group was changed."""
         assert self._cursor is not None
         assert self._model is not None
@@ -346,7 +351,7 @@ class WindowMaker:
         fit: PhaseFit | None = None
         for _ in range(2 if self._settled else 4):
             before = self._model.frequency_hz(0.5 * (self._cursor + end))
-            fit = fit_phase(inputs, self._model, self._cursor, end, available_s)
+            fit = yield FitTask(inputs, self._model, self._cursor, end, available_s)
             if fit is None:
                 return needed
             middle = fit.model.frequency_hz(0.5 * (self._cursor + end))

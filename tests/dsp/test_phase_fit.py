@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dsp.clock import SampleClock
-from dsp.phase import PhaseFit, PhaseInput, PhaseModel, demodulate, fit_phase
+from dsp.phase import PhaseInput, PhaseModel
+from dsp.phase_fit import Centres, FitTask, PhaseFit, demodulate, fit_phases
 from dsp.stream import Segment
 
 HZ = 50.3
@@ -27,7 +28,7 @@ def chip(rate_hz: float, phase_deg: float, *, off_ppm: float = 0.0, known_ppm: f
 
 
 def fitted(inputs: list[PhaseInput]) -> PhaseFit:
-    fit = fit_phase(inputs, PhaseModel.of_frequency(0.1, HZ + 0.02), 0.1, 0.1 + 10 / HZ, (0.0, 0.499))
+    [fit] = fit_phases([FitTask(inputs, PhaseModel.of_frequency(0.1, HZ + 0.02), 0.1, 0.1 + 10 / HZ, (0.0, 0.499))])
     assert fit is not None
     assert fit.present
     return fit
@@ -59,7 +60,7 @@ def test_inputs_keep_their_order_whatever_their_rates(rates_hz: tuple[float, ...
     inputs = [chip(rate, 30.0 * n - 40.0) for n, rate in enumerate(rates_hz)]
     model = PhaseModel.of_frequency(0.0, HZ)
     spacing_s = 41 / 4000.0
-    phasors = demodulate(inputs, model, 0.1 + spacing_s * np.arange(20), 1 / HZ)
+    [phasors] = demodulate([(inputs, model, Centres(0.1, spacing_s, 20, 1 / HZ))])
     assert phasors.shape == (3, 20)
     for n, row in enumerate(phasors):
         assert np.abs(row / (RMS_V * np.exp(1j * np.radians(30.0 * n - 40.0))) - 1.0).max() < 1e-4
@@ -70,4 +71,27 @@ def test_inputs_keep_their_order_whatever_their_rates(rates_hz: tuple[float, ...
 
 def test_too_few_samples_are_not_fitted() -> None:
     model = PhaseModel.of_frequency(0.0, HZ)
-    assert fit_phase([chip(4000.0, 0.0)], model, 0.0, 0.1, (0.0, 0.1)) is None
+    assert fit_phases([FitTask([chip(4000.0, 0.0)], model, 0.0, 0.1, (0.0, 0.1))]) == [None]
+
+
+def test_tasks_fitted_in_one_go_give_what_each_gives_alone() -> None:
+    """Of like inputs, of others, and one that cannot be fitted."""
+    model = PhaseModel.of_frequency(0.1, HZ + 0.02)
+    inputs = [
+        [chip(4000.0, -120.0 * p, noise=1e-3) for p in range(3)],
+        [chip(4000.4, 30.0 - 120.0 * p, noise=1e-2) for p in range(3)],
+        [chip(8000.0, 0.0)],
+    ]
+    tasks = [FitTask(own, model, 0.1, 0.1 + 10 / HZ, (0.0, 0.499)) for own in inputs]
+    tasks.insert(1, FitTask(inputs[0], model, 0.0, 0.1, (0.0, 0.1)))
+    together = fit_phases(tasks)
+    assert [fit is None for fit in together] == [False, True, False, False]
+    for task, fit in zip(tasks, together, strict=True):
+        [alone] = fit_phases([task])
+        if fit is None or alone is None:
+            assert fit is alone
+            continue
+        assert fit.frequencies_hz == pytest.approx(alone.frequencies_hz, rel=1e-12)
+        assert fit.model.frequency_hz(0.2) == pytest.approx(alone.model.frequency_hz(0.2), rel=1e-12)
+        assert fit.residual_rad == pytest.approx(alone.residual_rad, rel=1e-6)
+        assert (fit.support, fit.present) == (alone.support, alone.present)
