@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ from app.map_cells import CellColumns, cell_columns
 
 KEPT_S = 600.0
 """A cell's values are means of 10 minutes and more: asked for again no sooner."""
+
+AROUND_AN_HOUR = 10
+"""Cells whose neighbours are asked for: four questions each, of the 120 an hour that the map answers."""
 
 _KEPT = 64
 _AT_ONCE = 3
@@ -90,6 +94,7 @@ class MapLoader(QObject):
         self._timeout_s = timeout_s
         self._client: MapClient | None = None
         self._cells, self._details, self._outline = _Latest(self), _Latest(self), Background(self)
+        self._asked_around: deque[float] = deque()
         self._known: dict[tuple[str, int], tuple[float, MapDetail]] = {}
 
     @property
@@ -122,8 +127,9 @@ class MapLoader(QObject):
 
         self._cells.ask(ask, self.cells_loaded.emit, lambda error: self.cells_failed.emit(_as_map_error(error)))
 
-    def load_detail(self, cell: str, hours: int, around: Sequence[str] = (), *, ask_around: bool = False) -> None:
-        """Ask for a cell, and then, with ask_around, for those around it; else they serve where they are known."""
+    def load_detail(self, cell: str, hours: int, around: Sequence[str] = ()) -> None:
+        """Ask for a cell and then for those around it. What is asked is the same for every cell: it does not tell which
+        one is the own."""
         client = self._client
         if client is None:
             return
@@ -133,7 +139,7 @@ class MapLoader(QObject):
             known = [found for name in around if (found := self._fresh(name, hours)) is not None]
             self.detail_loaded.emit(detail, known)
             missing = [name for name in around if self._fresh(name, hours) is None]
-            if ask_around and missing:
+            if missing and self._may_ask_around():
                 self._details.ask(lambda: _ask_all(client, missing, hours), lambda more: add(detail, more), _raise)
 
         def add(detail: MapDetail, more: list[MapDetail]) -> None:
@@ -153,9 +159,14 @@ class MapLoader(QObject):
         else:
             self._details.ask(lambda: client.detail(cell, hours), tell, fail)
 
-    def forget_detail(self) -> None:
-        """No cell is chosen any more."""
-        self._details.forget()
+    def _may_ask_around(self) -> bool:
+        now_s = time.monotonic()
+        while self._asked_around and now_s - self._asked_around[0] >= 3600.0:
+            self._asked_around.popleft()
+        if len(self._asked_around) >= AROUND_AN_HOUR:
+            return False
+        self._asked_around.append(now_s)
+        return True
 
     def _keep(self, detail: MapDetail, hours: int) -> None:
         self._known.pop((detail.geohash, hours), None)

@@ -113,14 +113,14 @@ class MapPart(QWidget):
         self._show_detail()
 
     def open_cell(self, cell: str) -> None:
-        """Ask for a cell: this sends its geohash. Around the own one, the four beside it are asked for too."""
+        """Ask for a cell and those beside it: this sends their geohashes."""
         self._detail = None
         self.view.set_chosen_cell(cell)
         self.panel.show_loading(cell)
         beside = [name for side in _SIDES if (name := neighbours(cell).get(side)) is not None]
         known = set(self._answer.columns.names) if self._answer is not None else set()
         around = [name for name in beside if name in known]
-        self._loader.load_detail(cell, self.view.hours, around, ask_around=cell == self._own_cell)
+        self._loader.load_detail(cell, self.view.hours, around)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw all of it in another theme."""

@@ -19,7 +19,10 @@ from widgets.map.model import CellDetail
 from widgets.map.trend_plot import TrendPlot
 from widgets.theme import Theme
 
-EMPTY_TEXT = "Choose a cell on the map to see its trends. Opening a cell sends its geohash, and nothing of yours."
+EMPTY_TEXT = (
+    "Choose a cell on the map to see its trends. Opening a cell sends its geohash and those beside it, and nothing of "
+    "yours."
+)
 
 _STATUSES = {
     CellStatus.NORMAL: Status.OK,
