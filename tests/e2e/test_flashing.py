@@ -104,6 +104,42 @@ def test_what_the_module_prints_names_why_it_does_not_start(bench, tmp_path):
     assert len(bench.journal.pending()) == 1
 
 
+def test_a_module_that_starts_something_else_is_not_done(bench, tmp_path):
+    def spoil(told: FlashProgress) -> None:
+        if told.stage is Stage.RESET:  # verified; the choice of the slot gets lost
+            bench.board.flash.erase(0xD000, 0x2000)
+
+    result = bench.flasher(on_progress=spoil).flash(package(tmp_path))
+    assert (result.result, result.unfinished) == ("failed", True)
+    assert "runs 1.0.0 instead of 2.0.0" in result.reason
+    (pending,) = bench.journal.pending()
+    assert bench.flasher().finish(pending).result == "ok"
+    assert bench.firmware() == "2.0.0"
+
+
+def test_nothing_is_finished_or_restored_on_the_wrong_module(bench, tmp_path):
+    cancelled = threading.Event()
+    on_progress = lambda told: told.stage is Stage.VERIFY and cancelled.set()  # noqa: E731
+    assert bench.flasher(cancelled=cancelled, on_progress=on_progress).flash(package(tmp_path)).unfinished
+    (pending,) = bench.journal.pending()
+    other = tmp_path / "other"
+    other.mkdir()
+    with FlashBench(other) as stranger:
+        stranger.board.loader._mac = bytes(6)
+        stranger.board.loader.reset()
+        before = stranger.written
+        for result in (stranger.flasher().finish(pending), stranger.flasher().go_back(pending)):
+            assert (result.result, stranger.written) == ("refused", before)
+    assert bench.journal.pending() == [pending]
+    third = tmp_path / "third"
+    third.mkdir()
+    with FlashBench(third, "flash-encryption") as sealed:
+        before = sealed.written
+        for result in (sealed.flasher().finish(pending), sealed.flasher().restore(pending.backup)):
+            assert (result.result, sealed.written) == ("refused", before)
+            assert "encrypted" in result.reason
+
+
 def test_a_port_that_goes_and_comes_with_the_restart_is_waited_for(tmp_path):
     with FlashBench(tmp_path, "flash-unplug@999999999:1.5") as bench:
 
