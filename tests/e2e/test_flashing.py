@@ -109,7 +109,7 @@ def test_a_module_that_starts_something_else_is_not_done(bench, tmp_path):
         if told.stage is Stage.RESET:  # verified; the choice of the slot gets lost
             bench.board.flash.erase(0xD000, 0x2000)
 
-    result = bench.flasher(on_progress=spoil).flash(package(tmp_path))
+    result = bench.flasher(backup=False, on_progress=spoil).flash(package(tmp_path))
     assert (result.result, result.unfinished) == ("failed", True)
     assert "runs 1.0.0 instead of 2.0.0" in result.reason
     (pending,) = bench.journal.pending()
@@ -264,5 +264,5 @@ def test_chips_that_would_not_start_it_are_left_alone(tmp_path, faults, words):
 
 def test_the_other_chip_is_flashed_too(tmp_path):
     with FlashBench(tmp_path, "esp32-c3") as bench:
-        assert bench.flasher().flash(package(tmp_path, chip="ESP32-C3")).result == "ok"
+        assert bench.flasher(backup=False).flash(package(tmp_path, chip="ESP32-C3")).result == "ok"
         assert bench.firmware() == "2.0.0"
