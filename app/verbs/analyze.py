@@ -20,7 +20,8 @@ from resources.systems import SYSTEMS
 RATES_HZ = (200.0, 2e6)
 """Sample rates that can be measured: below, a cycle has too few samples for any value."""
 
-_BLOCK_S = 1.0
+_BLOCK_S = 3.2
+"""Sixteen windows: the engine measures so many in one go."""
 _BLOCK_SAMPLES = (1024, 65536)
 
 
@@ -81,7 +82,7 @@ def analyze_record(
     record: ComtradeRecord, *, every: Collection[str] = INTERVALS["window"], events: bool = False, **options: Any
 ) -> Iterator[Result]:
     """The measurements of the intervals `every` (of dsp.measurement.WINDOWS) and the events of a record, oldest
-    first; at most a second of samples (or 1024) is read ahead. options: further ones of dsp.monitor.Monitor.
+    first; at most 3.2 s of samples (or 1024) are read ahead. options: further ones of dsp.monitor.Monitor.
     FileError for a sample rate with which nothing can be measured."""
     slowest_hz, fastest_hz = RATES_HZ
     if not slowest_hz <= record.rate_hz <= fastest_hz:
