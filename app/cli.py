@@ -19,6 +19,7 @@ VERBS = {
     "read": "measure with a module, a line for each window",
     "doctor": "find out why a module can't be reached",
     "analyze": "measure a COMTRADE file",
+    "firmware": "look at, bundle, flash, back up and restore firmware; give a module its WiFi",
     "broker": "run an MQTT broker for a home without one",
     "community": "share anonymised power quality with the community map, and look at it",
 }

@@ -90,6 +90,7 @@ class MainWindow(QWidget):
         self._module_menu.wrong.connect(self._say)
         self._others.connect_wanted.connect(self._measure_with)
         self._others.say.connect(self._say)
+        self._others.close_wanted.connect(self.close)
         self._broker_switch.say.connect(self._say)
         self.session.failed.connect(self._say)
         self.session.identified.connect(self._on_module)
@@ -220,6 +221,9 @@ class MainWindow(QWidget):
         super().resizeEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self._others.may_close():
+            event.ignore()
+            return
         self._preferences.set("size", [self.width(), self.height()])
         self._preferences.set("oscilloscope", self.live.scope.state())
         self._preferences.save()

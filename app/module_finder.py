@@ -123,6 +123,12 @@ class ModuleFinder:
                 kinds.setdefault(kind_of(url), []).append(progress)
         return [_together(kind, parts) for kind, parts in kinds.items()]
 
+    def silent(self) -> tuple[str, ...]:
+        """URLs of USB ports on which nothing answers as a module."""
+        quiet = (LinkErrorKind.SILENT, LinkErrorKind.NOT_A_MODULE)
+        with self._lock:
+            return tuple(url for url, error in self._problems.items() if url.startswith("usb:") and error.kind in quiet)
+
     def problem_of(self, url: str) -> LinkError | None:
         """Why nothing was found at a place."""
         with self._lock:
@@ -157,6 +163,7 @@ class ModuleFinder:
     def _pulled(self, url: str) -> None:
         with self._lock:
             self._progress.pop(url, None)
+            self._problems.pop(url, None)
             if url not in self._used:
                 self._list.forget(url)
         self._told()

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
+from app.map_pages import MapPages
 from app.module_session import ModuleSession
 from app.preferences import Preferences
 from device_io.source import LinkError, LinkPhase, LinkState, ModuleInfo, ModuleLink
 
 if TYPE_CHECKING:
+    from app.firmware_page import FirmwarePage
     from app.groups import Group
     from app.module_finder import ModuleFinder
     from app.module_settings import Target
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 RAIL = (
     ("live", "Live", "live", True, ""),
     ("modules", "Modules", "modules", True, ""),
+    ("firmware", "Firmware", "firmware", True, ""),
+    ("map", "Map", "map", True, ""),
 )
 
 
@@ -34,11 +38,16 @@ class WindowPages(QObject):
     """URL of a module to measure with."""
     say = Signal(str)
     """One sentence for a person."""
+    close_wanted = Signal()
+    """The person wanted to close the window while a module was being flashed, which has ended since."""
 
     def __init__(self, session: ModuleSession, preferences: Preferences, parent: QObject) -> None:
         super().__init__(parent)
         self._session, self._preferences = session, preferences
         self._finder: ModuleFinder | None = None
+        self._firmware: FirmwarePage | None = None
+        self._map = MapPages(session, preferences, self)
+        self._notified: list[Callable[[], None]] = []
         self._url = ""
         self._info: ModuleInfo | None = None
         self._patience = QTimer(self, singleShot=True, interval=LOST_MS)
@@ -49,43 +58,73 @@ class WindowPages(QObject):
 
     def factories(self) -> dict[str, Callable[[], QWidget]]:
         """What makes each page."""
-        return {"modules": self._make_modules}
+        return {"modules": self._make_modules, "firmware": self._make_firmware, "map": self._map.make}
+
+    def may_close(self) -> bool:
+        """Whether the window may close now; else a person is asked, and `close_wanted` comes when it may."""
+        return self._firmware is None or self._firmware.may_close()
 
     def close(self) -> None:
         """End what the pages run."""
+        if self._firmware is not None:
+            self._firmware.end()
+        self._map.close()
         if self._finder is not None:
             self._finder.stop()
 
-    # Modules
+    # Making pages
 
     def _make_modules(self) -> QWidget:
         from app.community.folder import data_folder
         from app.groups import Groups
-        from app.module_finder import ModuleFinder
         from app.modules_page import ModulesPage
         from app.search_places import search_places
         from app.settings_change import History
 
-        pages: list[ModulesPage] = []
-
-        def changed() -> None:
-            for page in pages:
-                page.notify()
-
-        finder = self._finder = ModuleFinder(changed, prompt=self._session.prompt)
         page = ModulesPage(
-            finder,
+            self._modules(),
             Groups(self._preferences),
             History(data_folder() / "settings-history.jsonl"),
             places=lambda: search_places(self._preferences),
             used=self._target,
         )
-        pages.append(page)
+        self._notified.append(page.notify)
         page.connect_wanted.connect(self.connect_wanted)
         page.group_wanted.connect(self._connect_group)
-        finder.start()
-        self._tell_finder(LinkPhase.STREAMING, None)
         return page
+
+    def _make_firmware(self) -> QWidget:
+        from app.firmware_facts import usual_keeping
+        from app.firmware_modules import Used
+        from app.firmware_page import FirmwarePage
+
+        finder = self._modules()
+        page = self._firmware = FirmwarePage(
+            self._session,
+            usual_keeping(),
+            used=lambda: Used(self._url, self._info) if self._url else None,
+            modules=finder.modules,
+            silent=finder.silent,
+        )
+        self._notified.append(page.notify)
+        page.close_wanted.connect(self.close_wanted)
+        return page
+
+    def _modules(self) -> ModuleFinder:
+        """The list of modules, which is watched from now on."""
+        from app.module_finder import ModuleFinder
+
+        if self._finder is None:
+            told = self._notified
+
+            def changed() -> None:
+                for tell in tuple(told):
+                    tell()
+
+            self._finder = ModuleFinder(changed, prompt=self._session.prompt)
+            self._finder.start()
+            self._tell_finder(LinkPhase.STREAMING, None)
+        return self._finder
 
     def _target(self) -> Target | None:
         from app.module_settings import Target

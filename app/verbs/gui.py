@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.demo import DemoModule
     from app.module_session import ModuleSession
 
-PAGES = ("live", "modules")
+PAGES = ("live", "modules", "firmware", "map")
 DEMO_PRESET = "office"
 """What `--demo` shows when no preset is named: a load with something to see."""
 _DEFAULT_SIZE = (1440, 900)
