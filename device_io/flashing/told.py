@@ -94,13 +94,24 @@ def ask_module(
                 told.settings = link.read_settings().result(_JOB_S)
                 wanted = _differing(told.settings, restore or {})
                 if wanted:
-                    told.settings = link.write_settings({**wanted, "confirm": True}).result(_JOB_S)
+                    told.settings = _write(link, wanted) or told.settings
             with contextlib.suppress(LinkError, FutureTimeoutError):
                 told.readings = link.read_readings().result(_JOB_S).values
     finally:
         link.stop()
     told.silence, told.lines = listener.failed, listener.lines
     return told
+
+
+def _write(link: UsbLink, wanted: Mapping[str, Setting]) -> Mapping[str, Setting] | None:
+    """Write them all; where the firmware refuses, those that it takes. Returns all settings as they then stand."""
+    with contextlib.suppress(LinkError):
+        return link.write_settings({**wanted, "confirm": True}).result(_JOB_S)
+    now = None
+    for key, value in wanted.items():
+        with contextlib.suppress(LinkError):
+            now = link.write_settings({key: value, "confirm": True}).result(_JOB_S)
+    return now
 
 
 def await_module(

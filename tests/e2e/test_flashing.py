@@ -15,6 +15,7 @@ from device_io.source import LinkError
 from device_io.urls import parse_serial_url
 from device_io.usb_link import UsbLink
 from device_io.virtual_module.esp32 import chip as virtual_chip
+from device_io.virtual_module.settings import SettingError
 from firmware_images.maker import app_image
 from firmware_images.opening import open_package
 from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, package
@@ -55,6 +56,24 @@ def test_settings_alone_go_back_over_the_link(bench):
     assert (result.result, result.reason, result.differences) == ("ok", "", ())
     assert bench.module.settings["name"] == NAME
     assert bench.board.loader.bytes_received == flashed
+
+
+def test_a_setting_that_the_firmware_refuses_keeps_no_other_back(bench, monkeypatch):
+    bench.name_it()
+    path = bench.folder / "kept.zip"
+    bench.flasher().back_up(path)
+    bench.module.settings.write({"name": "Attic", "nominal_voltage_v": 120.0})
+    write = bench.module.settings.write
+
+    def refusing(changes):
+        if "nominal_voltage_v" in changes:
+            raise SettingError("bad-value", "This firmware knows 120 V alone.")
+        write(changes)
+
+    monkeypatch.setattr(bench.module.settings, "write", refusing)
+    result = bench.flasher().restore_settings(path)
+    assert (result.result, bench.module.settings["name"]) == ("ok", NAME)
+    assert result.differences == ("Nominal voltage was 230.0 and is 120.0 now.",)
 
 
 def test_what_is_not_as_it_was_is_told(bench):
