@@ -12,6 +12,7 @@ from app.firmware_stages import Kind
 from app.firmware_words import bare_version
 from device_io.flashing.backups import Backup
 from device_io.flashing.journal import Unfinished
+from device_io.flashing.result import FlashOptions
 from firmware_images.package import FirmwarePackage
 from firmware_images.versions import is_newer
 from widgets.firmware import FirmwarePanel
@@ -60,11 +61,11 @@ def _ask_update(panel: FirmwarePanel, order: Order, package: FirmwarePackage, th
     module = order.module
     installed, offered = bare_version(module.firmware), package.version or "this image"
     step = f" from {installed}" if installed else ""
-    text = _what_happens(order.options.backup)
+    text = _what_happens(order.options)
     if installed and is_newer(installed, offered):
         text.insert(0, f"{offered} is older than what runs now.")
     if order.options.anew:
-        text.insert(0, "What was begun before is given up. The backup made before it stays the way back.")
+        text.insert(0, "What was begun before is given up. A backup made before it stays the way back.")
     act = ""
     if package.signature != "trusted":
         why = "is not signed" if package.signature == "none" else "is signed with a key that is not trusted here"
@@ -120,7 +121,9 @@ def ask_close(panel: FirmwarePanel, writing: bool, then: Then) -> None:
 _CABLE = "Measuring pauses meanwhile. Keep the USB cable in."
 
 
-def _what_happens(backs_up: bool) -> list[str]:
-    first = "First the whole module is backed up, then" if backs_up else "No backup is made. Then"
-    steps = f"{first} the firmware is written, compared and started. That takes a few minutes."
+def _what_happens(options: FlashOptions) -> list[str]:
+    first = "First the whole module is backed up, then the" if options.backup else "No backup is made. The"
+    if options.anew:
+        first = "The"
+    steps = f"{first} firmware is written, compared and started. That takes a few minutes."
     return [f"{steps} Settings and calibration stay.", _CABLE]

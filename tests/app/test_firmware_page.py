@@ -51,7 +51,7 @@ class Bench:
         self.store, self.journal = BackupStore(folder / "backups"), Journal(folder / "journal")
         self.session = ModuleSession()
         self._info: ModuleInfo | None = None
-        self._measured = ""
+        self.measured = ""
         self.session.identified.connect(self._on_identity)
         self.session.state_changed.connect(self._on_state)
         self.session.ended.connect(self._on_end)
@@ -88,16 +88,16 @@ class Bench:
         self.board.close()
 
     def _used(self) -> Used | None:
-        return Used(self._measured, self._info) if self._measured else None
+        return Used(self.measured, self._info) if self.measured else None
 
     def _on_identity(self, info: ModuleInfo, _store: object) -> None:
         self._info = info
 
     def _on_state(self, state: LinkState) -> None:
-        self._measured = state.url
+        self.measured = state.url
 
     def _on_end(self) -> None:
-        self._info, self._measured = None, ""
+        self._info, self.measured = None, ""
 
 
 @pytest.fixture
@@ -289,15 +289,15 @@ def test_stopped_before_writing_nothing_has_happened(make_bench) -> None:
 
 
 def test_the_window_is_not_closed_over_a_job_without_a_question(make_bench) -> None:
-    bench = make_bench(WITHOUT_BACKUP)
-    bench.bundle("2.0.0", size=150_000)
+    bench = make_bench()
+    bench.bundle("2.0.0")
     bench.measure()
     page = bench.open()
     assert page.may_close()
     until_phase(bench, Phase.READY)
     QTest.mouseClick(page.panel.primary, LEFT)
     QTest.mouseClick(question().yes, LEFT)
-    bench.qtbot.waitUntil(lambda: stage_runs(page, 1), timeout=20_000)
+    bench.qtbot.waitUntil(lambda: stage_runs(page, 2), timeout=20_000)
     assert not page.may_close()
     QTest.mouseClick(question().no, LEFT)
     assert page.is_busy
@@ -305,6 +305,7 @@ def test_the_window_is_not_closed_over_a_job_without_a_question(make_bench) -> N
     with bench.qtbot.waitSignal(page.close_wanted, timeout=10_000):
         QTest.mouseClick(question().yes, LEFT)
     assert page.may_close()
+    assert bench.journal.pending() == []
 
 
 def test_without_a_module_the_page_says_what_to_do(make_bench) -> None:
@@ -355,3 +356,18 @@ def test_what_the_module_prints_is_shown_and_explained(make_bench) -> None:
         page.panel.show_view("log")
         QTest.mouseClick(log.read, LEFT)
         assert not bench.session.is_connected
+
+
+def test_a_virtual_module_goes_on_while_measuring_pauses(make_bench) -> None:
+    bench = make_bench()
+    session = bench.session
+    with bench.qtbot.waitSignal(session.identified, timeout=20_000) as before:
+        session.start_demo("clean")
+    url = bench.measured
+    session.pause()
+    assert session.is_paused
+    assert not session.is_connected
+    with bench.qtbot.waitSignal(session.identified, timeout=20_000) as after:
+        session.resume([url])
+    assert not session.is_paused
+    assert after.args[0].boot_id == before.args[0].boot_id
