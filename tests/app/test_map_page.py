@@ -1,4 +1,4 @@
-"""The Map page against a map server with the faults that a real one has, and its pictures."""
+"""The Map page: what is asked for and when, and what is drawn of it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.community.consent import Choices
 from app.community.service import Community
 from app.map_page import MapPage
 from app.map_pages import MapPages
-from app.map_part import NO_ADDRESS, NO_CELLS
+from app.map_part import NO_ADDRESS
 from app.module_session import ModuleSession
-from app.preferences import Preferences
 from app.sharing_link import SharingLink
 from device_io.virtual_module.faults import parse_faults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.usb_port import UsbPort
 from tests.fakes.community import last_end_s
 from tests.fakes.map_country import CountryMap
+from tests.fakes.map_page import loaded, notice, opened, page, paint, preferences
 from tests.fakes.map_server import MapServer, cell_name
 from tests.fakes.mosquitto import free_port
 from tests.fakes.session_signals import SessionSignals
 from widgets.map import geohash
-from widgets.theme import Theme
-
-PICTURES = Path(__file__).resolve().parents[2] / "screenshots"
-BLOCKED_S = 0.2
-"""The window may not work longer than this without looking at its events."""
 
 
 @pytest.fixture
@@ -51,74 +45,6 @@ def link(session: SessionSignals, tmp_path: Path) -> Iterator[SharingLink]:
 @pytest.fixture(autouse=True)
 def no_map_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SENSIX_MAP_URL", raising=False)
-
-
-def preferences(url: str = "", cell: str = "") -> Preferences:
-    made = Preferences(None)
-    made.set("community", {"map_url": url, "cell": cell})
-    return made
-
-
-class Watch:
-    """How long the window's thread goes without looking at its events: waiting (wall) and working (its CPU time)."""
-
-    def __init__(self) -> None:
-        self.longest_s = self.longest_work_s = 0.0
-        self._wall_s, self._work_s = time.monotonic(), time.thread_time()
-        self._timer = QTimer(interval=5)
-        self._timer.timeout.connect(self._look)
-        self._timer.start()
-
-    def _look(self) -> None:
-        wall_s, work_s = time.monotonic(), time.thread_time()
-        self.longest_s = max(self.longest_s, wall_s - self._wall_s)
-        self.longest_work_s = max(self.longest_work_s, work_s - self._work_s)
-        self._wall_s, self._work_s = wall_s, work_s
-
-
-def page(qtbot: QtBot, link: SharingLink, made: Preferences, *, timeout_s: float = 10.0, show: bool = True) -> MapPage:
-    frame = QWidget()
-    link.frame = frame  # type: ignore[attr-defined]  # else it ends with this function
-    shown = MapPage(link, made, frame, timeout_s=timeout_s)
-    column = QHBoxLayout(frame)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.addWidget(shown)
-    frame.resize(1364, 816)
-    qtbot.addWidget(frame)
-    if show:
-        frame.show()
-    return shown
-
-
-def paint(shown: MapPage, name: str, size: tuple[int, int] = (1364, 816)) -> None:
-    """Pictures of the page, dark and light, as they are in a window of 1440x900 or 1024x640."""
-    PICTURES.mkdir(exist_ok=True)
-    frame = shown.window()
-    frame.resize(*size)
-    shown.set_compact(size[0] < 1290)
-    QApplication.processEvents()
-    for theme in ("light", "dark"):
-        palette = frame.palette()
-        palette.setColor(frame.backgroundRole(), Theme(theme).colour("bg"))
-        frame.setPalette(palette)
-        shown.set_theme(Theme(theme))
-        picture = frame.grab().toImage()
-        assert (picture.width(), picture.height()) == size
-        assert picture.save(str(PICTURES / f"map-page-{name}-{theme}-{size[0]}.png"))
-
-
-def loaded(qtbot: QtBot, shown: MapPage, number: int) -> None:
-    qtbot.waitUntil(lambda: len(shown.map.view.canvas.grid) == number, timeout=15_000)
-
-
-def opened(qtbot: QtBot, shown: MapPage, cell: str) -> None:
-    shown.map.open_cell(cell)
-    qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith(cell), timeout=15_000)
-
-
-def notice(shown: MapPage) -> str:
-    """The sentence over the map, "" where there is none."""
-    return shown.map.view.notice.text.text if not shown.map.view.notice.isHidden() else ""
 
 
 def test_nothing_is_asked_before_the_page_is_opened(qtbot: QtBot, link: SharingLink) -> None:
@@ -153,63 +79,6 @@ def test_the_environment_names_a_map(qtbot: QtBot, link: SharingLink, monkeypatc
         monkeypatch.setenv("SENSIX_MAP_URL", server.url)
         shown = page(qtbot, link, preferences())
         loaded(qtbot, shown, 4)
-
-
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("500", "no answer"),
-        ("429", "ask again in 2 min"),
-        ("slow", "did not answer within 1 s"),
-        ("silent", "did not answer within 1 s"),
-        ("cut", "cut off"),
-        ("wrong json", "not one of a community map"),
-        ("array", "not one of a community map"),
-        ("html", "not one of a community map"),
-        ("deep", "not one of a community map"),
-        ("redirect", "has moved"),
-    ],
-)
-def test_a_fault_is_explained_and_tried_again(qtbot: QtBot, link: SharingLink, fault: str, words: str) -> None:
-    with CountryMap() as server:
-        server.fault = fault
-        shown = page(qtbot, link, preferences(server.url, "u82f"), timeout_s=1.0)
-        watch = Watch()
-        qtbot.waitUntil(lambda: words in notice(shown), timeout=10_000)
-        assert watch.longest_s < 0.9, "the window waits for nothing"
-        assert shown.map.view.notice.retry.isVisible()
-        if fault == "429":
-            paint(shown, "error")
-            return  # it is not asked again before its time
-        server.fault = None
-        QTest.mouseClick(shown.map.view.notice.retry, Qt.MouseButton.LeftButton)
-        loaded(qtbot, shown, 104)
-        assert notice(shown) == ""
-        server.fault = fault
-        shown.map.open_cell("u82f")
-        qtbot.waitUntil(lambda: words in shown.map.panel.notice.text.text, timeout=10_000)
-        server.fault = None
-        QTest.mouseClick(shown.map.panel.notice.retry, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith("u82f"), timeout=10_000)
-
-
-def test_a_map_that_is_not_there(qtbot: QtBot, link: SharingLink) -> None:
-    shown = page(qtbot, link, preferences(f"http://127.0.0.1:{free_port()}"))
-    qtbot.waitUntil(lambda: "can't be reached" in notice(shown), timeout=5000)
-
-
-def test_null_and_empty_are_drawn_as_such(qtbot: QtBot, link: SharingLink) -> None:
-    with MapServer() as server:
-        server.fault = "null"
-        shown = page(qtbot, link, preferences(server.url, "u82f"))
-        loaded(qtbot, shown, 2)
-        assert shown.map.view.canvas.grid.status.tolist() == [1, 1]
-        opened(qtbot, shown, "u82f")
-        assert shown.map.panel.comparison.sentence == "Not known. The cell has no recent data."
-        paint(shown, "null")
-    with MapServer({}) as server:
-        shown = page(qtbot, link, preferences(server.url))
-        qtbot.waitUntil(lambda: notice(shown) == NO_CELLS, timeout=5000)
 
 
 def test_another_time_range_is_asked_for(qtbot: QtBot, link: SharingLink) -> None:
@@ -302,20 +171,6 @@ def test_own_values_before_the_first_ten_minutes(qtbot: QtBot, session: SessionS
         assert "median of the last 10 s" in shown.map.panel.text.text
 
 
-def test_a_hundred_thousand_cells_do_not_hold_up_the_window(qtbot: QtBot, link: SharingLink) -> None:
-    cells = {cell_name(number * 9): (2, 1, 0, None)[number % 4] for number in range(100_000)}
-    with MapServer(cells) as server:
-        shown = page(qtbot, link, preferences(server.url))
-        qtbot.waitUntil(lambda: shown.map.view.isVisible(), timeout=5000)
-        shown.window().grab()
-        watch = Watch()
-        loaded(qtbot, shown, 100_000)
-        qtbot.wait(100)
-        assert watch.longest_work_s < BLOCKED_S, f"the window worked {watch.longest_work_s:.3f} s without a pause"
-        assert "100\u2009000 cells" in shown.map.view._told.text
-        assert len(server.asked) == 10
-
-
 def test_places_and_geohashes_are_found(qtbot: QtBot, link: SharingLink) -> None:
     with CountryMap() as server:
         shown = page(qtbot, link, preferences(server.url))
@@ -326,13 +181,6 @@ def test_places_and_geohashes_are_found(qtbot: QtBot, link: SharingLink) -> None
         QTest.keyClick(field, Qt.Key.Key_Return)
         qtbot.waitUntil(lambda: shown.map.panel.heading.text.startswith("u82f"), timeout=5000)
         assert shown.map.panel.heading.text == "u82f, near Cluj-Napoca"
-
-
-def test_an_address_that_is_none_is_told(qtbot: QtBot, link: SharingLink) -> None:
-    shown = page(qtbot, link, preferences("ftp://map.example"))
-    assert "not the address of a map" in notice(shown)
-    shown = page(qtbot, link, preferences("http://map.example"))
-    assert "not encrypted" in notice(shown)
 
 
 def test_the_map_is_left_alone_while_nobody_looks(qtbot: QtBot, link: SharingLink) -> None:
@@ -349,18 +197,6 @@ def test_the_map_is_left_alone_while_nobody_looks(qtbot: QtBot, link: SharingLin
         shown.window().show()
         qtbot.wait(100)
         assert len(server.asked) == 1, "a fresh answer serves"
-
-
-def test_a_silent_refresh_leaves_the_old_cells(qtbot: QtBot, link: SharingLink) -> None:
-    with MapServer() as server:
-        shown = page(qtbot, link, preferences(server.url))
-        loaded(qtbot, shown, 4)
-        shown.loader._client._answers.clear()
-        server.fault = "500"
-        shown.map._refresh.timeout.emit()
-        qtbot.waitUntil(lambda: "Not updated since" in shown.map.view._told.text, timeout=5000)
-        assert notice(shown) == ""
-        assert len(shown.map.view.canvas.grid) == 4
 
 
 @pytest.fixture
