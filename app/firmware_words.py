@@ -104,7 +104,7 @@ def ready(name: str, firmware: str, package: FirmwarePackage | None, chosen: boo
     problem: of the image that was chosen, or of those that are kept here."""
     installed = bare_version(firmware)
     if problem and package is None:
-        title = "This image is not used" if chosen else f"{name}: no newer firmware is here"
+        title = "This image is not used" if chosen else f"There is no newer firmware for {name} here"
         return Headline(Phase.FAILED if chosen else Phase.READY, title, problem, action="")
     if not firmware and package is not None:
         lead = "It does not answer: it may be new, or its firmware does not start. What is in it is backed up first."
@@ -112,8 +112,8 @@ def ready(name: str, firmware: str, package: FirmwarePackage | None, chosen: boo
     if not firmware:
         return Headline(Phase.READY, f"{name} does not answer", "Choose an image to put on it.", action="")
     if package is None:
-        lead = f"It runs {installed}. There is no newer firmware here; choose an image to write another one."
-        return Headline(Phase.DONE, f"{name} is up to date", lead)
+        lead = f"It runs {installed}. Choose an image to write another firmware."
+        return Headline(Phase.READY, f"There is no newer firmware for {name} here", lead, action="")
     offered = package.version or "this image"
     keeps = "Settings and calibration stay; the whole module is backed up first."
     if is_newer(offered, installed) or parse_version(installed) is None or parse_version(offered) is None:

@@ -164,8 +164,9 @@ def test_a_tampered_bundle_is_not_used(make_bench) -> None:
     bench = make_bench()
     bench.measure()
     page = bench.open()
-    until_phase(bench, Phase.DONE)
-    assert "up to date" in page.panel.title.text
+    until_phase(bench, Phase.READY)
+    assert "no newer firmware" in page.panel.title.text
+    assert not page.panel.primary.isVisible()
     path = bench.bundle("2.0.0")
     data = bytearray(path.read_bytes())
     at = data.index(b"manifest.sig") + len(b"manifest.sig") + 8
@@ -319,7 +320,7 @@ def test_into_the_network(make_bench) -> None:
     bench = make_bench()
     bench.measure()
     page = bench.open()
-    until_phase(bench, Phase.DONE)
+    until_phase(bench, Phase.READY)
     page.panel.show_view("wifi")
     wifi = page.panel.wifi
     with bench.qtbot.waitSignal(bench.session.identified, timeout=20_000):
@@ -345,7 +346,7 @@ def test_what_the_module_prints_is_shown_and_explained(make_bench) -> None:
     bench = make_bench()
     page = bench.open()
     bench.measure()
-    until_phase(bench, Phase.DONE)
+    until_phase(bench, Phase.READY)
     log = page.panel.boot_log
     bench.qtbot.waitUntil(lambda: "SPI_FAST_FLASH_BOOT" in log.box.text)
     assert any("firmware starts" in label.text for label in log.findChildren(Paragraph))

@@ -178,7 +178,8 @@ class TestHeadlines:
         assert ("step back" in headline.lead) == (version == "0.9.0")
 
     def test_nothing_to_offer_and_nothing_that_can_be_used(self) -> None:
-        assert ready("Cellar", "virtual 1.0.0", None, False).phase is Phase.DONE
+        none = ready("Cellar", "virtual 1.0.0", None, False)
+        assert (none.phase, none.action) == (Phase.READY, "")
         wrong = ready("Cellar", "virtual 1.0.0", None, True, "It is damaged. Get it again.")
         assert (wrong.phase, wrong.lead, wrong.action) == (Phase.FAILED, "It is damaged. Get it again.", "")
         assert ready("Module on COM5", "", None, False).action == ""
