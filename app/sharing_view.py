@@ -98,7 +98,7 @@ class SharingView(QWidget):
         self.consent.choices_changed.connect(lambda *_: self._settle.start())
         self.consent.agreed.connect(lambda *_: self._agree())
         self.consent.withdrawn.connect(self._withdraw)
-        self.consent.position.editingFinished.connect(self._keep)
+        self.consent.position.editingFinished.connect(self._keep_place)
         self.addresses.changed.connect(self._settle.start)
         self.addresses.settled.connect(self._keep)
         self.addresses.log_wanted.connect(self._ask_for_log)
@@ -168,6 +168,13 @@ class SharingView(QWidget):
         share = tuple(SHARES[key] for key in self.consent.chosen if key in SHARES)
         return Choices(cell, broker, share, self.addresses.backdated.isChecked(), self.addresses.map_url.text().strip())
 
+    def _keep_place(self) -> None:
+        """From here on the exact place is not even in the field."""
+        cell = self._cell()
+        self._keep()
+        if cell:
+            self.consent.set_position(cell)
+
     def _keep(self) -> None:
         """Remember addresses and cell; a map's address that makes no sense is not used."""
         url = self.addresses.map_url.text().strip()
@@ -196,9 +203,7 @@ class SharingView(QWidget):
         if problem:
             self._fail(self.addresses.map_url, problem)
             return
-        self._keep()
-        # From here on the exact place is not even in the field.
-        self.consent.set_position(cell)
+        self._keep_place()
         choices = self._choices(cell, broker)
         self.addresses.set_state(Status.RUNNING, "Beginning …")
         self._background.run(

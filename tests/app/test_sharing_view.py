@@ -248,6 +248,7 @@ def test_addresses_and_cell_are_remembered(
     type_into(view.addresses.map_url, "http://127.0.0.1:1")
     QTest.keyClick(view.addresses.map_url, Qt.Key.Key_Tab)
     assert page.map.view.canvas._own == "u82f"
+    assert view.consent.position.text() == "u82f", "what is nearer is forgotten when the field is left"
     again = MapPage(link, Preferences(tmp_path / "window.json"))
     qtbot.addWidget(again)
     assert again.sharing.addresses.map_url.text() == "http://127.0.0.1:1"
