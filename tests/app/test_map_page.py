@@ -72,6 +72,8 @@ def test_without_an_address_the_outline_alone(qtbot: QtBot, link: SharingLink) -
     qtbot.waitUntil(lambda: shown.map.view.isVisible(), timeout=5000)
     assert notice(shown) == NO_ADDRESS
     paint(shown, "offline")
+    words = shown.map.view.notice.text
+    assert words.height() >= words.heightForWidth(words.width()), "nothing of it is cut"
 
 
 def test_the_environment_names_a_map(qtbot: QtBot, link: SharingLink, monkeypatch: pytest.MonkeyPatch) -> None:

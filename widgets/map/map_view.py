@@ -178,7 +178,7 @@ class _Notice(Card):
         self.text = Paragraph("", "body", "text2")
         self.retry = PushButton("Try again")
         self.body_layout.addWidget(self.text)
-        self.body_layout.addSpacing(12)
+        self.body_layout.addStretch(1)
         self.body_layout.addWidget(self.retry, 0, Qt.AlignmentFlag.AlignLeft)
 
     def set_content(self, text: str, retry: bool) -> None:
