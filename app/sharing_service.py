@@ -99,8 +99,9 @@ class SharingService:
 
     def add(self, measurement: Measurement) -> None:
         """Take a window of the session. Returns at once: what can't be taken in time is missing from its interval."""
-        with contextlib.suppress(queue.Full):
-            self._queue.put_nowait(measurement)
+        if not self._stopping.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait(measurement)
 
     def set_module(self, info: ModuleInfo | None) -> None:
         """Another module is measured, or none."""

@@ -279,10 +279,13 @@ class SharingView(QWidget):
 
     def _show_preview(self, preview: Preview | None) -> None:
         self._previewing = False
-        if preview is None:
-            self.preview.set_preview(ShownPreview(missing=(NOTHING_YET,)))
-        else:
-            self.preview.set_preview(shown_preview(preview))
+        edit = self.preview.box.edit
+        if edit.textCursor().hasSelection():
+            return  # somebody is copying a part of it
+        line = edit.verticalScrollBar().value()
+        shown = ShownPreview(missing=(NOTHING_YET,)) if preview is None else shown_preview(preview)
+        self.preview.set_preview(shown)
+        edit.verticalScrollBar().setValue(line)
 
     def _preview_failed(self, error: Exception) -> None:
         self._previewing = False

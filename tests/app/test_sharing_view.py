@@ -23,7 +23,7 @@ from app.sharing_words import NO_MODULE, NO_PLACE, NO_WAVEFORM
 from tests.fakes.certificates import make_ca
 from tests.fakes.community import Subscriber, last_end_s
 from tests.fakes.mosquitto import Mosquitto, free_port
-from tests.fakes.session_signals import EUI, SessionSignals
+from tests.fakes.session_signals import EUI, VALUES, SessionSignals
 from widgets.theme import Theme
 
 LEFT = Qt.MouseButton.LeftButton
@@ -134,6 +134,29 @@ def test_the_message_so_far_follows_what_is_chosen(
     assert QGuiApplication.clipboard().text() == view.preview.text
     paint(page, "sharing")
     assert link.service.given is None, "a preview needs no consent"
+
+
+def test_who_reads_the_message_is_left_in_peace(
+    qtbot: QtBot, page: MapPage, view: SharingView, session: SessionSignals
+) -> None:
+    page.resize(952, 556)
+    session.connect_module()
+    session.measure(last_end_s(), 20)
+    type_into(view.consent.position, PLACE)
+    qtbot.waitUntil(lambda: '"THV1":3.1' in view.preview.text, timeout=5000)
+    edit = view.preview.box.edit
+    edit.verticalScrollBar().setValue(3)
+    session.measure(last_end_s() + 40, 200, values={**VALUES, "THV1": 5.0})
+    qtbot.waitUntil(lambda: '"THV1":3.1' not in view.preview.text, timeout=5000)
+    assert edit.verticalScrollBar().value() == 3
+    edit.selectAll()
+    before = edit.toPlainText()
+    session.ended.emit()
+    session.connect_module()
+    session.measure(last_end_s() + 40, 20, values={**VALUES, "THV1": 7.0})
+    view._load_preview()
+    qtbot.waitUntil(lambda: not view._previewing, timeout=5000)
+    assert edit.toPlainText() == before
 
 
 def test_consent_is_read_for_what_is_chosen(qtbot: QtBot, view: SharingView) -> None:
