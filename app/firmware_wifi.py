@@ -124,11 +124,10 @@ def _broker(text: str) -> MqttUrl | None:
     """The broker's address; None for none. LinkError for what is no address of a broker."""
     if not text:
         return None
-    url = parse_url(text if "://" in text else f"mqtts://{text}")
+    address = text if "://" in text else f"mqtts://{text}"
+    url = parse_url(address) if address.lower().startswith(("mqtt://", "mqtts://")) else None
     if not isinstance(url, MqttUrl):
-        raise LinkError(
-            LinkErrorKind.BAD_URL, f"{text!r} is not a broker. Write mqtts://HOST, or mqtts://USER@HOST:PORT."
-        )
+        raise LinkError(LinkErrorKind.BAD_URL, "This is no broker. Write mqtts://HOST, or mqtts://USER@HOST:PORT.")
     return url
 
 

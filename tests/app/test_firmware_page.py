@@ -340,6 +340,13 @@ def test_into_the_network(make_bench) -> None:
         QTest.mouseClick(wifi.provision, LEFT)
     bench.qtbot.waitUntil(lambda: "could not join" in wifi.told.text)
     assert wifi.password.text() == ""
+    wifi.password.setText("correct horse")
+    assert not wifi.broker_password.isVisible()
+    wifi.set_broker("http://anna@broker")
+    assert wifi.broker_password.isVisible()  # a user has a password
+    QTest.mouseClick(wifi.provision, LEFT)
+    assert wifi.told.text.startswith("This is no broker.")
+    assert bench.session.is_connected
 
 
 def test_what_the_module_prints_is_shown_and_explained(make_bench) -> None:
