@@ -335,7 +335,7 @@ class Deduplicator:
                 break
             seen = self._place + PLAY + 1 <= end
             # Where the polls end before the place does, the repeat may be behind them.
-            repeat = self._repeat_at(remove[-1] + 1 if remove else first, PLAY if seen else OUT_OF_LINE)
+            repeat = self._repeat_at(polls, first, remove[-1] + 1 if remove else first, PLAY if seen else OUT_OF_LINE)
             if repeat is not None and self._twice(repeat, polls, first):
                 self._state = Polling.SUSPECT
             if repeat is None and not seen:
@@ -364,10 +364,23 @@ class Deduplicator:
             self._equal.popleft()
         return out_index, np.delete(polls[: stop - first], remove, axis=0), self._state
 
-    def _repeat_at(self, first: int, reach: float) -> int | None:
-        """The poll that repeats the one before, near the next place; None where there is none."""
-        near = [k for k in self._equal if k >= first and abs(k - self._place) <= reach]
-        return min(near, key=lambda k: abs(k - self._place), default=None)
+    def _repeat_at(self, polls: NDArray[np.float64], first: int, start: int, reach: float) -> int | None:
+        """The poll from `start` on that repeats the one before, near the next place; None where there is none. Of two
+        that are equally near, the one without which the signal is smoother; polls: from `first` on."""
+        near = [k for k in self._equal if k >= start and abs(k - self._place) <= reach]
+        if not near:
+            return None
+        nearest = min(abs(k - self._place) for k in near)
+        near = [k for k in near if abs(k - self._place) < nearest + 1.0]
+        if near[-1] - near[0] <= 1:
+            return near[0]
+        window = slice(max(near[0] - 5 - first, 0), near[-1] + 5 - first)
+        rows = polls[window] / self._quantum
+
+        def rough(k: int) -> float:
+            return float((np.diff(np.delete(rows, k - first - window.start, axis=0), 4, axis=0) ** 2).sum())
+
+        return min(near, key=rough)
 
     def _twice(self, repeat: int, polls: NDArray[np.float64], first: int) -> bool:
         """Whether the signal stood still twice in one place: a jittery timer, and between them a sample was lost.

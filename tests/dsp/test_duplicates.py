@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from dsp.duplicates import Deduplicator, Polling
@@ -33,8 +33,7 @@ def signal(kind: str, rate_hz: float, frequency_hz: float, count: int, seed: int
     )
 
 
-@settings(max_examples=25, deadline=None)
-@given(
+polled_streams = given(
     st.sampled_from(["sine", "noise", "16 bit, no load", "16 bit, small", "office"]),
     st.sampled_from([4098.0, TIMER_HZ]),
     st.sampled_from([4000.0, 8000.0]),
@@ -43,12 +42,17 @@ def signal(kind: str, rate_hz: float, frequency_hz: float, count: int, seed: int
     st.lists(st.integers(5, 300), min_size=1, max_size=6),
     st.integers(0, 2**40),
 )
+
+
+@settings(max_examples=25)
+@polled_streams
 # By chance a current's last bit toggles at several repeats, or the signal stands still right beside one.
 @example("16 bit, small", 4098.0, 8000.0, 0.0, 43.0, [73], 175)
 @example("16 bit, small", 4098.0, 8000.0, 2.0, 42.5, [5, 5, 60, 300], 22_726)
 @example("16 bit, small", 4098.0, 4000.0, 31.0, 51.256173639845244, [5], 7464)
 @example("16 bit, small", 4098.0, 8000.0, 56.0, 65.0, [5], 30)
 @example("16 bit, small", TIMER_HZ, 8000.0, -171.0, 43.0, [72], 2**40)
+@example("16 bit, small", 4098.0, 8000.0, 122.0, 42.5, [5], 162)
 def test_a_polled_stream_comes_back_bit_by_bit(
     kind: str, poll_hz: float, chip_hz: float, ppm: float, frequency_hz: float, sizes: list[int], first: int
 ) -> None:
@@ -61,6 +65,17 @@ def test_a_polled_stream_comes_back_bit_by_bit(
     assert whole
     assert Polling.SUSPECT not in states
     assert states[-1] is Polling.POLLED
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=10_000, phases=[Phase.generate, Phase.shrink])
+@polled_streams
+def test_polled_streams_come_back_in_a_long_search(
+    kind: str, poll_hz: float, chip_hz: float, ppm: float, frequency_hz: float, sizes: list[int], first: int
+) -> None:
+    inner = test_a_polled_stream_comes_back_bit_by_bit.hypothesis.inner_test  # type: ignore[attr-defined]
+    inner(kind, poll_hz, chip_hz, ppm, frequency_hz, sizes, first)
 
 
 @pytest.mark.parametrize("poll_hz", [4000.0, 4098.0, TIMER_HZ, 8000.0])
