@@ -31,6 +31,7 @@ from widgets.chrome.top_bar import Sync, TopBar
 from widgets.theme import Theme
 
 _COMPACT_BELOW = (1366, 800)
+_PAUSED = "Measuring is paused: the module's port is in use on the Firmware page."
 _METHOD = "Method of IEC 61000-4-30, not certified"
 
 
@@ -180,7 +181,7 @@ class MainWindow(QWidget):
     def _show_no_module(self) -> None:
         self._store = None
         self.live.clear()
-        self.top_bar.clear()
+        self.top_bar.clear(*([_PAUSED] if self.session.is_paused else []))
         self.status_bar.clear()
 
     # What a person does
