@@ -84,6 +84,7 @@ class Analyser:
             limits_of(self._channels),
             points_for(max((chip.nominal_rate_hz for chip in self._chips), default=0.0)),
         )
+        self._voltages = [row for key, row in self._table.row.items() if key.startswith("V")]
         self._windows = WindowMaker(
             self._chips, nominal_frequency_hz, lambda time_s: self._intake.utc.tick_after(time_s)
         )
@@ -252,9 +253,8 @@ class Analyser:
             flags.append("suspect")
         if found.clipped:
             flags.append("clipped")
-        voltages = [i for key, i in self._table.row.items() if key.startswith("V")]
-        dark = found.quantities.lit[voltages].any() and not found.quantities.lit[voltages].all()
-        if found.still.any() or dark:
+        lit = found.quantities.lit[self._voltages].tolist()
+        if found.still.any() or (any(lit) and not all(lit)):
             flags.append("dead-channel")
         return tuple(flags)
 

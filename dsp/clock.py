@@ -137,8 +137,9 @@ class SampleClock:
         # Sums of the new stamps about the last of them, each faded by its distance from it.
         n = x = y = xx = xy = 0.0
         before = self._last_index
+        anchor_index, anchor_s, rate_hz = self._anchor_index, self._anchor_s, self.rate_hz
         for index, time_s in zip(indices, times_s, strict=True):
-            off = time_s - self.time_s(index)
+            off = time_s - anchor_s - (index - anchor_index) / rate_hz
             if not abs(off) <= gate + drift * (index - before) / rate:
                 return False
             square += SCATTER_SHARE * (off * off - square)

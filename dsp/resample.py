@@ -87,8 +87,10 @@ def _kernel_gain(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def _stage_1(points: int) -> NDArray[np.float64]:
-    """What stage 1 multiplies the lines k / points cycles per doubled sample with, k = 0..points / 2."""
-    return _fir_gain(points) / _kernel_gain(np.minimum(np.arange(points // 2 + 1) / points, DROOP_TO))
+    """What stage 1 multiplies the lines k / points cycles per doubled sample with, k = 0..points / 2, each twice: for
+    its real and its imaginary part."""
+    factors = _fir_gain(points) / _kernel_gain(np.minimum(np.arange(points // 2 + 1) / points, DROOP_TO))
+    return np.repeat(factors, 2)
 
 
 @lru_cache(maxsize=1)
@@ -140,7 +142,7 @@ def double_rate(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     doubled = np.empty((samples.shape[0], 2 * half + 1), dtype=np.complex128)
     doubled[:, : half + 1] = spectrum
     np.conjugate(spectrum[:, half - 1 :: -1], out=doubled[:, half + 1 :])
-    doubled *= _stage_1(4 * half)
+    doubled.view(np.float64)[:] *= _stage_1(4 * half)
     return np.fft.irfft(doubled, n=4 * half, axis=1)
 
 

@@ -73,7 +73,8 @@ class FrontEnd:
         self._kind = np.array(kind, dtype=np.intp)
         self._step_hz = 0.0
         self._rates_hz = np.zeros(len(kind))
-        self._inverse = self._by_step = self._by_rate = np.zeros((len(kind), 0), dtype=np.complex128)
+        self._passes = np.zeros((len(kind), 0), dtype=bool)
+        self._inverse = self._by_step = self._by_rate = np.zeros((len(kind), 0))
 
     def at(
         self, step_hz: float, rates_hz: NDArray[np.float64], count: int
@@ -82,14 +83,14 @@ class FrontEnd:
         nothing, and whether it passes: [channels, count] both."""
         drift = step_hz / self._step_hz - 1.0 if self._step_hz else np.inf
         rates = rates_hz - self._rates_hz
-        if abs(drift) > STEADY or count > self._inverse.shape[1] or np.abs(rates).max() > STEADY * rates_hz[0]:
+        if abs(drift) > STEADY or count > self._passes.shape[1] or np.abs(rates).max() > STEADY * rates_hz[0]:
             self._work_out(step_hz, rates_hz, count + 2)
             drift, rates = 0.0, np.zeros(rates_hz.size)
-        inverse = self._by_step[:, :count] * drift
-        inverse += self._inverse[:, :count]
+        parts = self._by_step[:, : 2 * count] * drift  # real and imaginary: the factors are real
+        parts += self._inverse[:, : 2 * count]
         if rates.any():
-            inverse += self._by_rate[:, :count] * (rates / self._rates_hz)[:, None]
-        return inverse, self._passes[:, :count]
+            parts += self._by_rate[:, : 2 * count] * (rates / self._rates_hz)[:, None]
+        return parts.view(np.complex128), self._passes[:, :count]
 
     def _work_out(self, step_hz: float, rates_hz: NDArray[np.float64], count: int) -> None:
         self._step_hz, self._rates_hz = step_hz, rates_hz.copy()
@@ -102,9 +103,10 @@ class FrontEnd:
         gains, lower, upper = (1.0 / gain(np.minimum(places * f, 0.5)) for f in (1.0, 1.0 - STEADY, 1.0 + STEADY))
         gain_slope = (upper - lower) / (2.0 * STEADY)
         self._passes = here[self._kind] != 0.0
-        self._inverse = here[self._kind] * gains
-        self._by_rate = -here[self._kind] * gain_slope
-        self._by_step = slope[self._kind] * gains - self._by_rate
+        by_rate = -here[self._kind] * gain_slope
+        self._inverse = (here[self._kind] * gains).view(np.float64)
+        self._by_rate = by_rate.view(np.float64)
+        self._by_step = (slope[self._kind] * gains - by_rate).view(np.float64)
 
     def _invert(self, frequency_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
         response = np.stack([transfer(sections, frequency_hz) for sections in self._responses])
@@ -160,7 +162,7 @@ def spectra_of(waveforms: Waveforms, windows: Sequence[Window], front_ends: Sequ
             own += step[:, REACH - reach : REACH + reach + 1] @ _ends(points, reach)
     else:
         parts += (steps.reshape(-1, 2 * REACH + 1) @ _ends(points, REACH)).reshape(parts.shape)
-    lines *= ROOT_2 / points
+    parts *= ROOT_2 / points
     lines[..., 0] /= ROOT_2
     spectra = []
     slowest_hz = rates_hz.min(axis=1).tolist()
