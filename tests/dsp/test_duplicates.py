@@ -91,11 +91,11 @@ def test_accidental_equal_neighbours_stay(poll_hz: float, amplitude: float) -> N
             assert whole
 
 
-def test_peaks_at_the_pace_of_repeats_stay_whatever_the_current() -> None:
+def peaks_stay(count: int, seed: int) -> None:
     """Coarse voltages whose peaks come at the pace that repeats would have; the current toggles its last bits."""
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
     t = np.arange(4000) / TIMER_HZ
-    for _ in range(150):
+    for _ in range(count):
         amplitude = math.exp(rng.uniform(math.log(3.0), math.log(30_000.0)))
         frequency_hz = 0.5 * (TIMER_HZ - 4000.0) * (1.0 + rng.choice([0.0, 1e-3, 1e-2]) * rng.uniform(-1.0, 1.0))
         angle = 2 * np.pi * frequency_hz * t + rng.uniform(0, 6.28)
@@ -106,6 +106,34 @@ def test_peaks_at_the_pace_of_repeats_stay_whatever_the_current() -> None:
         found, _, whole = pushed(Deduplicator(2, TIMER_HZ), samples, [80, 20, 137])
         assert np.array_equal(found, samples)
         assert whole
+
+
+def test_peaks_at_the_pace_of_repeats_stay_whatever_the_current() -> None:
+    peaks_stay(100, 11)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_thousands_of_peaks_at_the_pace_of_repeats_stay() -> None:
+    peaks_stay(4000, 12)
+
+
+@pytest.mark.parametrize("chip_hz", [4000.0, 8000.0])
+def test_how_small_a_voltage_is_restored(chip_hz: float) -> None:
+    """Without any current; the figures of docs/reliability.md."""
+    poll_hz, restored = 4098.0 * chip_hz / 4000.0, []
+    numbers, _ = polled_indices(5000, poll_hz, chip_hz * 1.00001, first_update_s=-1e-4)
+    n = np.arange(numbers[-1] + 2)
+    for peak in (60, 100, 150, 200, 300, 500, 1000):
+        rng = np.random.default_rng(peak)
+        restored.append(0)
+        for frequency_hz in np.linspace(45.0, 65.0, 20):
+            angle = 2 * np.pi * frequency_hz * n / chip_hz + rng.uniform(0, 6.28)
+            samples = np.round(np.stack([peak * np.cos(angle), 0.0 * angle], axis=1))
+            found, _, _ = pushed(Deduplicator(2, poll_hz), samples[numbers], [80])
+            restored[-1] += np.array_equal(found, samples[: numbers[-1] + 1])
+    print(restored)
+    assert restored[-1] == 20
 
 
 @pytest.mark.parametrize("kind", ["zero", "constant", "one bit", "pairs", "one lively channel of two", "nan"])
