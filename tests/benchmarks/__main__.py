@@ -12,7 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMES = ("wire", "latency", "bus", "mqtt", "memory", "measuring", "drawing", "map", "eight", "start", "accuracy")
+NAMES = (
+    "wire",
+    "latency",
+    "bus",
+    "mqtt",
+    "memory",
+    "measuring",
+    "drawing",
+    "map",
+    "community",
+    "flashing",
+    "eight",
+    "start",
+    "accuracy",
+)
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 
