@@ -118,6 +118,7 @@ def test_thousands_of_peaks_at_the_pace_of_repeats_stay() -> None:
     peaks_stay(4000, 12)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("chip_hz", [4000.0, 8000.0])
 def test_how_small_a_voltage_is_restored(chip_hz: float) -> None:
     """Without any current; the figures of docs/reliability.md."""
