@@ -320,35 +320,36 @@ class HalfCycleMeter:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Ends and rms [channels, n] of the cycles since the last one of each channel, NaN behind a channel's last."""
         half_s = 0.5 / self._frequency_hz
-        firsts, counts = [], []
+        terms, counts = [], []
         for row, raw in enumerate(raws[: self._voltages]):
             crossing, edge = self._crossing_s[row], EDGE / raw.rate_hz
             earliest = max(self._last_s[row] + 0.5 * half_s, raw.time_s + 2.0 * half_s + edge)
             latest = min(end_s, raw.time_s + raw.values.size / raw.rate_hz - edge)
-            firsts.append(math.ceil((earliest - crossing) / half_s))
-            counts.append(math.floor((latest - crossing) / half_s + 1e-9) - firsts[-1] + 1)
+            first = math.ceil((earliest - crossing) / half_s)
+            counts.append(math.floor((latest - crossing) / half_s + 1e-9) - first + 1)
+            terms.append((crossing, first))
         longest = max(counts)
         if longest <= 0:
             nothing = np.zeros((len(raws), 0))
             return nothing, nothing
         # Crossings from two before the first end on, over a frequency that changes steadily.
-        numbers = np.arange(-2.0, longest) + np.array(firsts)[:, None]
-        crossings = np.array(self._crossing_s)[:, None]
+        crossings, firsts = np.array(terms).T[:, :, None]
+        numbers = firsts + np.arange(-2.0, longest)
         if self._slope_hz_s:
-            at = crossings - self._frequency_s
-            halves = 0.5 * numbers / (self._frequency_hz + self._slope_hz_s * at)
-            times = crossings + halves - (0.5 * self._slope_hz_s / self._frequency_hz) * halves * halves
+            halves = numbers * (0.5 / (self._frequency_hz + self._slope_hz_s * (crossings - self._frequency_s)))
+            times = crossings + halves * (1.0 - (0.5 * self._slope_hz_s / self._frequency_hz) * halves)
         else:
             times = crossings + half_s * numbers
         for row, count in enumerate(counts):
             if count > 0:
-                self._last_s[row] = float(times[row, count + 1])
+                self._last_s[row] = times.item(row, count + 1)
         if len(raws) > self._voltages:
             times, counts = times[self._bounds], [counts[row] for row in self._bounds.tolist()]
-        begins = np.array([[raw.time_s] for raw in raws])
-        rates = np.array([[raw.rate_hz] for raw in raws])
+        begins, rates = np.array([(raw.time_s, raw.rate_hz) for raw in raws]).T[:, :, None]
+        places = (times - begins) * rates
+        places += PAD
         ends = times[:, 2:]
-        square = _integrals(rows, (times - begins) * rates + PAD) / ((ends - times[:, :-2]) * rates)
+        square = _integrals(rows, places) / (places[:, 2:] - places[:, :-2])
         rms = np.sqrt(np.maximum(square, 0.0)) / self._gains
         if min(counts) < longest:
             for row, count in enumerate(counts):
