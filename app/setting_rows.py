@@ -17,7 +17,7 @@ _KINDS = {
     "choice": SettingKind.CHOICE,
     "switch": SettingKind.SWITCH,
 }
-_HIDDEN = frozenset({"confirm", "unconfirmed_s"})
+_HIDDEN = frozenset({"confirm", "unconfirmed_s", "mqtt_ca"})
 
 
 def rows(values: Mapping[str, Value], url: str) -> list[Setting]:

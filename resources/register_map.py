@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resources.parameters import FieldType, table
-from resources.settings import settings_table
+from resources.settings import modbus_settings
 from resources.systems import SYSTEMS
 
 MAGIC = 0x53584D42
@@ -126,7 +126,7 @@ def readings_runs() -> tuple[range, ...]:
 @cache
 def settings_runs() -> tuple[range, ...]:
     """Addresses of holding registers that the blocks of settings repeat, in order."""
-    return _runs((spec.modbus_address, spec.modbus_registers) for spec in settings_table().values())
+    return _runs((spec.modbus_address, spec.modbus_registers) for spec in modbus_settings().values())
 
 
 def readings_end() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from resources import register_map as rm
 from resources.parameters import Parameter, table
-from resources.settings import SettingSpec, settings_table
+from resources.settings import SettingSpec, modbus_settings
 
 _HEAD = """# Modbus register map
 
@@ -66,7 +66,7 @@ as zeros.
 
 def register_map_text() -> str:
     """The whole file."""
-    settings = settings_table()
+    settings = modbus_settings()
     line = ", ".join(str(settings[key].default) for key in ("rs485_baud", "rs485_parity", "rs485_unit"))
     parts = [
         _HEAD.format(
@@ -108,7 +108,7 @@ def register_map_text() -> str:
         "## Settings (holding registers)\n",
         _STAGE.format(begin=rm.STAGE_BEGIN, apply=rm.STAGE_APPLY, stage=rm.STAGE),
         _table(
-            ("address", "registers", "key", "setting", "content", "access"), map(_setting, settings_table().values())
+            ("address", "registers", "key", "setting", "content", "access"), map(_setting, modbus_settings().values())
         ),
         "## Readings (input registers)\n",
         "Value = registers / scale, rounded to the nearest and held at the ends of the range. Not available: "

@@ -24,8 +24,8 @@ class SettingSpec:
     kind: text, number, integer, switch, or choice (of texts, or of numbers where a unit stands beside).
     low, high: bounds of a number; of the length in UTF-8 bytes of a text. access: "rw", "ro", or "wo" (a secret: it
     reads as None). link: the link that a wrong value cuts, "" for none: such a change stands only when it is confirmed.
-    modbus_address, modbus_registers: holding registers; a number is stored times modbus_scale, a choice as its place in
-    `choices`, unless scaled, a text as UTF-8, high byte first, filled up with zeros.
+    modbus_address, modbus_registers: holding registers, -1 and 0 for none. A number is stored times modbus_scale, a
+    choice as its place in `choices` unless scaled, a text as UTF-8, high byte first, filled up with zeros.
     """
 
     key: str
@@ -76,6 +76,12 @@ def settings_table() -> Mapping[str, SettingSpec]:
     return MappingProxyType({row["key"]: _spec(row) for row in csv.DictReader(text.splitlines())})
 
 
+@cache
+def modbus_settings() -> Mapping[str, SettingSpec]:
+    """Those that lie in holding registers: what is too long for a bus is left to the other links."""
+    return MappingProxyType({key: spec for key, spec in settings_table().items() if spec.modbus_registers})
+
+
 def link_settings(link: str) -> tuple[str, ...]:
     """Keys whose change may cut this link ("rs485" or "wifi")."""
     return tuple(key for key, spec in settings_table().items() if spec.link == link)
@@ -97,8 +103,8 @@ def _spec(row: Mapping[str, str]) -> SettingSpec:
         default=_default(row, scaled),
         access=cast(Literal["rw", "ro", "wo"], row["access"]),
         link=cast(Literal["", "rs485", "wifi"], row["link"]),
-        modbus_address=int(row["modbus_address"]),
-        modbus_registers=int(row["modbus_registers"]),
+        modbus_address=int(row["modbus_address"] or -1),
+        modbus_registers=int(row["modbus_registers"] or 0),
         modbus_scale=int(row["modbus_scale"]) if scaled else None,
     )
 

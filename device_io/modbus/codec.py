@@ -12,7 +12,7 @@ import numpy as np
 from device_io.source import ChannelInfo, ChipInfo, ModuleInfo, ResponseSection, SampleBlock
 from resources import register_map as rm
 from resources.parameters import TYPE_BYTES, ModbusField, table
-from resources.settings import SettingSpec, Value, settings_table
+from resources.settings import SettingSpec, Value, modbus_settings
 from resources.systems import SYSTEMS
 
 _SIGNED = ("int8", "int16", "int32", "int64")
@@ -164,7 +164,7 @@ def decode_setting(spec: SettingSpec, registers: Sequence[int]) -> Value:
 def decode_settings(start: int, registers: Sequence[int]) -> dict[str, Value]:
     """All settings that lie in these holding registers (address of the first: start); secrets are None."""
     values: dict[str, Value] = {}
-    for key, spec in settings_table().items():
+    for key, spec in modbus_settings().items():
         at = spec.modbus_address - start
         if at >= 0 and at + spec.modbus_registers <= len(registers):
             piece = registers[at : at + spec.modbus_registers]
@@ -175,7 +175,7 @@ def decode_settings(start: int, registers: Sequence[int]) -> dict[str, Value]:
 def settings_writes(values: Mapping[str, Value]) -> list[tuple[int, list[int]]]:
     """(address, registers) of as few writes as take these settings; neighbours go together."""
     writes: list[tuple[int, list[int]]] = []
-    for spec in sorted((settings_table()[key] for key in values), key=lambda spec: spec.modbus_address):
+    for spec in sorted((modbus_settings()[key] for key in values), key=lambda spec: spec.modbus_address):
         registers = encode_setting(spec, values[spec.key])
         if writes:
             address, before = writes[-1]

@@ -11,7 +11,7 @@ from device_io.modbus.station import Station
 from device_io.modbus.unit import Result, Steps, Unit
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, Readings, SampleBlock, Setting, Sink
 from device_io.urls import LinkUrl, parse_serial_url
-from resources.settings import settings_table
+from resources.settings import modbus_settings, settings_table
 
 
 class Rs485Link:
@@ -76,6 +76,8 @@ class Rs485Link:
         for key, value in wanted.items():
             spec = settings_table().get(key)
             problem = f"There is no setting {key!r}." if spec is None else spec.problem(value)
+            if problem is None and key not in modbus_settings():
+                problem = f"{settings_table()[key].name} does not fit on a bus. Connect the module by USB."
             if problem is not None:
                 return _refused(problem)
         return self._post(lambda unit: _at_once(lambda: unit.write_settings(wanted)))

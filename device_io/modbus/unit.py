@@ -17,7 +17,7 @@ from device_io.modbus.errors import BusError, DamagedReply, ExceptionReply, NoRe
 from device_io.source import LinkError, LinkErrorKind, ModuleInfo, Readings, SampleBlock, Setting
 from resources import register_map as rm
 from resources.parameters import keys_for
-from resources.settings import link_settings, settings_table
+from resources.settings import link_settings, modbus_settings
 
 if TYPE_CHECKING:
     from device_io.modbus.client import Master
@@ -119,7 +119,7 @@ class Unit:
             values: dict[str, Setting] = {}
             for n, run in enumerate(rm.settings_runs()):
                 values |= codec.decode_settings(run.start, self._block(rm.SETTINGS_BLOCK + n, len(run), mark)[1])
-            return {key: values[key] for key in settings_table()}
+            return {key: values[key] for key in modbus_settings()}
 
         try:
             return self._of_one_copy(read)
@@ -145,7 +145,7 @@ class Unit:
                 LinkErrorKind.REFUSED, f"{self.name} refuses the settings ({error}); none of them was changed."
             ) from None
         if any(key in values and values[key] != before[key] for key in link_settings("rs485")):
-            shown = {key: value for key, value in values.items() if settings_table()[key].access == "rw"}
+            shown = {key: value for key, value in values.items() if modbus_settings()[key].access == "rw"}
             return before | shown
         return self.settings()
 
@@ -216,7 +216,7 @@ class Unit:
             if any(key in values and values[key] != before[key] for key in link_settings("rs485")):
                 return
             now = self.settings()
-            if any(now[key] != value for key, value in values.items() if settings_table()[key].access == "rw"):
+            if any(now[key] != value for key, value in values.items() if modbus_settings()[key].access == "rw"):
                 raise
 
     def _write(self, address: int, registers: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from device_io.source import SampleBlock
 from device_io.virtual_module.module import SLOT_S, VirtualModule
 from device_io.virtual_module.settings import SettingError
 from resources import register_map as rm
-from resources.settings import Value, settings_table
+from resources.settings import Value, modbus_settings
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4
 OLDEST_S, REFRESH_S = 0.5, 0.4
@@ -109,7 +109,7 @@ class ModuleRegisters:
             commands[address](registers[0])
             return
         changes: dict[str, Value] = {}
-        places = {spec.modbus_address: spec for spec in settings_table().values()}
+        places = {spec.modbus_address: spec for spec in modbus_settings().values()}
         at = 0
         while at < len(registers):
             spec = places.get(address + at)
@@ -160,7 +160,7 @@ class ModuleRegisters:
 
     def _settings_registers(self) -> list[int]:
         registers = [0] * rm.settings_runs()[-1].stop
-        for key, spec in settings_table().items():
+        for key, spec in modbus_settings().items():
             place = slice(spec.modbus_address, spec.modbus_address + spec.modbus_registers)
             registers[place] = codec.encode_setting(spec, self._module.settings[key])
         return registers

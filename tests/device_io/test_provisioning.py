@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -102,7 +104,7 @@ def test_from_usb_to_the_first_reading_at_the_broker(plug_in, broker, tmp_path, 
     assert settings["unconfirmed_s"] == 0
     assert done.module is not None
     assert (done.module.eui, done.module.token) == (home.module.info.eui, "home")
-    assert "certificate" in done.notes[0]  # its firmware has no place for one
+    assert base64.b64decode(settings["mqtt_ca"]) == ssl.PEM_cert_to_DER_cert(broker.ca.read_text())
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     everything = repr(done) + repr(wish_for(broker)) + caplog.text
     assert not any(secret in everything for secret in SECRETS)

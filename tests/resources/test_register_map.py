@@ -9,7 +9,7 @@ from pathlib import Path
 from resources import register_map as rm
 from resources.parameters import table
 from resources.register_map_text import register_map_text
-from resources.settings import settings_table
+from resources.settings import modbus_settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -29,7 +29,7 @@ def test_it_can_be_printed():
 
 def test_every_key_and_every_setting_is_described():
     text = register_map_text()
-    for key in (*table(), *settings_table()):
+    for key in (*table(), *modbus_settings()):
         assert f"| `{key}` |" in text
 
 
@@ -42,7 +42,7 @@ def test_every_reading_lies_in_one_block():
 
 
 def test_every_setting_lies_in_one_block():
-    for key, spec in settings_table().items():
+    for key, spec in modbus_settings().items():
         place = range(spec.modbus_address, spec.modbus_address + spec.modbus_registers)
         holding = [run for run in rm.settings_runs() if place.start in run and place.stop <= run.stop]
         assert len(holding) == 1, key

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from resources.settings import link_settings, settings_table
+from resources.settings import link_settings, modbus_settings, settings_table
 
 
 def test_every_default_can_be_written():
@@ -13,14 +13,14 @@ def test_every_default_can_be_written():
 
 def test_no_two_settings_share_a_register():
     taken: dict[int, str] = {}
-    for spec in settings_table().values():
+    for spec in modbus_settings().values():
         for register in range(spec.modbus_address, spec.modbus_address + spec.modbus_registers):
             assert register not in taken, (spec.key, taken.get(register))
             taken[register] = spec.key
 
 
 def test_texts_fit_their_registers():
-    for spec in settings_table().values():
+    for spec in modbus_settings().values():
         if spec.kind == "text":
             assert spec.high <= 2 * spec.modbus_registers
 
