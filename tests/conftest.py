@@ -34,6 +34,13 @@ def no_unexpected_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not unexpected, f"unexpected log lines: {unexpected}"
 
 
+@pytest.fixture(autouse=True)
+def own_data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes what this user has: consent, backups, firmware that was begun."""
+    if "SENSIX_DATA" not in os.environ:
+        monkeypatch.setenv("SENSIX_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+
+
 @pytest.fixture(scope="session")
 def qapp(qapp_args: list[str], qapp_cls: type, pytestconfig: pytest.Config, qapp):  # type: ignore[no-untyped-def]
     """The one application of the run, with the bundled typeface."""

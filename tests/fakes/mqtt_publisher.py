@@ -65,6 +65,7 @@ class Publisher:
             thread.join(5.0)
         self._client.disconnect()
         self._client.loop_stop()
+        self._client._reset_sockets()  # paho leaves the pair of sockets that wakes its loop open
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Once, and wait until it has left."""
