@@ -12,7 +12,7 @@ from hypothesis import settings
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from app.appearance import install_fonts, prepare_environment
+from app.window.appearance import install_fonts, prepare_environment
 
 prepare_environment()
 

@@ -26,7 +26,7 @@ from app.community.anonymise import (
     new_alias,
     random_delay_s,
 )
-from app.community.folder import private_folder
+from app.data_folder import private_folder
 
 FILE = "community-outbox.sqlite"
 LATE_S = 600

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.community.folder import data_folder
+from app.data_folder import data_folder
 from app.firmware.updates import Updates
 from device_io.flashing.backups import BackupStore
 from device_io.flashing.journal import Journal

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app.community.folder import data_folder
-from app.home_broker import PORT, HomeBroker
+from app.data_folder import data_folder
+from app.modules.home_broker import PORT, HomeBroker
 from app.output import Output, Refused, WrongUsage
 
 

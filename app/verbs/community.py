@@ -14,7 +14,6 @@ from typing import Any
 from app.community.anonymise import CHOICES, anonymise, why_left_out
 from app.community.broker import Broker, BrokerError, parse_broker, password_of
 from app.community.consent import VERSION, Choices, ConsentError, text
-from app.community.folder import data_folder
 from app.community.geohash import PositionError, cell_of
 from app.community.map_answers import MapError
 from app.community.message import MessageError
@@ -22,6 +21,7 @@ from app.community.outbox import LATE_S, Outbox, OutboxError
 from app.community.rest import RANGES, MapClient
 from app.community.sender import Sender, SenderPhase, SenderState
 from app.community.service import Community, Preview, iso
+from app.data_folder import data_folder
 from app.output import Output, Refused, WrongUsage
 from dsp.measurement import Measurement
 

@@ -7,8 +7,8 @@ import threading
 from typing import Any
 
 from app.ask_password import ask_password
-from app.link_words import link_kind, link_place
 from app.output import Output, WrongUsage
+from app.window.link_words import link_kind, link_place
 from device_io.discovery.module_list import KnownModule, ModuleList
 from device_io.discovery.search import BROKER_S, Place, Search, SearchProgress
 from device_io.discovery.usb_ports import plugged_in

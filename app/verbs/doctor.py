@@ -6,7 +6,7 @@ import argparse
 import threading
 
 from app.ask_password import ask_password
-from app.doctors import examine
+from app.modules.doctors import examine
 from app.output import Output, Refused, WrongUsage
 from device_io.doctor import Check
 from device_io.source import LinkError

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.appearance import prepare_environment
 from app.output import Output, Refused, WrongUsage
+from app.window.appearance import prepare_environment
 
 if TYPE_CHECKING:
     from app.connection import Connection
     from app.demo import DemoModule
-    from app.module_session import ModuleSession
+    from app.window.module_session import ModuleSession
 
 PAGES = ("live", "modules", "firmware", "map")
 DEMO_PRESET = "office"
@@ -100,7 +100,7 @@ def _has_display() -> bool:
 
 def _run(args: argparse.Namespace, output: Output, demo: DemoModule | None, connection: Connection | None) -> int:
     prepare_environment()
-    from app.desktop import Desktop
+    from app.window.desktop import Desktop
 
     def begin(session: ModuleSession) -> None:
         if demo is not None:

@@ -60,7 +60,7 @@ def _row(what: str, ours_s: float, peer_s: float, limit: float) -> dict[str, obj
 
 def _application():  # type: ignore[no-untyped-def]
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from app.appearance import install_fonts, prepare_environment
+    from app.window.appearance import install_fonts, prepare_environment
 
     prepare_environment()
     from PySide6.QtWidgets import QApplication

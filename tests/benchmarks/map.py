@@ -87,7 +87,7 @@ def _cells() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
 
 def _application():  # type: ignore[no-untyped-def]
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from app.appearance import install_fonts, prepare_environment
+    from app.window.appearance import install_fonts, prepare_environment
 
     prepare_environment()
     from PySide6.QtWidgets import QApplication

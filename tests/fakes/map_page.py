@@ -9,9 +9,9 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.map_page import MapPage
+from app.map.page import MapPage
 from app.preferences import Preferences
-from app.sharing_link import SharingLink
+from app.sharing.link import SharingLink
 from widgets.theme import Theme
 
 PICTURES = Path(__file__).resolve().parents[2] / "screenshots"

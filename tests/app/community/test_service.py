@@ -11,12 +11,12 @@ import pytest
 
 from app.community import consent as consent_module
 from app.community.consent import DATE, FILE, VERSION, Choices, ConsentRecord, text
-from app.community.folder import data_folder
 from app.community.message import check
 from app.community.outbox import FILE as OUTBOX_FILE
 from app.community.outbox import Outbox
 from app.community.sender import SenderPhase, SenderState
 from app.community.service import Community
+from app.data_folder import data_folder
 from tests.fakes.certificates import make_ca
 from tests.fakes.community import INTERVAL_S, Subscriber, last_end_s, measurement, wait_for
 from tests.fakes.mosquitto import Mosquitto, free_port

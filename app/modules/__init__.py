@@ -1,0 +1,1 @@
+"""Finding modules, their settings, groups and doctors; the Modules page."""

@@ -1,0 +1,132 @@
+"""Reading and writing the settings of a module, over the link in use or its best one. It waits: not for the thread of
+the window."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+
+from app.modules.settings_change import JOB_S, Changed, History, confirm, cuts, problems, write
+from device_io.discovery.module_list import KnownModule, Presence
+from device_io.links import open_link
+from device_io.source import (
+    LinkError,
+    LinkErrorKind,
+    LinkPhase,
+    LinkState,
+    ModuleInfo,
+    ModuleLink,
+    Readings,
+    SampleBlock,
+    Setting,
+)
+
+OPEN_S = 12.0
+Result = TypeVar("Result")
+
+
+class Target(NamedTuple):
+    """The link in use and the module behind it."""
+
+    url: str
+    eui: str
+    link: ModuleLink
+
+
+class ModuleSettings:
+    """used: tells the link in use, None where nothing is connected."""
+
+    def __init__(self, history: History, used: Callable[[], Target | None]) -> None:
+        self._history = history
+        self._used = used
+
+    def used_url(self, module: KnownModule) -> str | None:
+        """The URL in use, if it is this module's."""
+        used = self._used()
+        return used.url if used is not None and used.eui == module.eui else None
+
+    def url_for(self, module: KnownModule) -> str | None:
+        """The link over which its settings go."""
+        used = self.used_url(module)
+        if used is not None:
+            return used
+        return next((link.url for link in module.links if link.presence is not Presence.LOST), None)
+
+    def problems(self, module: KnownModule, changes: Mapping[str, Setting]) -> dict[str, str]:
+        """{key: sentence} of what can't be written; "" for the change as a whole."""
+        found = problems(changes)
+        url = self.url_for(module)
+        cut = cuts(changes, url, module.links) if url is not None and not found else None
+        return {**found, "": cut} if cut else found
+
+    def read(self, module: KnownModule) -> Mapping[str, Setting]:
+        """All settings. :raises LinkError:"""
+        return self._with_link(module, lambda link: link.read_settings().result(JOB_S))
+
+    def write(self, module: KnownModule, before: Mapping[str, Setting], changes: Mapping[str, Setting]) -> Changed:
+        """Write, read back, compare, note in the history. :raises LinkError:"""
+        url = self.url_for(module) or ""
+        try:
+            changed = self._with_link(module, lambda link: write(link, changes))
+        except LinkError as error:
+            self._history.note(module.eui, url, before, changes, f"failed: {error}")
+            raise
+        outcome = "to be confirmed" if changed.confirm_s else "written"
+        self._history.note(module.eui, url, before, changes, outcome)
+        return changed
+
+    def confirm(self, module: KnownModule) -> None:
+        """Make the last change stand. :raises LinkError:"""
+        self._with_link(module, confirm)
+        self._history.note(module.eui, self.url_for(module) or "", {}, {}, "confirmed")
+
+    def _with_link(self, module: KnownModule, work: Callable[[ModuleLink], Result]) -> Result:
+        used = self._used()
+        try:
+            if used is not None and used.eui == module.eui:
+                return work(used.link)
+            url = self.url_for(module)
+            if url is None:
+                raise LinkError(LinkErrorKind.SILENT, "The module is not reached over any link now. Connect it again.")
+            link, waiting = open_link(url, reconnect=False), _Waiting()
+            link.start(waiting)
+            try:
+                waiting.wait()
+                return work(link)
+            finally:
+                link.stop()
+        except TimeoutError:
+            raise LinkError(LinkErrorKind.SILENT, "The module did not answer in time. Try again.") from None
+
+
+class _Waiting:
+    """A sink that waits for the identity."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._error: LinkError | None = None
+
+    def wait(self) -> None:
+        if not self._ready.wait(OPEN_S):
+            raise LinkError(LinkErrorKind.SILENT, "The module did not answer in time. Try again.")
+        if self._error is not None:
+            raise self._error
+
+    def on_identity(self, info: ModuleInfo) -> None:
+        del info
+        self._ready.set()
+
+    def on_blocks(self, blocks: list[SampleBlock]) -> None:
+        del blocks
+
+    def on_readings(self, readings: Readings) -> None:
+        del readings
+
+    def on_state(self, state: LinkState) -> None:
+        if state.phase is LinkPhase.FAILED:
+            self._error = state.error or LinkError(LinkErrorKind.SILENT, "The link could not be opened.")
+            self._ready.set()
+
+    def on_text(self, line: str) -> None:
+        del line

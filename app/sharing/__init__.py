@@ -1,0 +1,1 @@
+"""Live sharing beside the session, and its views."""

@@ -1,0 +1,1 @@
+"""The window: frame, session, menus, pages."""

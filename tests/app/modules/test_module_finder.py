@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from app.modules.finder import ModuleFinder
+from device_io.discovery.module_list import Presence
+from device_io.virtual_module.faults import parse_faults
+from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.rs485_port import Rs485Port
+from device_io.virtual_module.usb_port import UsbPort
+
+
+class Watched:
+    """A finder and what it told."""
+
+    def __init__(self) -> None:
+        self.present: frozenset[str] = frozenset()
+        self.changed = threading.Condition()
+        self.finder = ModuleFinder(self._note, places=lambda: self.present)
+
+    def _note(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
+    def wait_for(self, condition, timeout_s: float = 15.0) -> float:
+        began = time.monotonic()
+        with self.changed:
+            assert self.changed.wait_for(condition, timeout_s), self.finder.modules()
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def watched():
+    watched = Watched()
+    watched.finder.start()
+    yield watched
+    watched.finder.stop()
+
+
+def test_plugging_in_and_out_shows_in_the_list(watched):
+    finder = watched.finder
+    module = VirtualModule("clean")
+    usb, bus = UsbPort(module, transport="tcp"), Rs485Port(module, transport="tcp")
+    try:
+        usb_url, bus_url = usb.start(), bus.start()
+        watched.present = frozenset({usb_url})
+        watched.wait_for(lambda: finder.modules())
+        assert finder.modules()[0].links[0].url == usb_url
+        assert finder.add(bus_url) is None
+        watched.wait_for(lambda: len(finder.modules()[0].links) == 2)
+        assert [link.kind for link in finder.modules()[0].links] == ["usb", "rs485"]
+        watched.present = frozenset()
+        watched.wait_for(lambda: len(finder.modules()[0].links) == 1)
+    finally:
+        usb.stop()
+        bus.stop()
+
+
+def test_a_module_that_still_boots_is_waited_for(watched):
+    port = UsbPort(VirtualModule("clean"), parse_faults("stall@0:2.5"), transport="tcp")
+    try:
+        watched.present = frozenset({port.start()})
+        watched.wait_for(lambda: watched.finder.modules())
+    finally:
+        port.stop()
+
+
+def test_a_link_in_use_is_not_asked_and_stays_in_the_list(watched):
+    finder = watched.finder
+    info = VirtualModule("clean").info
+    finder.use("usb:COM5", info, Presence.USED)
+    watched.present = frozenset({"usb:COM5"})
+    finder.add("usb:COM5")
+    assert finder.progress() == []
+    assert finder.modules()[0].links[0].presence is Presence.USED
+    watched.present = frozenset()
+    finder.use("usb:COM5", None, Presence.LOST, "Unplugged.")
+    assert finder.modules()[0].links[0].problem == "Unplugged."
+    finder.release("usb:COM5")
+
+
+def test_an_address_that_is_none_gets_a_sentence(watched):
+    assert "usb:PORT" in watched.finder.add("COM5")
+
+
+def test_searching_is_cancelled_and_goes_on_afterwards(watched):
+    from tests.fakes.pty_device import PtyDevice
+
+    finder = watched.finder
+    with PtyDevice() as silent:
+        finder.add(f"rs485:{silent.port}")
+        watched.wait_for(lambda: any(p.running for p in finder.progress()))
+        finder.cancel()
+        assert finder.progress() == []
+    port = UsbPort(VirtualModule("clean"), transport="tcp")
+    try:
+        finder.add(port.start())
+        watched.wait_for(lambda: finder.modules())
+    finally:
+        port.stop()

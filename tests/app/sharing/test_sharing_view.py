@@ -1,0 +1,327 @@
+"""Consent, preview and withdrawal on the page, with a real broker behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QInputDialog
+from pytestqt.qtbot import QtBot
+
+from app.community.outbox import Outbox
+from app.map.page import MapPage
+from app.preferences import Preferences
+from app.sharing.link import SharingLink
+from app.sharing.service import SharingService
+from app.sharing.view import NO_MAP, SharingView
+from app.sharing.words import NO_MODULE, NO_PLACE, NO_WAVEFORM
+from tests.fakes.certificates import make_ca
+from tests.fakes.community import Subscriber, last_end_s
+from tests.fakes.mosquitto import Mosquitto, free_port
+from tests.fakes.session_signals import EUI, VALUES, SessionSignals
+from widgets.theme import Theme
+
+LEFT = Qt.MouseButton.LeftButton
+PLACE = "46.76543, 23.59321"
+PICTURES = Path(__file__).resolve().parents[3] / "screenshots"
+
+
+@pytest.fixture(autouse=True)
+def no_map_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SENSIX_MAP_URL", raising=False)
+
+
+@pytest.fixture
+def session(qtbot: QtBot) -> SessionSignals:
+    return SessionSignals()
+
+
+@pytest.fixture
+def link(session: SessionSignals, tmp_path: Path) -> Iterator[SharingLink]:
+    made = SharingLink(session, tmp_path / "data", None)  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def preferences(tmp_path: Path) -> Preferences:
+    return Preferences(tmp_path / "window.json")
+
+
+@pytest.fixture
+def page(qtbot: QtBot, link: SharingLink, preferences: Preferences) -> MapPage:
+    made = MapPage(link, preferences)
+    qtbot.addWidget(made)
+    made.resize(1364, 816)
+    made.show_part("sharing")
+    made.show()
+    return made
+
+
+@pytest.fixture
+def view(page: MapPage) -> SharingView:
+    return page.sharing
+
+
+def type_into(entry, text: str) -> None:
+    entry.setFocus()
+    entry.selectAll()
+    QTest.keyClicks(entry, text)
+
+
+def fill(view: SharingView, broker: str, place: str = PLACE) -> None:
+    type_into(view.addresses.broker, broker)
+    type_into(view.consent.position, place)
+
+
+def missing(view: SharingView) -> str:
+    return " ".join(view.preview._preview.missing)
+
+
+def agree(qtbot: QtBot, view: SharingView, link: SharingLink) -> None:
+    QTest.mouseClick(view.consent.agree, LEFT)
+    qtbot.waitUntil(lambda: link.service.state.given is not None and view._state.given is not None, timeout=5000)
+
+
+def paint(page: MapPage, name: str) -> None:
+    PICTURES.mkdir(exist_ok=True)
+    for theme in ("light", "dark"):
+        palette = page.palette()
+        palette.setColor(page.backgroundRole(), Theme(theme).colour("bg"))
+        page.setPalette(palette)
+        page.setAutoFillBackground(True)
+        page.set_theme(Theme(theme))
+        for size in ((1364, 816), (952, 556)):
+            page.resize(*size)
+            page.set_compact(size[0] < 1290)
+            QApplication.processEvents()
+            assert page.grab().save(str(PICTURES / f"map-page-{name}-{theme}-{size[0]}.png"))
+
+
+def test_the_preview_says_what_is_missing(qtbot: QtBot, view: SharingView, session: SessionSignals) -> None:
+    qtbot.waitUntil(lambda: missing(view) == NO_MODULE, timeout=5000)
+    assert view.preview.text == ""
+    session.connect_module("readings")
+    view._load_preview()
+    assert missing(view) == NO_WAVEFORM
+    session.ended.emit()
+    session.connect_module()
+    view._load_preview()
+    assert missing(view) == NO_PLACE
+
+
+def test_the_message_so_far_follows_what_is_chosen(
+    qtbot: QtBot, page: MapPage, view: SharingView, session: SessionSignals, link: SharingLink
+) -> None:
+    session.connect_module()
+    session.measure(last_end_s(), 40)
+    type_into(view.consent.position, PLACE)
+    qtbot.waitUntil(lambda: b'"THV1":3.1' in view.preview._preview.payload, timeout=5000)
+    assert view.preview.chip.text == "Not sendable yet"
+    assert "The message so far: its 10 minutes end at" in missing(view)
+    assert '"Pc":null' in view.preview.text
+    QTest.mouseClick(view.consent._boxes["power"], LEFT)
+    qtbot.waitUntil(lambda: '"Pc":2345' in view.preview.text, timeout=5000)
+    assert '"1I3":null' in view.preview.text
+    assert EUI not in view.preview.text
+    assert "46.765" not in view.preview.text, "the centre of the cell and nothing nearer"
+    QTest.mouseClick(view.preview.copy_button, LEFT)
+    assert QGuiApplication.clipboard().text() == view.preview.text
+    paint(page, "sharing")
+    assert link.service.given is None, "a preview needs no consent"
+
+
+def test_who_reads_the_message_is_left_in_peace(
+    qtbot: QtBot, page: MapPage, view: SharingView, session: SessionSignals
+) -> None:
+    page.resize(952, 556)
+    session.connect_module()
+    session.measure(last_end_s(), 20)
+    type_into(view.consent.position, PLACE)
+    qtbot.waitUntil(lambda: '"THV1":3.1' in view.preview.text, timeout=5000)
+    edit = view.preview.box.edit
+    edit.verticalScrollBar().setValue(3)
+    session.measure(last_end_s() + 40, 200, values={**VALUES, "THV1": 5.0})
+    qtbot.waitUntil(lambda: '"THV1":3.1' not in view.preview.text, timeout=5000)
+    assert edit.verticalScrollBar().value() == 3
+    edit.selectAll()
+    before = edit.toPlainText()
+    session.ended.emit()
+    session.connect_module()
+    session.measure(last_end_s() + 40, 20, values={**VALUES, "THV1": 7.0})
+    view._load_preview()
+    qtbot.waitUntil(lambda: not view._previewing, timeout=5000)
+    assert edit.toPlainText() == before
+
+
+def test_consent_is_read_for_what_is_chosen(qtbot: QtBot, view: SharingView) -> None:
+    def words() -> str:
+        return " ".join(point for section in view._sections for point in (section.title, *section.points))
+
+    assert "names an example" in words()
+    fill(view, "mqtts://broker.example:9000")
+    qtbot.waitUntil(lambda: "broker.example:9000" in words() and "u82f" in words(), timeout=5000)
+    assert "names an example" not in words()
+    assert "load curve" not in words()
+    QTest.mouseClick(view.consent._boxes["power"], LEFT)
+    qtbot.waitUntil(lambda: "load curve" in words(), timeout=5000)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [("91, 0", "latitude of -90 to 90"), ("u8", "LAT,LON"), ("north pole", "LAT,LON")]
+)
+def test_a_wrong_place_is_told(qtbot: QtBot, view: SharingView, place: str, words: str) -> None:
+    fill(view, "mqtt://127.0.0.1", place)
+    qtbot.waitUntil(lambda: words in view.consent.position_hint.text, timeout=5000)
+    assert not view.consent.agree.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("broker", "words"),
+    [
+        ("", "not the address of a broker"),
+        ("http://broker.example", "not the address of a broker"),
+        ("mqtt://broker.example", "not encrypted"),
+        ("mqtts://me:word@broker.example", "password does not belong"),
+        ("mqtts://broker.example", NO_MAP),
+    ],
+)
+def test_no_consent_for_a_broker_that_can_not_be_used(
+    qtbot: QtBot, view: SharingView, link: SharingLink, broker: str, words: str
+) -> None:
+    fill(view, broker)
+    QTest.mouseClick(view.consent.agree, LEFT)
+    qtbot.waitUntil(lambda: words in view.addresses.state.text, timeout=5000)
+    assert link.service.given is None
+
+
+def test_from_consent_to_withdrawal(
+    qtbot: QtBot, page: MapPage, view: SharingView, session: SessionSignals, link: SharingLink, tmp_path: Path
+) -> None:
+    authority = make_ca(tmp_path)
+    with Mosquitto(tmp_path, tls=authority) as broker, Subscriber(broker.port, authority.cert) as subscriber:
+        session.connect_module()
+        assert "no measurement leaves" in page.banner.text
+        fill(view, f"mqtts://localhost:{broker.port}?ca={authority.cert}")
+        QTest.mouseClick(view.addresses.backdated, LEFT)
+        agree(qtbot, view, link)
+        assert "cell u82f" in page.banner.text
+        assert view.consent.position.text() == "u82f", "the exact place is gone"
+        end_s = last_end_s() - 1200
+        session.measure(end_s - 600, 301)
+        qtbot.waitUntil(lambda: len(subscriber.received) == 1, timeout=10_000)
+        qtbot.waitUntil(lambda: "Sent so far: 1 message," in view.consent.sent.text, timeout=10_000)
+        paint(page, "sharing-on")
+        log = tmp_path / "sent.jsonl"
+        assert view.addresses.log_button.isEnabled()
+        view.save_log(log)
+        qtbot.waitUntil(lambda: "Saved sent.jsonl" in view.addresses.state.text, timeout=5000)
+        (line,) = (json.loads(text) for text in log.read_text(encoding="utf-8").splitlines())
+        assert (line["topic"], line["payload"].encode()) == subscriber.received[0]
+        QTest.mouseClick(view.consent.withdraw, LEFT)
+        qtbot.waitUntil(lambda: "no measurement leaves" in page.banner.text, timeout=5000)
+        session.measure(end_s, 302)
+        qtbot.waitUntil(lambda: len(link.service.own.present(end_s).trend) >= 2, timeout=5000)
+        assert len(subscriber.received) == 1
+
+
+def test_withdrawing_deletes_what_waits_with_one_click(
+    qtbot: QtBot, view: SharingView, session: SessionSignals, link: SharingLink, tmp_path: Path
+) -> None:
+    session.connect_module()
+    fill(view, f"mqtt://127.0.0.1:{free_port()}")
+    agree(qtbot, view, link)
+    session.measure(last_end_s() - 600, 301)
+    qtbot.waitUntil(lambda: view._state.counts.waiting == 1, timeout=5000)
+    qtbot.waitUntil(lambda: view.preview.chip.text == "As it is sent", timeout=5000)
+    QTest.mouseClick(view.consent.withdraw, LEFT)
+    qtbot.waitUntil(lambda: view._state.given is None, timeout=5000)
+    with Outbox(tmp_path / "data") as outbox:
+        assert (outbox.counts().waiting, outbox.counts().late) == (0, 0)
+    assert not view.consent.withdraw.isVisible()
+
+
+def test_the_exact_place_is_written_nowhere(
+    qtbot: QtBot, view: SharingView, session: SessionSignals, link: SharingLink, tmp_path: Path
+) -> None:
+    session.connect_module()
+    session.measure(last_end_s(), 20)
+    fill(view, f"mqtt://127.0.0.1:{free_port()}")
+    QTest.keyClick(view.consent.position, Qt.Key.Key_Tab)
+    qtbot.waitUntil(lambda: view.preview.text != "", timeout=5000)
+    agree(qtbot, view, link)
+    link.close()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "window.json" for path in files)
+    for path in files:
+        content = path.read_bytes()
+        for part in (b"46.76", b"23.59", b"u82fb"):
+            assert part not in content, (path.name, part)
+
+
+def test_addresses_and_cell_are_remembered(
+    qtbot: QtBot, page: MapPage, view: SharingView, preferences: Preferences, link: SharingLink, tmp_path: Path
+) -> None:
+    fill(view, "mqtts://broker.example")
+    type_into(view.addresses.map_url, "http://127.0.0.1:1")
+    QTest.keyClick(view.addresses.map_url, Qt.Key.Key_Tab)
+    assert page.map.view.canvas._own == "u82f"
+    assert view.consent.position.text() == "u82f", "what is nearer is forgotten when the field is left"
+    again = MapPage(link, Preferences(tmp_path / "window.json"))
+    qtbot.addWidget(again)
+    assert again.sharing.addresses.map_url.text() == "http://127.0.0.1:1"
+    assert again.sharing.addresses.broker.text() == "mqtts://broker.example"
+    assert again.sharing.consent.position.text() == "u82f"
+    assert again.map.view.canvas._own == "u82f"
+
+
+def test_a_password_is_asked_for_and_not_written(
+    qtbot: QtBot, view: SharingView, link: SharingLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keyring
+    from keyring.backends.fail import Keyring
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Keyring())  # a computer without one
+    try:
+        fill(view, f"mqtt://me@127.0.0.1:{free_port()}")
+        QTest.mouseClick(view.consent.agree, LEFT)
+        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is not None, timeout=5000)
+        dialog = view.findChild(QInputDialog)
+        dialog.setTextValue("open sesame")
+        dialog.accept()
+        qtbot.waitUntil(lambda: view._state.given is not None, timeout=5000)
+        qtbot.waitUntil(lambda: view._state.phase is not None, timeout=5000)
+        assert "wants a password" not in (view._state.error or "")
+        for path in (tmp_path / "data").iterdir():
+            assert b"sesame" not in path.read_bytes()
+    finally:
+        keyring.set_keyring(before)
+
+
+def test_what_can_not_be_saved_is_told(qtbot: QtBot, view: SharingView, tmp_path: Path) -> None:
+    view.save_log(tmp_path / "no such folder" / "log")
+    qtbot.waitUntil(lambda: "can't be written" in view.addresses.state.text, timeout=5000)
+
+
+def test_the_banner_leads_to_sharing_and_back(qtbot: QtBot, page: MapPage) -> None:
+    page.show_part("map")
+    assert page.map.isVisible()
+    QTest.mouseClick(page.banner.button, LEFT)
+    assert page.sharing.isVisible()
+    page.choice._cells[0].click()
+    assert page.map.isVisible()
+    QTest.mouseClick(page.banner.preview, LEFT)
+    assert page.sharing.isVisible()
+
+
+def test_the_link_ends_with_its_service(qtbot: QtBot, session: SessionSignals, tmp_path: Path) -> None:
+    link = SharingLink(session, tmp_path, None)  # type: ignore[arg-type]
+    assert isinstance(link.service, SharingService)
+    link.close()
+    assert not link.service._thread.is_alive()
