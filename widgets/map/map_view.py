@@ -143,7 +143,7 @@ class MapView(Card):
         self.scale_buttons.move(canvas.width() - _EDGE - self.scale_buttons.width(), _EDGE)
         self.inset.move(_EDGE, canvas.height() - _EDGE - self.inset.height())
         self.inset.setVisible(canvas.height() >= _SMALL_HEIGHT)
-        size = self.notice.sizeHint()
+        size = self.notice.minimumSize()  # it is fixed
         # Below the middle, where the own cell is.
         left, top = (canvas.width() - size.width()) // 2, round(0.7 * (canvas.height() - size.height()))
         self.notice.setGeometry(left, top, size.width(), size.height())
