@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+JOBS ?= 3
 
 .PHONY: demo test bench soak lint clean
 
@@ -11,7 +12,7 @@ demo: $(READY)
 	@$(BIN)/python main.py gui --demo $(ARGS)
 
 test: $(READY) lint
-	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(ARGS)
+	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[bench]"
