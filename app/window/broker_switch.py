@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 
 from app.background import Background
 from app.modules.home_broker import Access, HomeBroker
-from app.modules.search_places import BROKERS
 from app.preferences import Preferences
 from app.window.module_menu import ModuleMenu
 
@@ -33,6 +32,8 @@ class BrokerSwitch(Background):
         self.run(work, lambda _: self._show(), self._failed, "broker switch")
 
     def _show(self) -> None:
+        from app.modules.search_places import BROKERS
+
         url = self._broker.url
         self._menu.broker_runs = url is not None
         known = [known for known in self._preferences.get(BROKERS, list, []) if known != url]
