@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_io.source import ModuleInfo, Readings
-from dsp.measurement import FLAGS, ORDERS, Band, Measurement
+from dsp.measurement import FLAGS, NO_BAND, ORDERS, Band, Measurement
+from dsp.spectrum import band_of
 from resources.parameters import keys_for
 from resources.systems import phases_of
 
 WINDOW_S = 0.2
-TRUSTED, INDICATIVE = 0.40, 0.495
-"""The band rule: parts of the sample rate up to which orders are trusted, and given at all."""
 SAMPLE_RATE_HZ = 4000.0
 """Of the ADE9153A's waveform register, where a module does not describe its chips."""
 
@@ -33,7 +32,7 @@ def measurement_of(readings: Readings, info: ModuleInfo) -> Measurement:
     if frequency_hz is None or not 42.5 <= frequency_hz <= 69.0:
         present.add("no-fundamental")
         frequency_hz = None
-    band = _band(frequency_hz, rate_hz)
+    band = NO_BAND if frequency_hz is None else band_of(rate_hz, frequency_hz)
     return Measurement(
         end_ns=readings.host_time_ns,
         start_s=end_s - WINDOW_S,
@@ -48,13 +47,6 @@ def measurement_of(readings: Readings, info: ModuleInfo) -> Measurement:
         phasors=_phasors(values, info) if frequency_hz is not None else {},
         orders=_orders(values, info, band),
     )
-
-
-def _band(frequency_hz: float | None, rate_hz: float) -> Band:
-    if frequency_hz is None:
-        return Band(0, 0, 0)
-    last = min(ORDERS, math.floor(INDICATIVE * rate_hz / frequency_hz + 1e-9))
-    return Band(min(ORDERS, math.floor(TRUSTED * rate_hz / frequency_hz + 1e-9)), last, last)
 
 
 def _orders(values: Mapping[str, float | None], info: ModuleInfo, band: Band) -> dict[str, NDArray[np.float64]]:

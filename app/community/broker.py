@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
+
+from device_io.urls import is_loopback
 
 PORTS = {"mqtts": 8883, "mqtt": 1883}
 PASSWORD_FILE = "SENSIX_PASSWORD_FILE"
@@ -87,16 +88,6 @@ def parse_broker(text: str, *, ca: Sequence[Path] = (), accepts_backdated: bool 
         files["key"][0] if files["key"] else None,
         accepts_backdated,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """True for localhost and the addresses of this computer alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def tls_context(ca: Sequence[Path] = (), cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -16,27 +13,9 @@ from tests.fakes.map_country import CountryMap
 from tests.fakes.map_page import Watch, loaded, notice, opened, page, paint, preferences
 from tests.fakes.map_server import MapServer, cell_name
 from tests.fakes.mosquitto import free_port
-from tests.fakes.session_signals import SessionSignals
 
 BLOCKED_S = 0.2
 """The window may not work longer than this without looking at its events."""
-
-
-@pytest.fixture
-def session(qtbot: QtBot) -> SessionSignals:
-    return SessionSignals()
-
-
-@pytest.fixture
-def link(session: SessionSignals, tmp_path: Path) -> Iterator[SharingLink]:
-    made = SharingLink(session, tmp_path / "data", None)  # type: ignore[arg-type]
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def no_map_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SENSIX_MAP_URL", raising=False)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,23 +27,6 @@ from tests.fakes.map_server import MapServer, cell_name
 from tests.fakes.mosquitto import free_port
 from tests.fakes.session_signals import SessionSignals
 from widgets.map import geohash
-
-
-@pytest.fixture
-def session(qtbot: QtBot) -> SessionSignals:
-    return SessionSignals()
-
-
-@pytest.fixture
-def link(session: SessionSignals, tmp_path: Path) -> Iterator[SharingLink]:
-    made = SharingLink(session, tmp_path / "data", None)  # type: ignore[arg-type]
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def no_map_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SENSIX_MAP_URL", raising=False)
 
 
 def test_nothing_is_asked_before_the_page_is_opened(qtbot: QtBot, link: SharingLink) -> None:
