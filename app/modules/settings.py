@@ -3,26 +3,17 @@ the window."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from app.modules.settings_change import JOB_S, Changed, History, confirm, cuts, problems, write
 from device_io.discovery.module_list import KnownModule, Presence
+from device_io.first_contact import FirstContact
 from device_io.links import open_link
-from device_io.source import (
-    LinkError,
-    LinkErrorKind,
-    LinkPhase,
-    LinkState,
-    ModuleInfo,
-    ModuleLink,
-    Readings,
-    SampleBlock,
-    Setting,
-)
+from device_io.source import LinkError, LinkErrorKind, ModuleLink, Setting
 
 OPEN_S = 12.0
+_SILENT = "The module did not answer in time. Try again."
 Result = TypeVar("Result")
 
 
@@ -89,44 +80,14 @@ class ModuleSettings:
             url = self.url_for(module)
             if url is None:
                 raise LinkError(LinkErrorKind.SILENT, "The module is not reached over any link now. Connect it again.")
-            link, waiting = open_link(url, reconnect=False), _Waiting()
-            link.start(waiting)
+            link, contact = open_link(url, reconnect=False), FirstContact()
+            link.start(contact)
             try:
-                waiting.wait()
+                contact.wait(OPEN_S)
+                if contact.info is None:
+                    raise contact.failed or LinkError(LinkErrorKind.SILENT, _SILENT)
                 return work(link)
             finally:
                 link.stop()
         except TimeoutError:
-            raise LinkError(LinkErrorKind.SILENT, "The module did not answer in time. Try again.") from None
-
-
-class _Waiting:
-    """A sink that waits for the identity."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._error: LinkError | None = None
-
-    def wait(self) -> None:
-        if not self._ready.wait(OPEN_S):
-            raise LinkError(LinkErrorKind.SILENT, "The module did not answer in time. Try again.")
-        if self._error is not None:
-            raise self._error
-
-    def on_identity(self, info: ModuleInfo) -> None:
-        del info
-        self._ready.set()
-
-    def on_blocks(self, blocks: list[SampleBlock]) -> None:
-        del blocks
-
-    def on_readings(self, readings: Readings) -> None:
-        del readings
-
-    def on_state(self, state: LinkState) -> None:
-        if state.phase is LinkPhase.FAILED:
-            self._error = state.error or LinkError(LinkErrorKind.SILENT, "The link could not be opened.")
-            self._ready.set()
-
-    def on_text(self, line: str) -> None:
-        del line
+            raise LinkError(LinkErrorKind.SILENT, _SILENT) from None

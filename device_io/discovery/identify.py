@@ -4,42 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from device_io.source import (
-    LinkError,
-    LinkErrorKind,
-    LinkPhase,
-    LinkState,
-    ModuleInfo,
-    ModuleLink,
-    Readings,
-    SampleBlock,
-)
-
-
-class _Listener:
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.info: ModuleInfo | None = None
-        self.error: LinkError | None = None
-
-    def on_identity(self, info: ModuleInfo) -> None:
-        self.info = info
-        self.done.set()
-
-    def on_blocks(self, blocks: list[SampleBlock]) -> None:
-        del blocks
-
-    def on_readings(self, readings: Readings) -> None:
-        del readings
-
-    def on_state(self, state: LinkState) -> None:
-        if state.error is not None:
-            self.error = state.error
-        if state.phase is LinkPhase.FAILED:
-            self.done.set()
-
-    def on_text(self, line: str) -> None:
-        del line
+from device_io.first_contact import FirstContact
+from device_io.source import LinkError, LinkErrorKind, ModuleInfo, ModuleLink
 
 
 def identify(link: ModuleLink, timeout_s: float, cancelled: threading.Event | None = None) -> ModuleInfo:
@@ -47,14 +13,10 @@ def identify(link: ModuleLink, timeout_s: float, cancelled: threading.Event | No
 
     :raises LinkError: why there is none: what the link says, SILENT after the time or when cancelled.
     """
-    listener = _Listener()
+    listener = FirstContact()
     link.start(listener)
     try:
-        left_s = timeout_s
-        while left_s > 0.0 and not (cancelled is not None and cancelled.is_set()):
-            if listener.done.wait(min(0.1, left_s)):
-                break
-            left_s -= 0.1
+        listener.wait(timeout_s, cancelled)
     finally:
         link.stop()
     if listener.info is not None:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
+from device_io.first_contact import FirstContact
 from device_io.port_lease import Lease
 from device_io.sensix_link.identity import identity_to_json
-from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo, Readings, SampleBlock, Setting
+from device_io.source import LinkError, LinkErrorKind, ModuleInfo, Setting
 from device_io.urls import LinkUrl
 from device_io.usb_link import UsbLink
 from resources.settings import settings_table
@@ -19,32 +20,6 @@ from resources.settings import settings_table
 _JOB_S = 4.0
 _AWAY_S = 0.3
 _AWAY = (LinkErrorKind.NO_SUCH_PORT, LinkErrorKind.UNPLUGGED, LinkErrorKind.PORT_BUSY, LinkErrorKind.REFUSED)
-
-
-class _Listener:
-    def __init__(self) -> None:
-        self.changed = threading.Event()
-        self.info: ModuleInfo | None = None
-        self.failed: LinkError | None = None
-        self.lines: list[str] = []
-
-    def on_identity(self, info: ModuleInfo) -> None:
-        self.info = info
-        self.changed.set()
-
-    def on_blocks(self, blocks: list[SampleBlock]) -> None:
-        del blocks
-
-    def on_readings(self, readings: Readings) -> None:
-        del readings
-
-    def on_state(self, state: LinkState) -> None:
-        if state.phase is LinkPhase.FAILED:
-            self.failed = state.error
-            self.changed.set()
-
-    def on_text(self, line: str) -> None:
-        self.lines = [*self.lines[-199:], line]
 
 
 class Told:
@@ -79,15 +54,11 @@ def ask_module(
     """Open the link, take identity, settings and readings (the identity alone without `everything`), close it.
 
     restore: settings that are written where the module's differ (what can't be read is not written)."""
-    told, listener = Told(), _Listener()
+    told, listener = Told(), FirstContact()
     link = UsbLink(url, reconnect=False, hello_timeout_s=timeout_s, lease=lease)
     link.start(listener)
     try:
-        left_s = timeout_s + 1.0
-        while left_s > 0.0 and not (cancelled is not None and cancelled.is_set()):
-            if listener.changed.wait(0.1):
-                break
-            left_s -= 0.1
+        listener.wait(timeout_s + 1.0, cancelled)
         told.info = listener.info
         if told.info is not None and everything:
             with contextlib.suppress(LinkError, FutureTimeoutError):
