@@ -76,7 +76,7 @@ def read_image(read: Read, offset: int, room: int, chip_id: int, revision: int, 
     if stored != xor:
         raise ImageError(f"esp_image: Checksum failed. Calculated {xor:#x} read {stored:#x}")
     digest = hashlib.sha256(read(offset, size)).digest()
-    if header[23] == 1:
+    if header[23]:  # ESP-IDF asks for "not zero" (esp_image_format.c)
         if read(offset + size, 32) != digest:
             raise ImageError("esp_image: Image hash failed - image is corrupt")
         size += 32
