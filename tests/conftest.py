@@ -1,9 +1,12 @@
-"""What holds for every test: offscreen Qt, the bundled typeface, and no log line of WARNING or above."""
+"""What holds for every test: offscreen Qt, the bundled typeface, no log line of WARNING or above, and chance that is
+the same in every run but for long campaigns, which search anew each time."""
 
 from __future__ import annotations
 
 import logging
 import os
+import random
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -16,9 +19,24 @@ from app.window.appearance import install_fonts, prepare_environment
 
 prepare_environment()
 
-# A deadline for an example would be a stopwatch.
-settings.register_profile("sensix", deadline=None)
-settings.load_profile("sensix")
+# A deadline for an example would be a stopwatch. The same examples in every run: a failure comes of what was changed.
+settings.register_profile("sample", deadline=None, derandomize=True)
+settings.register_profile("campaign", deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Long campaigns are chosen by `-m soak`."""
+    settings.load_profile("campaign" if _is_campaign(config) else "sample")
+
+
+@pytest.fixture(autouse=True)
+def same_chance(request: pytest.FixtureRequest) -> None:
+    """`random` begins with the test's name, but for long campaigns."""
+    random.seed(None if _is_campaign(request.config) else zlib.crc32(request.node.nodeid.encode()))
+
+
+def _is_campaign(config: pytest.Config) -> bool:
+    return config.getoption("markexpr") == "soak"
 
 
 @pytest.fixture(autouse=True)

@@ -152,7 +152,7 @@ def test_a_bad_application(app, line):
 
 
 def test_no_flipped_bit_of_an_application_goes_unseen():
-    rng = random.Random()
+    rng = random.Random(random.randrange(2**32))
     app = make_app(ESP32, size=4096)
     for bit in [*range(8 * 24), *rng.sample(range(8 * 24, 8 * len(app)), 300)]:
         flash = filled()
