@@ -41,9 +41,7 @@ def test_a_fault_is_explained_and_tried_again(qtbot: QtBot, link: SharingLink, f
         qtbot.waitUntil(lambda: words in notice(shown), timeout=10_000)
         if fault in ("slow", "silent"):
             assert watch.longest_s < 0.9, "the window does not wait for the map, which takes 1 s"
-        qtbot.waitUntil(
-            shown.map.view.notice.retry.isVisible, timeout=10_000
-        )  # the outline may come later
+        qtbot.waitUntil(shown.map.view.notice.retry.isVisible, timeout=10_000)  # the outline may come later
         if fault == "429":
             paint(shown, "error")
             return  # it is not asked again before its time
