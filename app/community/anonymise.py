@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Protocol
 
+from resources import geohash
 from resources.parameters import table
 
 INTERVAL_S = 600
@@ -137,9 +138,7 @@ def anonymise(measurement: Aggregate, choices: Iterable[str] = ()) -> Interval:
 
 def place_of(cell: str) -> dict[str, float]:
     """The only position of a cell: its centre, in degrees, to 4 decimals."""
-    from app.community.geohash import decode
-
-    latitude_deg, longitude_deg = decode(cell)
+    latitude_deg, longitude_deg = geohash.decode(cell)
     return {"lat": round(latitude_deg, 4), "lon": round(longitude_deg, 4)}
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from app.community.anonymise import shared_groups
 from app.community.broker import parse_broker
-from app.community.geohash import CELL_LENGTH, bounds
 from app.data_folder import private_folder
+from resources.geohash import CELL_LENGTH, bounds
 
 VERSION = "1"
 DATE = "2026-11-22"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from app.community.geohash import PositionError, bounds
+from resources.geohash import PositionError, bounds
 
 _STATUSES = ("critical", "warning", "normal")
 

@@ -12,8 +12,8 @@ import re
 from functools import cache, lru_cache
 from typing import Any, NoReturn
 
-from app.community import geohash
 from app.community.anonymise import INTERVAL_S, TYPES, Alias, Interval, bounds_of, map_keys, place_of
+from resources import geohash
 
 RULES = 1
 """Version of `check`: messages that passed an older one are checked again."""

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from app.community.broker import BrokerError, tls_context
-from app.community.geohash import PositionError, bounds
 from app.community.map_answers import (
     MapCell,
     MapCells,
@@ -29,6 +28,7 @@ from app.community.map_answers import (
     said,
 )
 from device_io.urls import is_loopback
+from resources.geohash import PositionError, bounds
 
 RANGES = {3: "r3", 8: "r8", 24: "r24", 48: "r48"}
 """Hours that are shown, and the map's name for them; their windows last 600, 1600, 4800 and 9600 s."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.community.geohash import ALPHABET, CELL_LENGTH
 from app.community.map_answers import MapCell
+from resources.geohash import ALPHABET, CELL_LENGTH
 
 STATUS_CODES: dict[str | None, int] = {None: 1, "normal": 2, "warning": 3, "critical": 4}
 """The map view's code of each status; the greater the worse."""

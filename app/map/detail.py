@@ -8,11 +8,11 @@ from functools import cache
 
 import numpy as np
 
-from app.community.geohash import bounds
 from app.community.map_answers import MapDetail, MapMetric
 from app.map.cells import STATUS_CODES
 from app.map.own import ORDERS, Own
 from resources import outline
+from resources.geohash import bounds
 from resources.parameters import table
 from widgets.map.cells import CellStatus
 from widgets.map.model import CellDetail, Comparison, Harmonics, Trend

@@ -10,11 +10,11 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QWidget
 
-from app.community.geohash import neighbours
 from app.community.map_answers import MapDetail, MapError
 from app.map.detail import cell_detail
 from app.map.loader import CellsAnswer, MapLoader
 from app.map.own import Own
+from resources.geohash import neighbours
 from widgets.controls.card import Card
 from widgets.map import CellPanel, MapView
 from widgets.numbers import count

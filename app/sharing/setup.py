@@ -8,8 +8,8 @@ from pathlib import Path
 
 from app.community.broker import BrokerError, parse_broker
 from app.community.consent import Given
-from app.community.geohash import CELL_LENGTH, PositionError, bounds
 from app.preferences import Preferences
+from resources.geohash import CELL_LENGTH, PositionError, bounds
 
 MAP_URL = "SENSIX_MAP_URL"
 """Names a map in the environment; it wins over what is remembered."""

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog, QLineEdit,
 from app.background import Background
 from app.community.broker import BrokerError, keep_password, parse_broker, password_of
 from app.community.consent import Choices
-from app.community.geohash import PositionError, cell_of
 from app.community.map_answers import MapError
 from app.community.rest import MapClient
 from app.community.service import Preview
@@ -31,6 +30,7 @@ from app.sharing.words import (
     sent_so_far,
     shown_preview,
 )
+from resources.geohash import PositionError, cell_of
 from widgets.controls.status_icon import Status
 from widgets.map import ConsentPanel, PreviewPanel
 from widgets.map.consent_panel import CHOICES

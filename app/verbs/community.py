@@ -14,7 +14,6 @@ from typing import Any
 from app.community.anonymise import CHOICES, anonymise, why_left_out
 from app.community.broker import Broker, BrokerError, parse_broker, password_of
 from app.community.consent import VERSION, Choices, ConsentError, text
-from app.community.geohash import PositionError, cell_of
 from app.community.map_answers import MapError
 from app.community.message import MessageError
 from app.community.outbox import LATE_S, Outbox, OutboxError
@@ -24,6 +23,7 @@ from app.community.service import Community, Preview, iso
 from app.data_folder import data_folder
 from app.output import Output, Refused, WrongUsage
 from dsp.measurement import Measurement
+from resources.geohash import PositionError, cell_of
 
 MAP_URL = "SENSIX_MAP_URL"
 _NO_BROKER = "mqtts://broker.invalid"

@@ -75,7 +75,7 @@ def _row(what: str, times_ms: list[float], limit_ms: float) -> dict[str, object]
 
 def _cells() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Cells of four characters at random places between 60 S and 70 N."""
-    from widgets.map.geohash import encode
+    from resources.geohash import encode
 
     random = np.random.default_rng(1)
     row, column = np.divmod(random.choice(740 * 1024, CELLS, replace=False), 1024)

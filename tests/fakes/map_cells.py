@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from widgets.map import geohash
+from resources import geohash
 from widgets.map.cells import CellGrid, CellStatus
 
 CITIES = ((46.77, 23.59), (44.43, 26.10), (45.75, 21.23), (47.16, 27.59), (48.85, 2.35), (40.71, -74.0))
@@ -24,7 +24,7 @@ def cells(count: int = 90, seed: int = 1) -> dict[str, CellStatus]:
 def edges(names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """South, north, west and east of each cell, deg."""
     box = np.array([geohash.bounds(name) for name in names]).reshape(-1, 4)
-    return box[:, 0], box[:, 1], box[:, 2], box[:, 3]
+    return box[:, 0], box[:, 2], box[:, 1], box[:, 3]
 
 
 def grid(status: dict[str, CellStatus]) -> CellGrid:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.community.geohash import encode
+from resources.geohash import encode
 from tests.fakes.map_server import MapServer
 
 TOWNS = (

@@ -16,8 +16,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from resources import geohash
 from widgets.controls.painting import Themed, draw_focus, draw_icon, font, text_width
-from widgets.map import geohash
 from widgets.map.cells import WORDS, CellGrid, CellStatus
 from widgets.map.labels import Labels
 from widgets.map.outline_painter import country_at
@@ -94,8 +94,7 @@ class MapCanvas(Themed, QWidget):
         self._own, self._own_country = cell, None
         self._labels.forget()
         if cell:
-            south, north, west, east = geohash.bounds(cell)
-            self._own_country = country_at((south + north) / 2, (west + east) / 2)
+            self._own_country = country_at(*geohash.decode(cell))
         self.update()
 
     def go_to(self, latitude_deg: float, longitude_deg: float, cell_px: float = _CELL_PX) -> None:
@@ -170,7 +169,7 @@ class MapCanvas(Themed, QWidget):
         """Px of a cell; None for none and where a cell is a point."""
         if not cell:
             return None
-        south, north, west, east = geohash.bounds(cell)
+        south, west, north, east = geohash.bounds(cell)
         middle_x, _ = self._window.pixel(float(x_of((west + east) / 2)), 0.0)
         half = (east - west) / 720.0 * self._window.scale
         _, top = self._window.pixel(0.5, float(y_of(north)))

@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
+from resources import geohash
 from widgets.controls.button import PushButton
 from widgets.controls.card import Card
 from widgets.controls.label import Label
 from widgets.controls.paragraph import Paragraph
 from widgets.controls.segment import Segment
-from widgets.map import geohash
 from widgets.map.canvas import MapCanvas
 from widgets.map.cells import CellGrid
 from widgets.map.overlays import Legend, ScaleButtons, WorldInset
@@ -106,9 +106,9 @@ class MapView(Card):
 
     def show_cell(self, cell: str, cell_px: float = 28.0) -> None:
         """Go to a cell. ValueError where it is no geohash."""
-        south, north, west, east = geohash.bounds(cell)
+        latitude_deg, longitude_deg = geohash.decode(cell)
         self._placed = True
-        self.canvas.go_to((south + north) / 2, (west + east) / 2, cell_px)
+        self.canvas.go_to(latitude_deg, longitude_deg, cell_px)
 
     def set_told(self, text: str) -> None:
         """The quiet words at the right end of the header: "104 cells, updated 14:31:52"."""

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QCompleter, QWidget
 
-from resources import outline
+from resources import geohash, outline
 from widgets.controls.entry import Entry
 from widgets.controls.painting import font, popup_palette
-from widgets.map import geohash
 from widgets.theme import Theme
 
 _MOST = 8
@@ -75,8 +74,7 @@ def find(text: str, most: int = _MOST) -> list[Found]:
 def _geohash(text: str) -> Found | None:
     if not 2 <= len(text) <= _LONGEST_GEOHASH or not all(letter in geohash.ALPHABET for letter in text):
         return None
-    south, north, west, east = geohash.bounds(text)
-    return Found(f"Cell {text}", (south + north) / 2, (west + east) / 2, text)
+    return Found(f"Cell {text}", *geohash.decode(text), text)
 
 
 class SearchField(Entry):

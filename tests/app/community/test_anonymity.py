@@ -21,9 +21,9 @@ from app.community import anonymise as anonymising
 from app.community.anonymise import anonymise, day_of, new_alias, new_client_id
 from app.community.consent import FILE as CONSENT_FILE
 from app.community.consent import Choices
-from app.community.geohash import bounds, cell_of, encode
 from app.community.outbox import Outbox
 from app.community.service import Community
+from resources.geohash import bounds, cell_of, encode
 from resources.parameters import keys_for
 from tests.fakes.community import last_end_s, measurement
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.community.anonymise import TYPES, anonymise, day_of, map_keys, new_alias, place_of, why_left_out
-from app.community.geohash import ALPHABET, encode
 from app.community.message import MessageError, build, check
 from dsp.measurement import FLAGS
+from resources.geohash import ALPHABET, encode
 from resources.parameters import keys_for
 from tests.fakes.community import interval, measurement
 

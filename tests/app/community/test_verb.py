@@ -18,9 +18,9 @@ import pytest
 
 from app import cli
 from app.community import feed
-from app.community.geohash import encode
 from app.community.outbox import Outbox
 from dsp.measurement import Measurement
+from resources.geohash import encode
 from tests.fakes.certificates import make_ca
 from tests.fakes.command_line import ROOT, Simulation, environment
 from tests.fakes.community import Subscriber, interval, last_end_s, wait_for

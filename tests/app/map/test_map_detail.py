@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.community.geohash import bounds
 from app.community.map_answers import MapCell, MapDetail, MapHarmonic, MapMetric, MapPoint
 from app.map.cells import cell_columns
 from app.map.detail import cell_detail, limit_pct, place_of, size_of
 from app.map.own import ORDERS, Own, OwnPoint, OwnValues
+from resources.geohash import bounds
 from tests.fakes.community import measurement
 from tests.fakes.map_server import cell_name
 from widgets.map.cells import CellGrid, CellStatus

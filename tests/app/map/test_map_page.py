@@ -20,13 +20,13 @@ from app.window.module_session import ModuleSession
 from device_io.virtual_module.faults import parse_faults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.usb_port import UsbPort
+from resources import geohash
 from tests.fakes.community import last_end_s
 from tests.fakes.map_country import CountryMap
 from tests.fakes.map_page import loaded, notice, opened, page, paint, preferences
 from tests.fakes.map_server import MapServer, cell_name
 from tests.fakes.mosquitto import free_port
 from tests.fakes.session_signals import SessionSignals
-from widgets.map import geohash
 
 
 def test_nothing_is_asked_before_the_page_is_opened(qtbot: QtBot, link: SharingLink) -> None:
@@ -107,7 +107,7 @@ def test_me_or_the_street(qtbot: QtBot, session: SessionSignals, link: SharingLi
         assert first.own == pytest.approx(3.2)
         assert first.cell == pytest.approx(3.36)
         assert first.neighbours is not None
-        south, north, west, east = geohash.bounds("u82f")
+        south, west, north, east = geohash.bounds("u82f")
         middle = ((south + north) / 2, (west + east) / 2)
         steps = ((north - south, 0.0), (south - north, 0.0), (0.0, east - west), (0.0, west - east))
         beside = {geohash.encode(middle[0] + up, middle[1] + right) for up, right in steps} & set(server.cells)

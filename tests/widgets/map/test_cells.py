@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources import geohash
 from tests.fakes.map_cells import cells, edges, grid
-from widgets.map import geohash
 from widgets.map.cells import CellGrid, CellStatus, Tiles
 from widgets.map.projection import Window, latitude_of, longitude_of, x_of, y_of
 
@@ -51,14 +51,14 @@ def test_every_pixel_shows_the_cell_it_lies_in(latitude_deg, longitude_deg, scal
 def test_squares_of_many_cells_show_the_worst() -> None:
     base = geohash.bounds("u000")
     names = [
-        geohash.encode(base[0] + 0.01 + 180 / 1024 * row, base[2] + 0.01 + 360 / 1024 * column)
+        geohash.encode(base.south_deg + 0.01 + 180 / 1024 * row, base.west_deg + 0.01 + 360 / 1024 * column)
         for row in (0, 1)
         for column in (0, 1)
     ]
     status = dict(
         zip(names, (CellStatus.NORMAL, CellStatus.NONE, CellStatus.CRITICAL, CellStatus.WARNING), strict=True)
     )
-    window = window_at(base[0], base[2], 2500.0)
+    window = window_at(base.south_deg, base.west_deg, 2500.0)
     made = grid(status)
     assert made.joined(window) == 2
     assert set(np.unique(flat(made, window))) == {CellStatus.ABSENT, CellStatus.CRITICAL}
@@ -88,7 +88,7 @@ def test_cell_at_a_point() -> None:
     status = cells()
     made = grid(status)
     for index, name in enumerate(status):
-        south, north, west, east = geohash.bounds(name)
+        south, west, north, east = geohash.bounds(name)
         assert made.at((south + north) / 2, (west + east) / 2) == index
         assert made.at((south + north) / 2, (west + east) / 2 + 360.0) == index
     assert made.at(0.0, -140.0) is None

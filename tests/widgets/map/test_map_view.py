@@ -10,9 +10,10 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from resources import geohash
 from tests.fakes.map_cells import cells, edges
 from tests.fakes.widget_probe import colours_in, picture, shown, tip_at
-from widgets.map import MapView, geohash
+from widgets.map import MapView
 from widgets.map.cells import CellStatus
 from widgets.map.projection import x_of, y_of
 from widgets.map.search import find
@@ -38,7 +39,7 @@ def collected(signal) -> list:
 
 
 def place_of(view: MapView, cell: str) -> QPoint:
-    south, north, west, east = geohash.bounds(cell)
+    south, west, north, east = geohash.bounds(cell)
     x, y = view.canvas.window_seen.pixel(float(x_of((west + east) / 2)), float(y_of((south + north) / 2)))
     return QPoint(round(x), round(y))
 
@@ -96,7 +97,7 @@ class TestPointer:
     def test_the_cell_under_the_pointer_is_told(self, view) -> None:
         seen = collected(view.canvas.hovered)
         cell = view.canvas.grid.names[1]
-        view.canvas.go_to(*[sum(pair) / 2 for pair in (geohash.bounds(cell)[:2], geohash.bounds(cell)[2:])])
+        view.canvas.go_to(*geohash.decode(cell))
         QTest.mouseMove(view.canvas, place_of(view, cell))
         assert seen[-1] == cell
         tip = tip_at(view.canvas)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.community.geohash import ALPHABET, PositionError, bounds, cell_of, decode, encode, neighbours
+from resources.geohash import ALPHABET, PositionError, bounds, cell_of, decode, encode, neighbours
 
 latitudes = st.floats(-90, 90, allow_nan=False)
 longitudes = st.floats(-180, 179.9999999, allow_nan=False)
@@ -37,6 +37,23 @@ def test_a_cell_holds_its_places(latitude_deg: float, longitude_deg: float, leng
     assert around.west_deg - 1e-9 <= longitude_deg <= around.east_deg + 1e-9
     assert encode(*decode(word), length) == word
     assert encode(latitude_deg, longitude_deg, 12).startswith(word)
+
+
+def test_size_of_a_cell_of_four() -> None:
+    box = bounds("u82f")
+    assert (box.north_deg - box.south_deg, box.east_deg - box.west_deg) == (180 / 1024, 360 / 1024)
+
+
+@pytest.mark.parametrize("cell", ["", "u82a", "u8 2", "ö", "u" * 13])
+def test_no_geohash(cell: str) -> None:
+    with pytest.raises(PositionError, match="geohash"):
+        bounds(cell)
+
+
+@pytest.mark.parametrize("latitude_deg", [90.1, -90.1, float("nan")])
+def test_no_latitude(latitude_deg: float) -> None:
+    with pytest.raises(PositionError, match="latitude"):
+        encode(latitude_deg, 0.0)
 
 
 @given(cells)
