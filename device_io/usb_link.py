@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from device_io.job_queue import Job, JobQueue
 from device_io.link_session import LinkSession, SessionEnded, Stopped
 from device_io.port_lease import Lease
 from device_io.sensix_link.messages import (
@@ -26,9 +26,9 @@ from device_io.usb_connection import UsbConnection
 
 RETRY_S = 0.5
 STOP_S = 2.0
-_JOBS = 16
 
 Result = TypeVar("Result")
+_Work = Callable[[LinkSession], Any]
 
 
 class UsbLink:
@@ -58,9 +58,7 @@ class UsbLink:
         self._reconnect = reconnect
         self._hello_timeout_s = hello_timeout_s
         self._readings_period_ms = round(readings_period_s * 1000)
-        self._jobs: queue.Queue[_Job] = queue.Queue(_JOBS)
-        self._jobs_lock = threading.Lock()
-        self._closed: LinkError | None = LinkError(LinkErrorKind.REFUSED, "The link is not open.")
+        self._jobs: JobQueue[_Work] = JobQueue(LinkError(LinkErrorKind.REFUSED, "The link is not open."))
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -68,7 +66,7 @@ class UsbLink:
         """Begin to deliver. Returns at once; failures arrive as a state. A link is started once."""
         if self._thread is not None:
             raise RuntimeError("the link was started before")
-        self._closed = None
+        self._jobs.open()
         connection = UsbConnection(
             self._url, sink, self._stopping, self._readings_period_ms, self._do_jobs, self._lease
         )
@@ -104,33 +102,11 @@ class UsbLink:
         return self._post(ask)
 
     def _post(self, work: Callable[[LinkSession], Result]) -> Future[Result]:
-        future: Future[Result] = Future()
-        with self._jobs_lock:
-            if self._closed is not None:
-                future.set_exception(self._closed)
-                return future
-            try:
-                self._jobs.put_nowait(_Job(future, work))
-            except queue.Full:
-                future.set_exception(
-                    LinkError(LinkErrorKind.REFUSED, "Too many requests wait for the module. Try again in a moment.")
-                )
-        return future
+        return self._jobs.post(work)
 
     def _do_jobs(self, session: LinkSession) -> None:
-        while True:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return
-            job.run(session)
-
-    def _fail_jobs(self, error: LinkError, *, for_ever: bool) -> None:
-        with self._jobs_lock:
-            if for_ever:
-                self._closed = error
-            while not self._jobs.empty():
-                self._jobs.get_nowait().fail(error)
+        while (job := self._jobs.take()) is not None:
+            _do(job, session)
 
     def _run(self, connection: UsbConnection) -> None:
         error: LinkError | None = None
@@ -146,41 +122,29 @@ class UsbLink:
                 if not self._reconnect or error.kind == LinkErrorKind.BAD_URL:
                     return
                 connection.tell(LinkPhase.LOST, error)
-                self._fail_jobs(error, for_ever=False)
+                self._jobs.fail(error)
                 self._stopping.wait(RETRY_S)
             error = None
         finally:
-            ended = error or LinkError(LinkErrorKind.REFUSED, "The link was closed.")
-            self._fail_jobs(ended, for_ever=True)
+            self._jobs.close(error or LinkError(LinkErrorKind.REFUSED, "The link was closed."))
             connection.tell(LinkPhase.CLOSED if error is None else LinkPhase.FAILED, error)
 
 
-class _Job:
-    def __init__(self, future: Future[Any], work: Callable[[LinkSession], Any]) -> None:
-        self._future = future
-        self._work = work
-
-    def run(self, session: LinkSession) -> None:
-        """Do it; a refusal or a bad request is the job's own failure, all else the link's too."""
-        if not self._future.set_running_or_notify_cancel():
-            return
-        try:
-            result = self._work(session)
-        except MessageError as error:
-            self._future.set_exception(LinkError(LinkErrorKind.REFUSED, str(error)))
-        except LinkError as error:
-            self._future.set_exception(error)
-            if error.kind != LinkErrorKind.REFUSED:
-                raise
-        except (Stopped, SessionEnded) as error:
-            self._future.set_exception(LinkError(LinkErrorKind.REFUSED, "The link ended before the module answered."))
-            raise error
-        else:
-            self._future.set_result(result)
-
-    def fail(self, error: LinkError) -> None:
-        if self._future.set_running_or_notify_cancel():
-            self._future.set_exception(error)
+def _do(job: Job[_Work], session: LinkSession) -> None:
+    """Do it; a refusal or a bad request is the job's own failure, all else the link's too."""
+    try:
+        result = job.work(session)
+    except MessageError as error:
+        job.fail(LinkError(LinkErrorKind.REFUSED, str(error)))
+    except LinkError as error:
+        job.fail(error)
+        if error.kind != LinkErrorKind.REFUSED:
+            raise
+    except (Stopped, SessionEnded):
+        job.fail(LinkError(LinkErrorKind.REFUSED, "The link ended before the module answered."))
+        raise
+    else:
+        job.done(result)
 
 
 def _still_unplugged(before: LinkError | None, now: LinkError) -> LinkError:

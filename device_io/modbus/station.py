@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from device_io.job_queue import Job, JobQueue
 from device_io.modbus.errors import BusError, DamagedReply, ExceptionReply
 from device_io.modbus.unit import Result, Steps, Stopped, Unit
 from device_io.source import (
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from device_io.modbus.client import Master
 
 RETRY_S, LONGEST_RETRY_S = 0.5, 2.0
-JOBS = 16
 _STATE_EVERY_S = 0.5
 _RATE_OVER = 16
 _RATE_OVER_S = 30.0
+_Work = Callable[[Unit], Steps[Any]]
 _PARITIES = {"N": "no parity", "E": "even parity", "O": "odd parity"}
 
 
@@ -53,11 +53,9 @@ class Station:
         self._reconnect = reconnect
         self._unit: Unit | None = None
         self._known: ModuleInfo | None = None
-        self._jobs: queue.Queue[_Job] = queue.Queue(JOBS)
-        self._jobs_lock = threading.Lock()
+        self._jobs: JobQueue[_Work] = JobQueue()
         self._turn = threading.RLock()  # held while it uses the bus or tells its sink
-        self._closed: LinkError | None = None
-        self._running: _Job | None = None
+        self._running: _Running | None = None
         self._shot: Steps[list[SampleBlock]] | None = None
         self._due_s = 0.0
         self._retry_s = RETRY_S
@@ -81,24 +79,13 @@ class Station:
 
     def post(self, work: Callable[[Unit], Steps[Result]]) -> Future[Result]:
         """Do this when the unit's turn comes; from any thread."""
-        future: Future[Result] = Future()
-        with self._jobs_lock:
-            if self._closed is not None:
-                future.set_exception(self._closed)
-                return future
-            try:
-                self._jobs.put_nowait(_Job(future, work))
-            except queue.Full:
-                future.set_exception(
-                    LinkError(LinkErrorKind.REFUSED, "Too many requests wait for the module. Try again in a moment.")
-                )
-        return future
+        return self._jobs.post(work)
 
     # The bus' thread
 
     def due_s(self) -> float:
         """When it wants the bus next (time.monotonic)."""
-        if self._unit is not None and (self._shot or self._running or self._snapshots or not self._jobs.empty()):
+        if self._unit is not None and (self._shot or self._running or self._snapshots or self._jobs):
             return 0.0
         return self._due_s
 
@@ -148,7 +135,7 @@ class Station:
         with self._turn:
             if self.ended.is_set():
                 return
-            failed = self._closed
+            failed = self._jobs.closed
             self._fail_jobs(failed or LinkError(LinkErrorKind.REFUSED, "The link was closed."), for_ever=True)
             self.tell(LinkPhase.CLOSED if failed is None else LinkPhase.FAILED, failed)
             self.ended.set()
@@ -177,9 +164,9 @@ class Station:
 
     def _work(self, unit: Unit) -> None:
         """A step of a job, a set of readings if it is time, a step of a snapshot."""
-        if self._running is None and not self._jobs.empty():
-            self._running = self._jobs.get_nowait()
-        if self._running is not None and self._running.step(unit):
+        if self._running is None and (job := self._jobs.take()) is not None:
+            self._running = _Running(job, job.work(unit))
+        if self._running is not None and self._running.step():
             self._running = None
         if time.monotonic() >= self._due_s:
             self._due_s = max(self._due_s + self._poll_s, time.monotonic())
@@ -217,9 +204,7 @@ class Station:
         self._blocks = 0
         self._shot = None
         self.absent = True
-        if self._running is not None:
-            self._running.fail(error)
-            self._running = None
+        self._fail_running(error)
         self._due_s = time.monotonic() + self._retry_s
         self._retry_s = min(2.0 * self._retry_s, LONGEST_RETRY_S)
         if self._reconnect:
@@ -230,14 +215,16 @@ class Station:
             self.leaving.set()
 
     def _fail_jobs(self, error: LinkError, *, for_ever: bool) -> None:
-        with self._jobs_lock:
-            if for_ever:
-                self._closed = error
-            while not self._jobs.empty():
-                self._jobs.get_nowait().fail(error)
-        if self._running is not None:
-            self._running.fail(error)
-            self._running = None
+        if for_ever:
+            self._jobs.close(error)
+        else:
+            self._jobs.fail(error)
+        self._fail_running(error)
+
+    def _fail_running(self, error: LinkError) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.job.fail(error)
 
     def _silence(self, error: BusError) -> LinkError:
         settings = f"{self.url.baud} baud, {_PARITIES[self.url.parity]}"
@@ -272,30 +259,22 @@ class Station:
         )
 
 
-class _Job:
-    def __init__(self, future: Future[Any], work: Callable[[Unit], Steps[Any]]) -> None:
-        self._future = future
-        self._work = work
-        self._steps: Steps[Any] | None = None
+class _Running(NamedTuple):
+    """A job and how far it is."""
 
-    def step(self, unit: Unit) -> bool:
+    job: Job[_Work]
+    steps: Steps[Any]
+
+    def step(self) -> bool:
         """Go on with it; True when it has ended. A refusal is the job's own failure, all else the link's too."""
         try:
-            if self._steps is None:
-                if not self._future.set_running_or_notify_cancel():
-                    return True
-                self._steps = self._work(unit)
-            next(self._steps)
+            next(self.steps)
         except StopIteration as done:
-            self._future.set_result(done.value)
+            self.job.done(done.value)
             return True
         except LinkError as error:
             if error.kind != LinkErrorKind.REFUSED:
                 raise
-            self._future.set_exception(error)
+            self.job.fail(error)
             return True
         return False
-
-    def fail(self, error: LinkError) -> None:
-        if self._steps is not None or self._future.set_running_or_notify_cancel():
-            self._future.set_exception(error)
