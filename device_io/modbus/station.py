@@ -64,6 +64,7 @@ class Station:
         self._told_s = 0.0
         self._past = LinkCounters()
         self._blocks = 0
+        self._next_index: dict[int, int] = {}  # of each chip, behind what was delivered
 
     @property
     def name(self) -> str:
@@ -157,9 +158,8 @@ class Station:
         self.absent = False
         if self._known is not None:
             self._past = self._past._replace(reconnects=self._past.reconnects + 1)
-        self._known = info
         self._retry_s, self._due_s = RETRY_S, 0.0
-        self._sink.on_identity(info)
+        self._identified(info)
         self.tell(LinkPhase.CONNECTED)
 
     def _work(self, unit: Unit) -> None:
@@ -182,10 +182,15 @@ class Station:
             self._sink.on_readings(readings)
         self._done_s.append(time.monotonic())
         if unit.restarted:
-            self._known = unit.identify()
-            self._sink.on_identity(self._known)
+            self._identified(unit.identify())
         if self._state is None or self._state.phase != LinkPhase.STREAMING:
             self.tell(LinkPhase.STREAMING)
+
+    def _identified(self, info: ModuleInfo) -> None:
+        if self._known is None or (self._known.eui, self._known.boot_id) != (info.eui, info.boot_id):
+            self._next_index.clear()
+        self._known = info
+        self._sink.on_identity(info)
 
     def _step_snapshot(self, unit: Unit) -> None:
         self._shot = self._shot or unit.snapshot()
@@ -193,11 +198,26 @@ class Station:
             next(self._shot)
         except StopIteration as done:
             self._shot = None
-            self._blocks += len(done.value)
-            self._sink.on_blocks(done.value)
+            blocks = self._not_delivered(done.value)
+            self._blocks += len(blocks)
+            self._sink.on_blocks(blocks)
         except LinkError:
             self._shot = None
             self._snapshots = False  # it takes none
+
+    def _not_delivered(self, blocks: list[SampleBlock]) -> list[SampleBlock]:
+        """Without the samples that the snapshot before had too: on a quick line it began before that one's end."""
+        fresh = []
+        for block in blocks:
+            again = max(0, self._next_index.get(block.chip, block.first_index) - block.first_index)
+            if again < len(block.counts):
+                self._next_index[block.chip] = block.first_index + len(block.counts)
+                time_us = block.device_time_us + round(again / block.rate_hz * 1e6)
+                first_index = block.first_index + again
+                fresh.append(
+                    block._replace(first_index=first_index, counts=block.counts[again:], device_time_us=time_us)
+                )
+        return fresh
 
     def _lose(self, error: LinkError) -> None:
         self._past, self._unit = self._counters(), None

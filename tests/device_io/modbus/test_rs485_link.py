@@ -126,6 +126,24 @@ def test_snapshots_come_by_themselves(serve: Serve, link_to: LinkTo):
     assert first[1].first_index >= first[0].first_index + len(first[0].counts)
 
 
+def test_snapshots_that_follow_at_once_never_overlap(nothing_left_behind: None):
+    """In memory one is read within less than the 0.2 s that it lasts, so the next one begins before its end."""
+    module = running_module("clean", "1P")
+    line = MemoryLine(RtuSlave([ModuleRegisters(module)]))
+    link, sink = Rs485Link("rs485:bus?baud=115200", snapshots=True, opener=lambda *_: line), RecordingSink()
+    link.start(sink)
+    sink.wait_for_blocks(8)
+    link.stop()
+    rate_hz = sink.blocks[0].rate_hz
+    shorter = False
+    for before, after in zip(sink.blocks, sink.blocks[1:], strict=False):
+        assert after.first_index >= before.first_index + len(before.counts)
+        shorter = shorter or len(after.counts) < len(before.counts)
+        expected_us = before.device_time_us + (after.first_index - before.first_index) / rate_hz * 1e6
+        assert after.device_time_us == pytest.approx(expected_us, abs=300)
+    assert shorter, "none of them would have overlapped"
+
+
 def test_a_fresh_module_gives_its_snapshot_when_it_has_one(serve: Serve, link_to: LinkTo):
     link, _ = link_to(serve(Rs485Port(VirtualModule("clean"))))
     assert len(link.read_snapshot().result(20.0)) == 3
