@@ -22,6 +22,9 @@ from resources.systems import WiringSystem, channels_of
 
 _NEUTRAL_TEST_S = 0.2
 _NEUTRAL_TOLERANCE = 0.1
+_RANGE_TEST_SAMPLES = 1000
+_WIDEST_CONVERTER = 2.0**24 - 1
+"""Largest count of a converter (24 bits, unsigned): a range beyond it is that of the number format."""
 
 
 class ComtradeRecord:
@@ -43,6 +46,7 @@ class ComtradeRecord:
         assigned: Mapping[str, AnalogChannel],
         system: WiringSystem,
         notes: Sequence[str],
+        full_scales: Mapping[str, float],
     ) -> None:
         self.path = path
         self.station = config.station
@@ -55,6 +59,7 @@ class ComtradeRecord:
         self.system = system
         self.notes = tuple(notes)
         self._config, self._data, self._span = config, data, span
+        self._full_scales = full_scales
 
     def blocks(self, samples_per_block: int = 65536) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """(index of the first sample, float64 [n, channels of `assigned` in order] in V and A, NaN where missing), at
@@ -74,7 +79,7 @@ class ComtradeRecord:
     def info(self) -> ModuleInfo:
         """The record as a source: one chip with a flat response. unit_per_count is the step of the samples."""
         channels = tuple(
-            ChannelInfo(key, "A" if key.startswith("I") else "V", abs(channel.scale), _full_scale(channel))
+            ChannelInfo(key, "A" if key.startswith("I") else "V", abs(channel.scale), self._full_scales[key])
             for key, channel in self.assigned.items()
         )
         chip = ChipInfo(nominal_rate_hz=self.rate_hz, channels=channels, shift=0)
@@ -136,7 +141,8 @@ def open_comtrade(
                 )
         assigned, system = _fit_system(assigned, system)
         notes += _channel_notes(assigned)
-        return ComtradeRecord(config_file.path, config, data, span, assigned, system, notes)
+        full_scales = _full_scales(assigned, config.format, data, span)
+        return ComtradeRecord(config_file.path, config, data, span, assigned, system, notes, full_scales)
     except BaseException as fault:
         if data is not None:
             data.close()
@@ -201,10 +207,32 @@ def _channel_notes(assigned: Mapping[str, AnalogChannel]) -> Iterator[str]:
         )
 
 
-def _full_scale(channel: AnalogChannel) -> float:
-    """Largest magnitude where the stated range is that of a converter (2^k - 1), else without bound: many recorders
-    state the range of the record instead."""
+def _full_scales(
+    assigned: Mapping[str, AnalogChannel], file_format: str, data: SampleData, span: Span
+) -> dict[str, float]:
+    """{key: largest magnitude (V or A) that its converter can tell}; infinite where the stated range is no converter's.
+
+    Many recorders state the range of the record, of the number format or of nothing at all instead: it counts as a
+    converter's when it ends at 2^k - 1 and the first samples are whole numbers within it.
+    """
+    full_scales = dict.fromkeys(assigned, math.inf)
+    ranged = {key: channel for key, channel in assigned.items() if _may_be_converter(channel)}
+    if not ranged or file_format == "FLOAT32":
+        return full_scales
+    columns = [channel.index for channel in ranged.values()]
+    first = next(data.rows(columns, span.start, span.stop, _RANGE_TEST_SAMPLES), None)
+    if first is None:
+        return full_scales
+    for (key, channel), samples in zip(ranged.items(), first.samples.T, strict=True):
+        known = samples[np.isfinite(samples)]
+        # One count beyond either end: -2^k belongs to the converter too.
+        if ((known == np.rint(known)) & (known >= channel.low - 1) & (known <= channel.high + 1)).all():
+            full_scales[key] = max(abs(channel.scale * edge + channel.offset) for edge in (channel.low, channel.high))
+    return full_scales
+
+
+def _may_be_converter(channel: AnalogChannel) -> bool:
     high = channel.high
-    if not (math.isfinite(high) and high >= 255 and high.is_integer() and math.log2(high + 1).is_integer()):
-        return math.inf
-    return max(abs(channel.scale * edge + channel.offset) for edge in (channel.low, high))
+    if not (math.isfinite(channel.low) and 255 <= high <= _WIDEST_CONVERTER and high.is_integer()):
+        return False
+    return math.log2(high + 1).is_integer()

@@ -219,3 +219,36 @@ def test_identity(tmp_path: Path) -> None:
     assert [(c.key, c.unit, c.response) for c in chip.channels][::6] == [("V1", "V", ()), ("IN", "A", ())]
     assert chip.channels[0].full_scale == pytest.approx(32767 * 0.05 + 0.25)
     record.close()  # a second time
+
+
+@pytest.mark.parametrize(
+    ("form", "high", "a", "full_scale"),
+    [
+        ("BINARY", "32767", 0.05, 32767 * 0.05),
+        ("ASCII", "32767", 0.05, 32767 * 0.05),
+        ("BINARY32", "8388607", 0.0001, 8388607 * 0.0001),
+        ("BINARY32", "2147483647", 0.001, np.inf),  # of the number format
+        ("FLOAT32", "32767", 1.0, np.inf),  # floats have no converter's range
+        ("FLOAT32", "2147483647", 1.0, np.inf),
+        ("ASCII", "255", 0.5, np.inf),  # the samples go beyond it
+        ("BINARY", "2047", 0.05, np.inf),
+        ("BINARY32", "32767", 0.0001, np.inf),
+    ],
+)
+def test_only_the_range_of_a_converter_is_one(
+    tmp_path: Path, form: str, high: str, a: float, full_scale: float
+) -> None:
+    wave = 325.0 * np.cos(2 * np.pi * 50 / 4000 * np.arange(4000))
+    fake = FakeRecord([FakeChannel("U1", "V", wave, a=a, low=f"-{high}", high=high)], format=form, revision=2013)
+    with open_comtrade(fake.write(tmp_path)) as record:
+        assert record.info.chips[0].channels[0].full_scale == pytest.approx(full_scale)
+
+
+def test_ascii_samples_with_decimals_have_no_converters_range(tmp_path: Path) -> None:
+    wave = 325.0 * np.cos(2 * np.pi * 50 / 4000 * np.arange(400))
+    path = FakeRecord([FakeChannel("U1", "V", wave)], status_count=0).write(tmp_path)
+    lines = [f"{k},{250 * (k - 1)},{value:.4f}" for k, value in enumerate(wave, 1)]
+    path.with_suffix(".dat").write_text("\r\n".join(lines) + "\r\n")
+    with open_comtrade(path) as record:
+        assert record.info.chips[0].channels[0].full_scale == np.inf
+        np.testing.assert_allclose(samples_of(record)[:, 0], wave, atol=1e-4)
