@@ -94,3 +94,12 @@ class Orders:
         found = self.squares(grouping)
         np.sqrt(found, out=result[..., : found.shape[-1]])
         return result
+
+    def strongest_between(self, lines: NDArray[np.complex128]) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+        """The strongest line of each interharmonic subgroup from order 1 on, and its own (fractional) order: [...,
+        last_of("interharmonic subgroup")] both. lines: those that the squares are of."""
+        last, n = self.last_of("interharmonic subgroup"), self.cycles
+        first = n * np.arange(1, last + 1)
+        rows = self._rows.reshape(*self._shape, ORDERS + 1, n)[..., 1 : last + 1, 2 : n - 1]
+        at = first + 2 + rows.argmax(axis=-1)
+        return np.take_along_axis(lines, at, axis=-1), at / n

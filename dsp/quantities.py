@@ -30,7 +30,7 @@ LINE_PAIRS = ("12", "23", "31")
 POWERS = ("P", "SP", "fSP", "Q1")
 FACTORS = ("PF{}i", "dPF{}", "phi{}")
 TOTALS = ("Pc", "SPc", "fSPc", "Q1c", "PFc", "dPFc")
-_H = np.arange(1, ORDERS + 1)
+_H = range(1, ORDERS + 1)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ def _degrees(phasors: NDArray[np.complex128]) -> Floats:
     angles = np.degrees(np.arctan2(phasors.imag, phasors.real))
     angles[angles <= -180.0] = 180.0
     return angles
+
+
+def _wrapped(angles_deg: Floats) -> Floats:
+    """The same angles in (-180, 180] degrees."""
+    return np.asarray(angles_deg - 360.0 * np.ceil(angles_deg / 360.0 - 0.5))
 
 
 class _Windows:
@@ -125,6 +130,7 @@ class QuantityTable:
         self._order_at = add([f"{'NI' if key == 'IN' else key[1] + key[0]}{h}" for key in keys for h in _H])
         self._angle_at = add([f"{key[1]}{key[0]}A{h}" for key in lines for h in _H])
         self._between_at = add([f"{key[1]}{key[0]}IH{h}" for key in lines for h in _H])
+        self._between_angle_at = add([f"{key[1]}{key[0]}IHA{h}" for key in lines for h in _H])
         self._active_at = add([f"{p}P{h}" for p in self._loaded for h in _H])
 
     def _name_scalars(self, channels: Sequence[ChannelSpec]) -> None:
@@ -237,8 +243,12 @@ class QuantityTable:
     def _orders(
         self, numbers: Floats, taken: _Windows, orders: Orders, subgroups: Floats, turn: NDArray[np.complex128]
     ) -> None:
-        """Harmonic and interharmonic subgroups in % of the channel's fundamental subgroup; angles as angle(X_h)
-        - h angle(V1_1), so that they do not depend on where the window starts; active power of each harmonic (W)."""
+        """Harmonic and interharmonic subgroups in % of the channel's fundamental subgroup, their angles, and the
+        active power of each harmonic (W).
+
+        The angle of line k of a window of N cycles is angle(X_k) - k / N angle(V1_1): what it has at the crest of V1's
+        fundamental that is next to the window's start. For the harmonics (k = N h) every crest gives the same; that of
+        an interharmonic subgroup is its strongest line's. None where a line is as small as noise."""
         last, lines, windows = orders.last, self._line_rows, numbers.shape[0]
         if not last:
             return
@@ -249,12 +259,20 @@ class QuantityTable:
 
         at = slice(taken.cycles, last * taken.cycles + 1, taken.cycles)
         harmonics = np.where(taken.measured[..., at], taken.lines[..., at], np.nan)
-        own = harmonics[:, lines]
-        size = np.abs(own)
-        floors = np.where(np.isnan(self._angle_floors), ANGLE_SHARE * size[..., 0], self._angle_floors)
-        angles = _degrees(own * (turn[:, None] ** _H[:last])[:, None])
-        angles[~((size >= floors[..., None]) & taken.lit[:, lines, None])] = np.nan
-        _by_order(numbers, self._angle_at)[..., :last] = angles
+        first = harmonics[:, lines, 0]
+        floors = np.where(np.isnan(self._angle_floors), ANGLE_SHARE * np.abs(first), self._angle_floors)[..., None]
+        reference_deg = _degrees(turn.conj())[:, None, None]
+        dark = ~taken.lit[:, lines, None]
+
+        def angles(at: slice, phasors: NDArray[np.complex128], order: Floats) -> None:
+            found = _wrapped(_degrees(phasors) - order * reference_deg)
+            found[dark | ~(np.abs(phasors) >= floors)] = np.nan
+            _by_order(numbers, at)[..., : found.shape[-1]] = found
+
+        angles(self._angle_at, harmonics[:, lines], np.arange(1.0, last + 1.0))
+        if orders.last_of("interharmonic subgroup") > 0:
+            strongest, order = orders.strongest_between(taken.lines)
+            angles(self._between_angle_at, strongest[:, lines], order[:, lines])
 
         voltages = self._voltages
         active = (harmonics[:, voltages] * harmonics[:, self._currents].conj()).real

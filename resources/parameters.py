@@ -6,7 +6,8 @@ map_thresholds (community map only; limits on screen come from `resources.limits
 
 Letters in the keys: p = phase 1..3, h = harmonic order 1..40. `pVh`, `pIh`, `NIh` are % of that channel's fundamental,
 `pVAh`, `pIAh` degrees against the fundamental of V1, `pVIHh`, `pIIHh` the interharmonic subgroup after order h in %,
-`pPh` watts. Energies end in `+` (imported) or `-` (exported).
+`pVIHAh`, `pIIHAh` the angle of its strongest line, degrees at the crest of V1's fundamental next to the interval's
+start, `pPh` watts. Energies end in `+` (imported) or `-` (exported).
 """
 
 from __future__ import annotations

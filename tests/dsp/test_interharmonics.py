@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import pytest
 
 from dsp.analyser import Analyser, ChannelSpec, ChipSpec
 from dsp.sidebands import phase_without_tones
-from tests.fakes.accuracy_case import Case, measured
+from tests.fakes.accuracy_case import KEYS, START_S, Case, measured
 from tests.fakes.grouping_truth import by_integral, by_transform, grouping_error
 from tests.fakes.mains_signal import Chip, Tone, blocks, three_phase
 
@@ -66,6 +67,55 @@ def test_tones_next_to_the_fundamental_do_not_pull_its_phase(rate_hz: float, rat
         assert grouping_error(case, found.orders, by_integral(case, found.start_s)).size <= 10.0
         for key in ("Fqai", "Fq1i", "Fq2i", "Fq3i"):
             assert found.values[key] == pytest.approx(case.frequency_hz, abs=5e-4)
+
+
+def angle_and_order(case: Case, key: str, turns: float, phasor: complex, start_s: float) -> tuple[int, float]:
+    """Order of the interharmonic subgroup in which a tone of so many turns in a window has its strongest line, and that
+    line's angle (deg) at the crest of V1's fundamental next to start_s; by Fourier's integral in closed form."""
+    n, line = case.cycles, round(turns)
+    begin = 2j * math.pi * case.frequency_hz * (start_s - START_S)
+    reference = cmath.phase(case.tones()["V1"][1] * cmath.exp(begin))
+    tone = phasor * cmath.exp(begin * turns / n)
+    at_start = sum(
+        own * cmath.exp(1j * math.pi * (p - line)) * np.sinc(p - line)
+        for own, p in ((tone, turns), (tone.conjugate(), -turns))
+    )
+    return line // n, math.degrees(cmath.phase(at_start * cmath.exp(-1j * reference * line / n)))
+
+
+def test_angles_of_interharmonic_subgroups() -> None:
+    """Tones anywhere but midway between two lines, so that it is clear which one is the strongest."""
+    rng = np.random.default_rng(7)
+    for number in range(60):
+        nominal_hz, rate_hz = float(rng.choice([50.0, 60.0])), float(rng.choice([4000.0, 4098.0, 8000.0]))
+        n = 10 if nominal_hz == 50.0 else 12
+        order = int(rng.integers(1, min(41, int(0.35 * rate_hz / nominal_hz))))
+        turns = order * n + int(rng.integers(2, n - 1)) + (rng.uniform(-0.4, 0.4) if number % 2 else 0.0)
+        case = Case(
+            nominal_hz * rng.uniform(0.97, 1.03),
+            nominal_hz,
+            rate_hz,
+            seed=number,
+            whole_us=False,
+            one_chip=True,
+            interharmonics=(turns / n,),
+        )
+        for found in measured(case):
+            for key in ("V1", "I2"):
+                phasor = cmath.rect(0.01, 1.0 + 0.5 * KEYS.index(key))
+                after, angle = angle_and_order(case, key, turns, phasor, found.start_s)
+                assert after == order
+                seen = found.values[f"{key[1]}{key[0]}IHA{order}"]
+                assert seen is not None
+                assert -180.0 < seen <= 180.0
+                assert abs(math.remainder(seen - angle, 360.0)) <= 0.05, (str(case), key)
+
+
+def test_no_angle_where_there_is_no_interharmonic() -> None:
+    for found in measured(Case(49.9, seed=2)):
+        angles = {key: value for key, value in found.values.items() if "IHA" in key}
+        assert len(angles) == 240
+        assert set(angles.values()) == {None}
 
 
 @pytest.mark.parametrize("ratios", [(), (2.37,), (7.5, 19.83)])

@@ -35,7 +35,7 @@ def lines_of(keys: tuple[str, ...], cycles: int, count: int, seed: int = 3) -> n
         lines[row, cycles] = size * cmath.exp(1j * (rng.uniform(-0.3, 0.3) - 2 * math.pi / 3 * phase))
         lines[row, 0] = 0.02 * size
         share = BETWEEN.get(f"{key[1]}{key[0]}", 0.0) / 100
-        lines[row, 4 * cycles + cycles // 2] = share * abs(lines[row, cycles])
+        lines[row, 4 * cycles + cycles // 2] = share * abs(lines[row, cycles]) * cmath.exp(1j * (1.0 + row))
     return lines
 
 
@@ -79,6 +79,10 @@ def test_every_key_against_its_definition(system: str, cycles: int) -> None:
         for h in range(1, 41):
             inside = (h + 1) * cycles - 2 < 397 and h < last
             truth[f"{name}IH{h}"] = (BETWEEN.get(name, 0.0) if h == 4 else 0.0) if inside else None
+            line = 4 * cycles + cycles // 2  # half a turn of V1 more than whole ones: its angle counts from -180 to 180
+            there = h == 4 and name in BETWEEN
+            since_crest = cmath.phase(turn) * line / cycles
+            truth[f"{name}IHA{h}"] = math.degrees(cmath.phase(x[line] * cmath.exp(1j * since_crest))) if there else None
             angle = math.degrees(cmath.phase(x[h * cycles] * turn**h)) if h <= last else None
             truth[f"{name}A{h}"] = angle
         truth[f"PWH{key}"] = 100 * math.sqrt(sum(h * shares[h] ** 2 for h in range(14, last + 1)))

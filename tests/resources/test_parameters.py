@@ -16,7 +16,7 @@ PHASES = "123"
 
 SCALARS = ["u2", "u0", "Fq10", "dPFc", "PFc", "Q1c", "Se", "PFe", "Sa", "THIN"]
 PER_PHASE = "Pst Plt dPF Q1 CFV CFI KF TDD PWHV PWHI UU UO MSV DCV DCI"
-PER_ORDER = ["{p}V{h}", "{p}I{h}", "{p}VA{h}", "{p}IA{h}", "{p}VIH{h}", "{p}IIH{h}", "{p}P{h}"]
+PER_ORDER = [f"{{p}}{q}{kind}{{h}}" for q in "VI" for kind in ("", "A", "IH", "IHA")] + ["{p}P{h}"]
 ENERGIES = [f"E{kind}{which}{sign}" for kind in "PQ" for which in "123c" for sign in "+-"]
 
 EXPECTED_BEYOND_PAYLOAD = {
