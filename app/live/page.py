@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _RIGHT_WIDTH, _RIGHT_WIDTH_COMPACT = 432, 386
 _EDGE, _EDGE_COMPACT = 12, 8
+_NARROW = 1100
+"""Pixels of the page under which the oscilloscope's controls need less room."""
 
 
 class LivePage(QWidget):
@@ -140,6 +142,7 @@ class LivePage(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._fit_right_column()
+        self.scope.header.set_narrow(self.width() < _NARROW)
         super().resizeEvent(event)
 
     def _fit_right_column(self) -> None:

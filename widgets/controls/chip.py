@@ -22,6 +22,7 @@ class Chip(Themed, QWidget):
         super().__init__(parent)
         self._status = Status(status)
         self._text = ""
+        self._terse = False
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.set_state(status, text)
 
@@ -45,7 +46,15 @@ class Chip(Themed, QWidget):
         self.setAccessibleDescription(self._status.value)
         self.update()
 
+    def set_terse(self, terse: bool) -> None:
+        """The shape alone where room is scarce; the tool tip has the word."""
+        self._terse = terse
+        self.updateGeometry()
+        self.update()
+
     def sizeHint(self) -> QSize:
+        if self._terse:
+            return QSize(_LEFT + _ICON + _LEFT, _HEIGHT)
         return QSize(_LEFT + _ICON + _GAP + text_width(self._text, "chip") + _RIGHT, _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
@@ -55,12 +64,14 @@ class Chip(Themed, QWidget):
         return show_full_text(self, event, self._hidden_text) or super().event(event)
 
     def _hidden_text(self) -> str:
-        return self._text if self.width() < self.sizeHint().width() else ""
+        return self._text if self._terse or self.width() < self.sizeHint().width() else ""
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme = QPainter(self), self.theme
         _, word, tint = status_colours(self._status, theme)
         draw_frame(painter, self.rect(), tint, None, _HEIGHT / 2)
         draw_status(painter, self._status, theme, _LEFT, (self.height() - _ICON) / 2, _ICON)
+        if self._terse:
+            return
         inner = self.rect().adjusted(_LEFT + _ICON + _GAP, 0, -_RIGHT, 0)
         draw_text(painter, inner, self._text, "chip", word)

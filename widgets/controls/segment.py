@@ -40,11 +40,18 @@ class _Cell(FlatButton):
     def __init__(self, text: str, icon_name: str | None, parent: QWidget) -> None:
         super().__init__(text, parent)
         self._icon_name = icon_name
+        self._shows_icon = True
         self.setCheckable(True)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
+    def show_icon(self, shown: bool) -> None:
+        """With its icon, if it has one, or without."""
+        self._shows_icon = shown
+        self.updateGeometry()
+        self.update()
+
     def sizeHint(self) -> QSize:
-        mark = _ICON + 3 if self._icon_name else 0
+        mark = _ICON + 3 if self._icon_name and self._shows_icon else 0
         return QSize(text_width(self.text(), "control-strong") + mark + 2 * _PADDING, CONTROL_HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
@@ -56,7 +63,7 @@ class _Cell(FlatButton):
         if not self.isEnabled():
             colour = theme.blend(theme.colour("text2"), "surface", DIMMED)
         text, role = self.rect(), "control-strong" if self.isChecked() else "control-medium"
-        if self._icon_name:
+        if self._icon_name and self._shows_icon:
             draw_icon(painter, self._icon_name, colour, _PADDING - 2, (self.height() - _ICON) / 2, _ICON)
             text = text.adjusted(_PADDING + _ICON + 2, 0, 0, 0)
             draw_text(painter, text, self.text(), role, colour)
@@ -122,6 +129,11 @@ class Segment(Themed, QWidget):
     def set_tip(self, value: Hashable, tip: str) -> None:
         """Tool tip of a choice."""
         self._cells[self._values.index(value)].set_tip(tip)
+
+    def show_icons(self, shown: bool) -> None:
+        """Words with their icons, or alone where room is scarce."""
+        for cell in self._cells:
+            cell.show_icon(shown)
 
     def set_theme(self, theme: Theme) -> None:
         for cell in self._cells:

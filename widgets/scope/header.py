@@ -159,6 +159,11 @@ class ScopeHeader:
         for widget in (*self.widgets, self.chip):
             widget.set_theme(theme)  # type: ignore[attr-defined]
 
+    def set_narrow(self, narrow: bool) -> None:
+        """Words of the run control without icon, the chip without its word."""
+        self.run.show_icons(not narrow)
+        self.chip.set_terse(narrow)
+
     def show_state(self, state: TriggerState) -> None:
         """The chip's word."""
         if self.chip.text != state.value:

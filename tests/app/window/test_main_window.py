@@ -68,6 +68,8 @@ def test_pictures_of_the_live_page(
     assert (picture.width(), picture.height()) == size
     colours = {picture.pixelColor(x, y).name() for x in range(0, size[0], 7) for y in range(0, size[1], 7)}
     assert len(colours) > 30
+    run = window.live.scope.header.run
+    assert run.width() >= run.sizeHint().width(), "no word of the run control is cut"
     PICTURES.mkdir(exist_ok=True)
     assert picture.save(str(PICTURES / f"live-{theme}-{size[0]}x{size[1]}.png"))
 

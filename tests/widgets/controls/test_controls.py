@@ -227,6 +227,15 @@ class TestStatus:
         chip.setFixedWidth(60)
         assert tip_at(chip) == "15th on L3 over limit"
 
+    def test_a_terse_chip_is_its_shape_and_says_the_word_on_asking(self, qtbot) -> None:
+        chip = shown(qtbot, Chip("ok", "Triggered"))
+        whole = chip.sizeHint().width()
+        chip.set_terse(True)
+        assert chip.sizeHint().width() < 0.5 * whole
+        assert (tip_at(chip), chip.accessibleName()) == ("Triggered", "Triggered")
+        chip.set_terse(False)
+        assert chip.sizeHint().width() == whole
+
 
 def test_a_cut_label_has_a_tool_tip(qtbot) -> None:
     label = shown(qtbot, Label("fundamental, V1 = 0°"), 300)
