@@ -8,7 +8,8 @@ from device_io.sensix_link.framing import Deframer
 from device_io.virtual_module.esp32.board import Esp32Board
 from device_io.virtual_module.esp32.boot import Boot
 from device_io.virtual_module.faults import Faults
-from device_io.virtual_module.firmware import LOG_INTERVAL_S, Firmware, Measure, boot_log
+from device_io.virtual_module.firmware import LOG_INTERVAL_S, Firmware, boot_log
+from device_io.virtual_module.firmware_answers import Measure
 from device_io.virtual_module.line import Line
 from device_io.virtual_module.loader_pipe import LoaderPipe
 from device_io.virtual_module.module import VirtualModule

@@ -3,9 +3,6 @@ clock of its own: times are given, in seconds since the module's start."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 from device_io.improv.packets import PacketReader
 from device_io.sensix_link.framing import Deframer, encode_frame
 from device_io.sensix_link.messages import (
@@ -15,24 +12,12 @@ from device_io.sensix_link.messages import (
     ErrorCode,
     ErrorReply,
     Hello,
-    HelloReply,
-    IdentityReply,
-    IdentityRequest,
     Message,
-    MessageError,
     Probe,
-    ProbeReply,
-    ReadingsMessage,
-    ReadingsRequest,
-    SettingsRead,
-    SettingsReply,
-    SettingsWrite,
     Status,
     StreamReply,
     StreamStart,
     StreamStop,
-    identity_to_json,
-    parse_message,
 )
 from device_io.sensix_link.rules import (
     BAUD_CONFIRM_S,
@@ -41,29 +26,16 @@ from device_io.sensix_link.rules import (
     HOST_SILENCE_S,
     START_BAUD,
     STATUS_INTERVAL_S,
-    VERSION_HIGHEST,
-    VERSION_LOWEST,
-    choose_version,
 )
 from device_io.sensix_link.samples import Coding
-from device_io.virtual_module.front_end import SAMPLE_RATE_HZ
+from device_io.virtual_module import firmware_answers as answers
+from device_io.virtual_module.firmware_answers import Measure
 from device_io.virtual_module.improv import VirtualImprov
 from device_io.virtual_module.module import SLOT_S, VirtualModule, sample_frame
-from device_io.virtual_module.settings import SettingError
 from device_io.virtual_module.transmitter import Transmitter
 
 LOG_INTERVAL_S = 10.0
-MIN_READINGS_PERIOD_MS = 1000
-
-Measure = Callable[[float], dict[str, float | None]]
-"""The module's own readings at a time (s)."""
-
-_IDLE = StreamReply(0, int(Coding.RAW24), 0, 0, 0)
-_SETTING_ERRORS = {
-    "unknown": ErrorCode.UNKNOWN_SETTING,
-    "read-only": ErrorCode.READ_ONLY,
-    "bad-value": ErrorCode.BAD_VALUE,
-}
+_IDLE = answers.stream_stopped(0)
 
 
 class Firmware:
@@ -154,7 +126,7 @@ class Firmware:
                 self._send(Clock(report.device_time_us, report.utc_us, round(report.uncertainty_us)))
         if self._stream.readings_period_ms and now >= self._readings_at:
             self._readings_at = now + self._stream.readings_period_ms * 1e-3
-            self._send_readings(0, now)
+            self._send(answers.readings_message(self._module, self._measure, 0, now))
         if self._booted and now >= self._log_at:
             self._log_at = now + LOG_INTERVAL_S
             line = f"I ({int(now * 1e3)}) link: uptime {int(now)} s, {self._left_out} blocks left out\r\n"
@@ -167,61 +139,36 @@ class Firmware:
         return 0.002 if self._switch_at is None else max(0.0, self._switch_at - now)
 
     def _take(self, kind: int, payload: bytes, now: float) -> None:
-        request_id = payload[0] if payload else 0
-        try:
-            message = parse_message(kind, payload)
-        except MessageError as error:
-            self._refuse(request_id, ErrorCode.MALFORMED, str(error))
-            return
-        if message is None:
-            self._refuse(request_id, ErrorCode.UNKNOWN_REQUEST, f"kind {kind} is not known to this firmware")
+        request_id, message = answers.request_of(kind, payload)
+        if isinstance(message, ErrorReply):
+            self._send(message)
         elif isinstance(message, Hello):
             self._hello(message)
         elif not self._session:
-            self._refuse(request_id, ErrorCode.NO_SESSION, "say HELLO first")
-        else:
-            self._answer(message, request_id, now)
-
-    def _hello(self, message: Hello) -> None:
-        chosen = choose_version(message.lowest, message.highest, VERSION_LOWEST, VERSION_HIGHEST)
-        self._stop_stream()
-        self._left_out = 0
-        self._session = chosen != 0
-        self._left_out = 0
-        self._send(HelloReply(message.request_id, chosen, VERSION_LOWEST, VERSION_HIGHEST))
-
-    def _answer(self, message: Message, request_id: int, now: float) -> None:
-        if isinstance(message, Probe):
-            self._confirm_until = None
-            self._send(ProbeReply(request_id, message.data))
-        elif isinstance(message, IdentityRequest):
-            self._send(IdentityReply(request_id, identity_to_json(self._module.info)))
-        elif isinstance(message, SettingsRead):
-            self._send(SettingsReply(request_id, self._module.settings))
-        elif isinstance(message, SettingsWrite):
-            try:
-                self._module.settings.write(message.values)
-            except SettingError as error:
-                self._refuse(request_id, _SETTING_ERRORS[error.reason], str(error))
-            else:
-                self._send(SettingsReply(request_id, self._module.settings))
+            self._send(answers.no_session(request_id))
         elif isinstance(message, Baud):
             self._change_baud(message)
         elif isinstance(message, StreamStart):
             self._start_stream(message, now)
         elif isinstance(message, StreamStop):
             self._stop_stream()
-            self._send(replace(_IDLE, request_id=request_id))
-        elif isinstance(message, ReadingsRequest):
-            self._send_readings(request_id, now)
+            self._send(answers.stream_stopped(request_id))
         else:
-            self._refuse(request_id, ErrorCode.UNKNOWN_REQUEST, "only a module sends this")
+            if isinstance(message, Probe):
+                self._confirm_until = None
+            self._send(answers.answer(self._module, self._measure, request_id, message, now))
+
+    def _hello(self, message: Hello) -> None:
+        reply = answers.hello_reply(message)
+        self._stop_stream()
+        self._session = reply.chosen != 0
+        self._left_out = 0
+        self._send(reply)
 
     def _change_baud(self, message: Baud) -> None:
         if message.baud not in BAUDS:
-            self._refuse(
-                message.request_id, ErrorCode.BAD_VALUE, f"{message.baud} is none of the bauds in the identity"
-            )
+            text = f"{message.baud} is none of the bauds in the identity"
+            self._send(ErrorReply(message.request_id, ErrorCode.BAD_VALUE, text))
             return
         self._send(BaudReply(message.request_id, message.baud))
         self._new_baud, self._switch_at = message.baud, None
@@ -240,19 +187,11 @@ class Firmware:
             self._out.baud = START_BAUD
 
     def _start_stream(self, message: StreamStart, now: float) -> None:
-        known = (1 << len(self._module.info.chips)) - 1
-        if message.chips & ~known:
-            self._refuse(message.request_id, ErrorCode.BAD_VALUE, f"there are {len(self._module.info.chips)} chips")
-        elif message.coding not in list(Coding):
-            self._refuse(
-                message.request_id, ErrorCode.UNSUPPORTED, f"coding {message.coding} is none of the identity's"
-            )
-        else:
-            period = message.readings_period_ms and max(message.readings_period_ms, MIN_READINGS_PERIOD_MS)
-            samples = round(SLOT_S * SAMPLE_RATE_HZ)
-            self._stream = StreamReply(message.request_id, message.coding, message.chips, samples, period)
-            self._status_at, self._readings_at = now + STATUS_INTERVAL_S, now + 1e-3 * period
-            self._send(self._stream)
+        reply = answers.stream_reply(self._module, message)
+        if isinstance(reply, StreamReply):
+            self._stream = reply
+            self._status_at, self._readings_at = now + STATUS_INTERVAL_S, now + 1e-3 * reply.readings_period_ms
+        self._send(reply)
 
     def _stop_stream(self) -> None:
         self._stream = _IDLE
@@ -264,12 +203,6 @@ class Firmware:
         self._new_baud = self._switch_at = self._confirm_until = None
         self._out.hold_stream = False
         self._out.baud = START_BAUD
-
-    def _send_readings(self, request_id: int, now: float) -> None:
-        self._send(ReadingsMessage(request_id, self._module.device_time_us(now), self._measure(now)))
-
-    def _refuse(self, request_id: int, code: ErrorCode, text: str) -> None:
-        self._send(ErrorReply(request_id, code, text))
 
     def _send(self, message: Message) -> None:
         self._out.send_reply(encode_frame(message.kind, message.pack()))

@@ -3,45 +3,25 @@ times are given, in seconds since the module's start."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from device_io.sensix_link.messages import (
     ErrorCode,
     ErrorReply,
     Hello,
-    HelloReply,
-    IdentityReply,
-    IdentityRequest,
     Message,
-    MessageError,
-    Probe,
-    ProbeReply,
-    ReadingsMessage,
-    ReadingsRequest,
-    SettingsRead,
-    SettingsReply,
-    SettingsWrite,
     StreamReply,
     StreamStart,
     StreamStop,
-    identity_to_json,
-    parse_message,
 )
-from device_io.sensix_link.rules import VERSION_HIGHEST, VERSION_LOWEST, choose_version
 from device_io.sensix_link.samples import Coding
-from device_io.virtual_module.front_end import SAMPLE_RATE_HZ
-from device_io.virtual_module.module import SLOT_S, VirtualModule
-from device_io.virtual_module.settings import SettingError
+from device_io.virtual_module import firmware_answers as answers
+from device_io.virtual_module.module import VirtualModule
 
 SILENCE_S = 15.0
 """A host that says nothing for so long is forgotten."""
 MOST_HOSTS = 8
-_SETTING_ERRORS = {
-    "unknown": ErrorCode.UNKNOWN_SETTING,
-    "read-only": ErrorCode.READ_ONLY,
-    "bad-value": ErrorCode.BAD_VALUE,
-}
 
 
 @dataclass
@@ -83,70 +63,35 @@ class Sessions:
 
     def take(self, tag: str, kind: int, payload: bytes, now: float) -> None:
         """A request."""
-        request_id = payload[0] if payload else 0
-        try:
-            message = parse_message(kind, payload)
-        except MessageError as error:
-            self._refuse(tag, request_id, ErrorCode.MALFORMED, str(error))
-            return
+        request_id, message = answers.request_of(kind, payload)
         host = self._hosts.get(tag)
-        if message is None:
-            self._refuse(tag, request_id, ErrorCode.UNKNOWN_REQUEST, f"kind {kind} is not known to this firmware")
+        if isinstance(message, ErrorReply):
+            self._reply(tag, message)
         elif isinstance(message, Hello):
             self._hello(tag, message, now)
         elif host is None:
-            self._refuse(tag, request_id, ErrorCode.NO_SESSION, "say HELLO first")
+            self._reply(tag, answers.no_session(request_id))
         else:
             host.heard_s = now
-            self._answer(tag, host, message, request_id, now)
+            self._reply(tag, self._answer(host, message, request_id, now))
 
     def _hello(self, tag: str, message: Hello, now: float) -> None:
         if tag not in self._hosts and len(self._hosts) >= MOST_HOSTS:
-            self._refuse(tag, message.request_id, ErrorCode.BUSY, f"{MOST_HOSTS} programs are connected already")
+            text = f"{MOST_HOSTS} programs are connected already"
+            self._reply(tag, ErrorReply(message.request_id, ErrorCode.BUSY, text))
             return
-        chosen = choose_version(message.lowest, message.highest, VERSION_LOWEST, VERSION_HIGHEST)
-        if chosen:
+        reply = answers.hello_reply(message)
+        if reply.chosen:
             self._hosts[tag] = _Host(now)
-        self._reply(tag, HelloReply(message.request_id, chosen, VERSION_LOWEST, VERSION_HIGHEST))
+        self._reply(tag, reply)
 
-    def _answer(self, tag: str, host: _Host, message: Message, request_id: int, now: float) -> None:
-        module = self._module
-        if isinstance(message, Probe):
-            self._reply(tag, ProbeReply(request_id, message.data))
-        elif isinstance(message, IdentityRequest):
-            self._reply(tag, IdentityReply(request_id, identity_to_json(module.info)))
-        elif isinstance(message, SettingsRead):
-            self._reply(tag, SettingsReply(request_id, module.settings))
-        elif isinstance(message, SettingsWrite):
-            self._write(tag, request_id, message.values)
-        elif isinstance(message, StreamStart):
-            self._start(tag, host, message)
-        elif isinstance(message, StreamStop):
+    def _answer(self, host: _Host, message: Message, request_id: int, now: float) -> Message:
+        if isinstance(message, StreamStart):
+            reply = answers.stream_reply(self._module, replace(message, readings_period_ms=0))  # `bin` has them
+            if isinstance(reply, StreamReply):
+                host.chips, host.coding = reply.chips, Coding(reply.coding)
+            return reply
+        if isinstance(message, StreamStop):
             host.chips = 0
-            self._reply(tag, StreamReply(request_id, int(Coding.RAW24), 0, 0, 0))
-        elif isinstance(message, ReadingsRequest):
-            self._reply(tag, ReadingsMessage(request_id, module.device_time_us(now), module.readings()))
-        else:
-            self._refuse(tag, request_id, ErrorCode.UNKNOWN_REQUEST, "there is nothing to do with this over a broker")
-
-    def _write(self, tag: str, request_id: int, values: Mapping[str, str | int | float | bool | None]) -> None:
-        try:
-            self._module.settings.write(values)
-        except SettingError as error:
-            self._refuse(tag, request_id, _SETTING_ERRORS[error.reason], str(error))
-        else:
-            self._reply(tag, SettingsReply(request_id, self._module.settings))
-
-    def _start(self, tag: str, host: _Host, message: StreamStart) -> None:
-        count = len(self._module.info.chips)
-        if message.chips >> count:
-            self._refuse(tag, message.request_id, ErrorCode.BAD_VALUE, f"there are {count} chips")
-        elif message.coding not in list(Coding):
-            self._refuse(tag, message.request_id, ErrorCode.UNSUPPORTED, f"there is no coding {message.coding}")
-        else:
-            host.chips, host.coding = message.chips, Coding(message.coding)
-            samples = round(SLOT_S * SAMPLE_RATE_HZ)
-            self._reply(tag, StreamReply(message.request_id, message.coding, message.chips, samples, 0))
-
-    def _refuse(self, tag: str, request_id: int, code: ErrorCode, text: str) -> None:
-        self._reply(tag, ErrorReply(request_id, code, text))
+            return answers.stream_stopped(request_id)
+        return answers.answer(self._module, lambda _: self._module.readings(), request_id, message, now)
