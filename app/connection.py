@@ -19,7 +19,6 @@ from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Sourc
 from device_io.waveform_store import WaveformStore
 
 if TYPE_CHECKING:  # imported by the analyser thread: samples can be shown before they are measured
-    from dsp.analyser import Analyser
     from dsp.measurement import Measurement
 
 log = logging.getLogger(__name__)
@@ -52,7 +51,8 @@ class Connection:
     """Joins a source with a ring buffer (none with store_seconds 0) and an analyser.
 
     It may begin before there is anybody to listen: `listen` tells what was missed, and measuring begins then. adjust:
-    what becomes of each result before it is told. make_analyser: what measures, where it is not an Analyser.
+    what becomes of each result before it is told. make_analyser: what measures, where it is not a LiveMonitor of the
+    10/12-cycle windows.
     """
 
     def __init__(
@@ -60,8 +60,6 @@ class Connection:
         source: Source,
         *,
         store_seconds: float = 0.0,
-        nominal_voltage_v: float = 230.0,
-        nominal_frequency_hz: float | None = None,
         adjust: Callable[[Any], Any] | None = None,
         make_analyser: Callable[[ModuleInfo], Any] | None = None,
     ) -> None:
@@ -70,8 +68,6 @@ class Connection:
         self._make_analyser = make_analyser
         self._listener: Listener | None = None
         self._store_seconds = store_seconds
-        self._nominal_voltage_v = nominal_voltage_v
-        self._nominal_frequency_hz = nominal_frequency_hz
         self._store: WaveformStore | None = None
         self._lock = threading.Lock()  # of listener, identity and state: what a late listener is told
         self._info: ModuleInfo | None = None
@@ -187,7 +183,7 @@ class Connection:
                     self._batches_dropped += 1
 
     def _analyse(self) -> None:
-        analyser: Analyser | None = None
+        analyser: Any = None
         info: ModuleInfo | None = None
         self._ending.wait(HEAD_START_S)
         while not self._ending.is_set():
@@ -213,26 +209,19 @@ class Connection:
                 if self._listener is not None and not self._ending.is_set():
                     self._listener.on_measurement(self._adjust(measurement) if self._adjust else measurement)
 
-    def _analyser_for(self, info: ModuleInfo, analyser: Analyser | None, known: ModuleInfo | None) -> Analyser:
+    def _analyser_for(self, info: ModuleInfo, analyser: Any, known: ModuleInfo | None) -> Any:
         if analyser is None or known is None or not _same_module(known, info):
             return self._new_analyser(info)
         if known.boot_id != info.boot_id:
             analyser.restart()
         return analyser
 
-    def _new_analyser(self, info: ModuleInfo) -> Analyser:
+    def _new_analyser(self, info: ModuleInfo) -> Any:
         if self._make_analyser is not None:
             return self._make_analyser(info)
-        from app.specs import chip_specs
-        from dsp.analyser import Analyser
+        from app.live_monitor import LiveMonitor
 
-        return Analyser(
-            info.system,
-            chip_specs(info),
-            nominal_frequency_hz=self._nominal_frequency_hz,
-            nominal_voltage_v=self._nominal_voltage_v,
-            module=info.eui,
-        )
+        return LiveMonitor(info)
 
 
 def open_connection(url: str, *, store_seconds: float = 0.0, prompt: Prompt | None = None) -> Connection:
@@ -262,7 +251,7 @@ def open_group(urls: Sequence[str], *, store_seconds: float = 0.0, prompt: Promp
     return connection
 
 
-def push_blocks(analyser: Analyser, info: ModuleInfo, blocks: list[SampleBlock]) -> None:
+def push_blocks(analyser: Any, info: ModuleInfo, blocks: list[SampleBlock]) -> None:
     """Calibrate blocks of counts to volts and amperes and hand them to the analyser."""
     scales = [channel_scales(info, chip) for chip in range(len(info.chips))]
     for block in blocks:

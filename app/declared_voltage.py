@@ -1,21 +1,31 @@
-"""The declared voltage that a record's events refer to, where nobody told it."""
+"""The declared voltage that events refer to, where nobody told it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from device_io.comtrade import ComtradeRecord
+if TYPE_CHECKING:  # a live module is measured without it
+    from device_io.comtrade import ComtradeRecord
 
-USUAL_V = (230.0, 120.0)
+USUAL_V = (230.0, 120.0, 100.0)
+"""Of low voltage to neutral: most of the world, the Americas, Japan."""
 NEAR = 0.2
-"""A record whose voltage lies within this share of a usual one is of that."""
+"""What lies within this share of a usual voltage is of that."""
 _FIRST_S = 1.0
 _PIECE_S = 0.1
 _FEWEST_SAMPLES = 16
 
 
+def usual_voltage_v(rms_v: float) -> float | None:
+    """The usual voltage that is nearest, None where none is near."""
+    nearest_v = min(USUAL_V, key=lambda usual_v: abs(rms_v / usual_v - 1.0))
+    return nearest_v if abs(rms_v / nearest_v - 1.0) <= NEAR else None
+
+
 def assumed_voltage_v(record: ComtradeRecord) -> float:
-    """230 or 120 V where the first second comes near, else (medium voltage, other systems) its own rms, three
+    """230, 120 or 100 V where the first second comes near, else (medium voltage, other systems) its own rms, three
     digits of it.
 
     The highest tenth of a second on any voltage counts, so that a record may begin with a dip. 230 where it shows
@@ -31,7 +41,6 @@ def assumed_voltage_v(record: ComtradeRecord) -> float:
             with np.errstate(all="ignore"):
                 rms = np.sqrt(np.mean(np.square(voltages[start : start + piece]), axis=0))
             highest = max(highest, *(float(value) for value in rms if np.isfinite(value)), 0.0)
-    for usual in USUAL_V:
-        if abs(highest / usual - 1.0) <= NEAR:
-            return usual
+    if (usual_v := usual_voltage_v(highest)) is not None:
+        return usual_v
     return float(f"{highest:.3g}") if highest > 1.0 else USUAL_V[0]

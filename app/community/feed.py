@@ -9,14 +9,13 @@ from pathlib import Path
 
 from app.connection import Connection
 from app.declared_voltage import assumed_voltage_v
+from app.live_monitor import LiveMonitor
 from app.output import Refused, WrongUsage
-from app.specs import chip_specs
 from app.verbs.analyze import analyze_record
 from device_io.comtrade import FileError, ReadingStopped, open_comtrade
 from device_io.links import open_link
-from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo, Source
+from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo
 from dsp.measurement import Measurement
-from dsp.monitor import Monitor
 
 EVERY = ("10min",)
 URL_SCHEMES = ("usb", "rs485", "mqtt", "mqtts")
@@ -59,7 +58,8 @@ class LiveFeed:
         self._queue: queue.Queue[Measurement] = queue.Queue(_WAITING)
         self._state: LinkState | None = None
         self._info: ModuleInfo | None = None
-        self._connection = _TenMinutes(link)
+        self._monitor: LiveMonitor | None = None
+        self._connection = Connection(link, make_analyser=self._make_monitor)
 
     def __enter__(self) -> LiveFeed:
         self._connection.start()
@@ -88,14 +88,18 @@ class LiveFeed:
     def so_far(self) -> Measurement | None:
         """Ends measuring: the interval under way, as far as it came; None where nothing was measured."""
         self._connection.stop()
-        return self._connection.rest()
+        results = self._monitor.finish() if self._monitor is not None else []
+        found = [result for result in results if isinstance(result, Measurement) and result.window == "10min"]
+        return found[-1] if found else None
 
     def on_identity(self, info: ModuleInfo) -> None:
         """The module is there."""
         self._info = info
 
     def on_measurement(self, measurement: Measurement) -> None:
-        """10 minutes are complete."""
+        """10 minutes, or something else, are complete."""
+        if measurement.window != "10min":
+            return
         try:
             self._queue.put_nowait(measurement)
         except queue.Full:
@@ -108,6 +112,10 @@ class LiveFeed:
     def on_text(self, line: str) -> None:
         """The module's log is of no interest here."""
 
+    def _make_monitor(self, info: ModuleInfo) -> LiveMonitor:
+        self._monitor = LiveMonitor(info, every=EVERY)
+        return self._monitor
+
     def _check(self) -> None:
         state = self._state
         if state is None or state.error is None:
@@ -116,21 +124,3 @@ class LiveFeed:
             raise Refused(str(state.error))
         if self._info is not None and "waveform-stream" not in self._info.capabilities:
             raise Refused("This link brings no waveform; connect the module by USB to share its 10-minute values.")
-
-
-class _TenMinutes(Connection):
-    """A connection that measures 10 minutes and nothing else."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(source)
-        self._monitor: Monitor | None = None
-
-    def rest(self) -> Measurement | None:
-        """The interval under way. Only after `stop`."""
-        results = self._monitor.finish() if self._monitor is not None else []
-        found = [result for result in results if isinstance(result, Measurement) and result.window == "10min"]
-        return found[-1] if found else None
-
-    def _new_analyser(self, info: ModuleInfo) -> Monitor:  # type: ignore[override]
-        self._monitor = Monitor(info.system, chip_specs(info), every=EVERY, events=False)
-        return self._monitor

@@ -22,7 +22,6 @@ from app.community.outbox import FILE, Counts, Outbox, OutboxError, Waiting
 from app.community.sender import SenderPhase, SenderState
 from app.community.service import Community, Preview
 from app.map.own import OwnValues
-from app.sharing.guard import DisturbanceGuard
 from device_io.source import ModuleInfo
 from dsp.aggregate import Aggregates
 from dsp.measurement import Measurement
@@ -73,7 +72,6 @@ class SharingService:
         self._making = threading.Lock()  # of the aggregates
         self._aggregates: Aggregates | None = None
         self._system = ""
-        self._guard = DisturbanceGuard()
         self._is_virtual = False
         self._unkept: deque[tuple[Measurement, bool]] = deque(maxlen=_UNKEPT)
         self._stopping = threading.Event()
@@ -193,11 +191,9 @@ class SharingService:
         if not isinstance(item, Measurement):
             self._is_virtual = item is not None and item.firmware.startswith(VIRTUAL)
             self.own.clear()
-            self._guard = DisturbanceGuard()
             with self._making:
                 self._aggregates = None
             return
-        item = self._guard.check(item)
         self.own.add(item)
         with self._making:
             if self._aggregates is None or item.system != self._system:

@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,26 +98,6 @@ def test_ten_minutes_with_a_disturbance_are_left_out(service: SharingService, fl
     wait_for(lambda: service.state.left_out is not None)
     assert flag in (service.state.left_out or "")
     assert unsent(service) == 0
-
-
-def test_a_dip_is_found_though_nobody_looked_at_the_samples(service: SharingService) -> None:
-    service.give(far())
-    end_s = last_end_s()
-    for number, measurement in enumerate(ten_minutes(end_s)):
-        rms_v = 230.0 + number % 3 - (15.0 if number == 200 else 0.0)
-        service.add(replace(measurement, values={**VALUES, "V1r": 231.0, "V2r": rms_v, "V3r": None}))
-    wait_for(lambda: service.state.left_out is not None)
-    assert "dip" in (service.state.left_out or "")
-    assert unsent(service) == 0
-
-
-@pytest.mark.parametrize("nominal_v", [100.0, 120.0, 230.0])
-def test_a_voltage_that_drifts_is_no_disturbance(service: SharingService, nominal_v: float) -> None:
-    service.give(far())
-    for number, measurement in enumerate(ten_minutes(last_end_s())):
-        rms_v = nominal_v * (1.0 + 0.0003 * number + 0.01 * (number % 2))
-        service.add(replace(measurement, values={**VALUES, "V1r": rms_v}))
-    wait_for(lambda: unsent(service) == 1)
 
 
 def test_sleep_costs_the_intervals_that_were_slept_through_and_no_others(service: SharingService) -> None:
