@@ -139,6 +139,10 @@ class FlickerObserver:
         end_s = data.window.end_s
         end_ns = data.utc_ns_of(end_s)
         last_ns = self._last_ns if self._last_ns is not None else data.utc_ns_of(data.window.start_s)
+        if end_ns < last_ns - CLOCK_STEP_S * 1e9:  # the host's clock was set back: its ticks come again
+            self._ticks = {tick_ns: time_s for tick_ns, time_s in self._ticks.items() if tick_ns <= end_ns}
+            self._pst = {start_ns: pst for start_ns, pst in self._pst.items() if start_ns + SHORT_TERM_NS <= end_ns}
+            last_ns = end_ns
         tick_ns = end_ns // SHORT_TERM_NS * SHORT_TERM_NS
         if tick_ns > last_ns and tick_ns not in self._ticks:
             self._ticks = dict(list(self._ticks.items())[-2:])

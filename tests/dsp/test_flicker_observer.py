@@ -128,6 +128,18 @@ def test_a_clock_that_is_set_spoils_the_interval() -> None:
     assert observer.values("10min", DAY_NS + TICK_NS)["Pst1"] == pytest.approx(1.0, abs=0.015)
 
 
+def test_a_clock_that_is_set_back_meets_its_ticks_again() -> None:
+    observer = FlickerObserver(230.0)
+    source = FakeWindows(observer, flickering, DAY_NS - 90 * 10**9)
+    source.run(790.0)
+    assert observer.values("10min", DAY_NS)["Pst1"] == pytest.approx(1.0, abs=0.015)
+    source.wave = lambda t: mains(t, 230.0, 50.0)
+    source.start_ns -= 600 * 10**9  # from 700 s past the tick to 100 s
+    source.run(1101.0)
+    assert observer.values("10min", DAY_NS) == {"Pst1": None}  # the clock was set in it
+    assert observer.values("10min", DAY_NS + TICK_NS)["Pst1"] < 0.2
+
+
 def test_direct_current_does_not_flicker() -> None:
     observer = FlickerObserver(230.0)
     source = FakeWindows(observer, flickering, DAY_NS - 150 * 10**9)
