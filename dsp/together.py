@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,18 +60,18 @@ class Measured:
 def fit_together(fittings: Sequence[Fitting[Result]]) -> list[Result]:
     """What each gives, the fits that they wait for made in one go."""
     results: dict[int, Result] = {}
-    fits: list[PhaseFit | None] = [None] * len(fittings)
-    going = list(range(len(fittings)))
+    going = dict(enumerate(fittings))
+    fits: dict[int, Sequence[PhaseFit | None]] = {}
     while going:
-        waiting: list[int] = []
-        tasks: list[FitTask] = []
-        for number, fit in zip(going, fits, strict=True):
+        asked: dict[int, Sequence[FitTask]] = {}
+        for number, fitting in going.items():
             try:
-                tasks.append(fittings[number].send(fit))
-                waiting.append(number)
+                asked[number] = fitting.send(fits[number]) if number in fits else next(fitting)
             except StopIteration as ended:
                 results[number] = ended.value
-        going, fits = waiting, fit_phases(tasks)
+        made = iter(fit_phases([task for tasks in asked.values() for task in tasks]))
+        fits = {number: list(islice(made, len(tasks))) for number, tasks in asked.items()}
+        going = {number: fittings[number] for number in asked}
     return [results[number] for number in range(len(fittings))]
 
 

@@ -9,21 +9,16 @@ from typing import TypeVar
 import numpy as np
 
 from dsp.channels import ChipSpec
-from dsp.phase import (
-    HIGHEST_HZ,
-    LOWEST_HZ,
-    PhaseInput,
-    PhaseModel,
-    coarse_frequency,
-)
+from dsp.fits_ahead import FitsAhead
+from dsp.phase import HIGHEST_HZ, LOWEST_HZ, PhaseInput, PhaseModel, coarse_frequency
 from dsp.phase_fit import AHEAD_CYCLES, KERNEL_CYCLES, FitTask, PhaseFit
 from dsp.stream import ChipStream
 from dsp.waveform import ROOM
 from dsp.window import Window
 
 Result = TypeVar("Result")
-Fitting = Generator[FitTask, PhaseFit | None, Result]
-"""Goes on when it is sent the fit that it asked for: so those of several modules can be made in one go."""
+Fitting = Generator[Sequence[FitTask], Sequence[PhaseFit | None], Result]
+"""Goes on when it is sent the fits that it asked for: so those of several modules can be made in one go."""
 
 UNLOCKED_S = 0.2
 """Length of a window without a fundamental, and of the stretch that is searched for one."""
@@ -85,6 +80,7 @@ class WindowMaker:
             if members:
                 self._groups.append((members, keys))
         self._reported = 0
+        self._ahead = FitsAhead()
         self.clear()
 
     def clear(self) -> None:
@@ -100,6 +96,7 @@ class WindowMaker:
 
     def _forget_phase(self) -> None:
         self._model: PhaseModel | None = None
+        self._ahead.clear()
         self._settled = False
         self._group = 0
         self._cycles = 10
@@ -138,6 +135,7 @@ class WindowMaker:
             if isinstance(result, float):
                 if not self._ended(result):
                     self.needed_s = result
+                    self._ahead.drop()  # clocks may be corrected meanwhile
                     return None
                 self._lose(result)
             elif result is not None:
@@ -339,6 +337,7 @@ class WindowMaker:
             frequency = coarse_frequency(self._inputs(0), self._cursor, UNLOCKED_S)
             if frequency is not None:  # the voltages are back
                 self._group, self._settled = 0, False
+                self._ahead.clear()
                 self._model = PhaseModel.of_frequency(self._cursor, frequency)
         turns = np.array([float(self._cycles)])
         end = float(self._model.times_after(self._cursor, turns)[0])
@@ -347,13 +346,21 @@ class WindowMaker:
         over = final or self._ended(needed)
         if available_s[1] < needed and not over:
             return needed
-        inputs = self._inputs(self._group)
         fit: PhaseFit | None = None
         for _ in range(2 if self._settled else 4):
-            before = self._model.frequency_hz(0.5 * (self._cursor + end))
-            fit = yield FitTask(inputs, self._model, self._cursor, end, available_s)
+            made = self._ahead.take(self._cursor, cycle)
+            if made is None:
+                inputs = self._inputs(self._group)
+                tasks = [FitTask(inputs, self._model, self._cursor, end, available_s)]
+                if self._settled:
+                    tasks = self._ahead.foresee(tasks[0], self._cycles, available_s[1] - (needed - end))
+                fits = yield tasks
+                self._ahead.keep(tasks, fits)
+                made = tasks[0], fits[0]
+            task, fit = made
             if fit is None:
                 return needed
+            before = task.model.frequency_hz(0.5 * (task.start_s + task.end_s))
             middle = fit.model.frequency_hz(0.5 * (self._cursor + end))
             if not (fit.present and LOWEST_HZ <= middle <= HIGHEST_HZ):
                 self._forget_phase()
@@ -362,6 +369,7 @@ class WindowMaker:
             end = float(fit.model.times_after(self._cursor, turns)[0])
             if abs(middle - before) < 2e-4 * middle:
                 break
+            self._ahead.clear()
         assert fit is not None
         self._settled = True
         if not self._fits(end, available_s[1], over):
