@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from firmware_images.chips import chip_by_name
 from firmware_images.errors import Reason
 from firmware_images.image import AppImage
-from firmware_images.package import FirmwarePackage
+from firmware_images.package import FirmwarePackage, Part
 from firmware_images.plan import reason_against
+from firmware_images.secure_boot import signature_blocks
+from firmware_images.starting import why_not_started
 from firmware_images.target import Target
 from firmware_images.versions import is_newer, parse_version
 
@@ -105,7 +107,7 @@ def _check_revision(package: FirmwarePackage, target: Target) -> Iterator[Refusa
     revision = target.chip_revision
     if revision is None:
         return
-    for what, image in _images(package):
+    for what, _, image in _images(package):
         if revision < image.min_revision:
             yield Refusal(
                 Reason.CHIP_TOO_OLD,
@@ -135,7 +137,7 @@ def _check_size(package: FirmwarePackage, target: Target) -> Iterator[Refusal]:
             f"The partition table needs {package.table.end >> 10} KiB of flash; the module has {size >> 10} KiB. "
             "Use a build for this flash size.",
         )
-    for what, image in _images(package):
+    for what, _, image in _images(package):
         if image.flash_size is not None and image.flash_size > size:
             yield Refusal(
                 Reason.TOO_LARGE,
@@ -151,17 +153,19 @@ def _check_security(package: FirmwarePackage, target: Target) -> Iterator[Refusa
             "The module encrypts its flash; plain firmware written by wire would stop it for good. "
             "Update it over the air.",
         )
-    for what, unsigned in _images(package):
-        # On a module that boots, secure boot keeps the bootloader that is there.
-        written = what == "application" or target.partition_table is None
-        if target.secure_boot and written and unsigned.secure_boot_signature == "none":
+    for what, part, image in _images(package):
+        if not all(block.holds for block in signature_blocks(part.data, image.length)):
             yield Refusal(
-                Reason.SECURE_BOOT,
-                f"The module starts only what is signed for secure boot, and this {what} is not. Use its maker's "
-                "signed firmware.",
+                Reason.TAMPERED,
+                f"The signature for secure boot of the {what} does not hold: somebody changed it, or it was damaged. "
+                "Get it again from its maker.",
             )
-    image = package.app_image
-    if target.secure_version is not None and image is not None and package.secure_version < target.secure_version:
+        # On a module that boots, secure boot keeps the bootloader that is there.
+        elif target.secure_boot and (what == "application" or target.partition_table is None):
+            why = why_not_started(what, part.data, image, target)
+            if why is not None:
+                yield Refusal(Reason.SECURE_BOOT, why)
+    if target.secure_version is not None and package.app and package.secure_version < target.secure_version:
         yield Refusal(
             Reason.ROLLBACK,
             f"The firmware has secure version {package.secure_version}; the module starts only {target.secure_version} "
@@ -179,10 +183,13 @@ def _check_version(package: FirmwarePackage, target: Target) -> Iterator[Refusal
         )
 
 
-def _images(package: FirmwarePackage) -> Iterator[tuple[str, AppImage]]:
-    for what, image in (("application", package.app_image), ("bootloader", package.bootloader_image)):
-        if image is not None:
-            yield what, image
+def _images(package: FirmwarePackage) -> Iterator[tuple[str, Part, AppImage]]:
+    for what, part, image in (
+        ("application", package.app, package.app_image),
+        ("bootloader", package.bootloader, package.bootloader_image),
+    ):
+        if part is not None and image is not None:
+            yield what, part, image
 
 
 def _revision(hundredths: int) -> str:

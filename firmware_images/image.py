@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-import zlib
 from dataclasses import dataclass
 
-from firmware_images.chips import Chip, chip_by_id, sector_up
+from firmware_images.chips import Chip, chip_by_id
 from firmware_images.errors import ImageError, Reason
+from firmware_images.secure_boot import Kind, find_signature
 
 IMAGE_MAGIC = 0xE9
 _HEADER = struct.Struct("<BBBBIB3sHBHH4sB")
@@ -26,7 +26,6 @@ _APP_MAGIC = 0xABCD5432
 _APP_DESCRIPTOR_SIZE = 256
 _BOOTLOADER_DESCRIPTOR = struct.Struct("<B2xBI32s24s")
 _BOOTLOADER_MAGIC = 0x50
-_SIGNATURE_BLOCK, _MOST_SIGNATURE_BLOCKS = 1216, 3
 _ENCRYPTED_BITS_A_BYTE = 7.9
 _SPI_MODES = {0: "QIO", 1: "QOUT", 2: "DIO", 3: "DOUT", 4: "FAST_READ", 5: "SLOW_READ"}
 
@@ -71,7 +70,7 @@ class AppImage:
 
     min_revision, max_revision: of the chip, in hundredths (301 = v3.1); max_revision None for any.
     flash_size: bytes the header says, None where it uses a code that is not known. length: bytes up to the end of the
-    hash; total_length: with padding and signature. secure_boot_signature: "none", "v1" or "v2".
+    hash; total_length: with padding and signature. secure_boot_signature: whether it holds is for `check_package`.
     """
 
     chip: Chip
@@ -85,7 +84,7 @@ class AppImage:
     sha256: str
     length: int
     total_length: int
-    secure_boot_signature: str
+    secure_boot_signature: Kind
     app: AppDescriptor | None
     bootloader: BootloaderDescriptor | None
 
@@ -116,7 +115,7 @@ def parse_image(data: bytes) -> AppImage:
         raise ImageError(Reason.BAD_CHECKSUM, "The image is damaged: its checksum does not match. Get the file again.")
     sha256 = _check_hash(data, checksum_at + 1, hashed)
     length = checksum_at + 1 + 32
-    signature, total_length = _find_signature(data, length)
+    signature, total_length = find_signature(data, length)
     return AppImage(
         chip=chip,
         segments=segments,
@@ -190,34 +189,6 @@ def _check_hash(data: bytes, end: int, hashed: int) -> str:
     if digest != data[end : end + 32]:
         raise ImageError(Reason.BAD_HASH, "The image is damaged: its SHA-256 does not match. Get the file again.")
     return digest.hex()
-
-
-def _find_signature(data: bytes, length: int) -> tuple[str, int]:
-    """The kind of secure-boot signature behind an image, and the length with it."""
-    sector = sector_up(length)
-    blocks = 0
-    while blocks < _MOST_SIGNATURE_BLOCKS and _is_signature_block(
-        data, sector, sector + blocks * _SIGNATURE_BLOCK, first=blocks == 0
-    ):
-        blocks += 1
-    if blocks:
-        return "v2", min(sector + 0x1000, len(data))
-    # Version 1 follows the image at once: version 0 and 64 bytes that are not all erased or zero.
-    trailer = data[length : length + 68]
-    if len(trailer) == 68 and trailer[:4] == bytes(4) and len(set(trailer[4:])) > 2:
-        return "v1", length + 68
-    return "none", length
-
-
-def _is_signature_block(data: bytes, sector: int, at: int, *, first: bool) -> bool:
-    block = data[at : at + _SIGNATURE_BLOCK]
-    if len(block) < 1200 or block[0] != 0xE7 or block[1] not in (2, 3):
-        return False
-    if zlib.crc32(block[:1196]) != int.from_bytes(block[1196:1200], "little"):
-        return False
-    sha = hashlib.sha384 if block[1] == 3 and block[2] == 1 else hashlib.sha256
-    digest = sha(memoryview(data)[:sector]).digest()
-    return not first or block[4 : 4 + len(digest)] == digest
 
 
 def _app_descriptor(data: bytes, segment: Segment) -> AppDescriptor | None:

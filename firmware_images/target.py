@@ -14,6 +14,8 @@ class Target:
     chip: name ("ESP32-C3", however written). chip_revision: in hundredths (301 = v3.1). flash_size: bytes.
     partition_table, ota_data (0x2000 bytes), bootloader (from its offset on, any length): what lies in the flash now.
     installed_version: of the application that runs. secure_version: the lowest the eFuses let boot.
+    secure_boot_v1: whether secure boot is that of version 1. key_digests: SHA-256 of the keys (64 hexadecimal digits)
+    whose signatures secure boot of version 2 takes, () where the eFuses do not tell.
     """
 
     chip: str
@@ -24,6 +26,8 @@ class Target:
     installed_version: str | None = None
     secure_version: int | None = None
     secure_boot: bool = False
+    secure_boot_v1: bool = False
+    key_digests: tuple[str, ...] = ()
     flash_encryption: bool = False
     ota_data: bytes | None = field(default=None, repr=False)
     bootloader: bytes | None = field(default=None, repr=False)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 class FlashIdentity(NamedTuple):
     """What esptool finds at the other end. mac: "AA:BB:CC:DD:EE:FF". revision: major * 100 + minor. flash_size: bytes,
     0 where unknown. secure_download: the chip tells and does hardly anything in its loader. secure_version: the lowest
-    that the eFuses let boot, None where they can't be read."""
+    that the eFuses let boot, None where they can't be read. secure_boot_v1, key_digests: as in `Target`."""
 
     chip: str
     mac: str
@@ -35,6 +35,8 @@ class FlashIdentity(NamedTuple):
     flash_encryption: bool
     secure_download: bool
     secure_version: int | None = None
+    secure_boot_v1: bool = False
+    key_digests: Sequence[str] = ()
 
 
 class EsptoolError(Exception):

@@ -29,6 +29,12 @@ _SECURE_VERSIONS = {
 }
 """Where the eFuses keep the lowest secure version that may start: register from the eFuses' base, bit, width; the
 number of bits set counts (espefuse, SECURE_VERSION)."""
+_ESP32_FUSES, _ESP32_KEY_2, _ESP32_UNREADABLE_2 = 0x3FF5A000, 0x58, 1 << 17
+_KEYS, _KEY_SIZE = 0x9C, 32
+"""From the eFuses' base: the first of six blocks of keys (espefuse, BLOCK_KEY0), on these chips."""
+_KEYS_ALIKE = tuple(f"ESP32-{chip}" for chip in ("S2", "S3", "C3", "C5", "C6", "C61", "H2", "H4", "H21", "P4"))
+_DIGEST_PURPOSES = {9: "SECURE_BOOT_KEY_REVOKE0", 10: "SECURE_BOOT_KEY_REVOKE1", 11: "SECURE_BOOT_KEY_REVOKE2"}
+"""Purpose of a block that holds the digest of a key for secure boot, and the flag that takes the key back."""
 
 
 class _Teller:
@@ -101,7 +107,7 @@ def main() -> int:
 
 
 class _Board:
-    """A chip in its flasher stub."""
+    """A chip in its flasher stub, or in the loader of its ROM where secure boot allows no other."""
 
     def __init__(self, teller: _Teller, order: dict[str, Any]) -> None:
         from esptool.cmds import attach_flash, detect_chip, detect_flash_size, run_stub
@@ -151,11 +157,15 @@ class _Board:
 
     def _read_facts(self, rom: Any) -> dict[str, Any]:
         if rom.secure_download_mode:  # its registers can't be read
-            locked = {"secure_download": True, "secure_boot": True, "flash_encryption": True}
-            return {**locked, "mac": "", "revision": 0, "secure_version": None}
+            locked = {"secure_download": True, "secure_boot": True, "flash_encryption": True, "secure_boot_v1": False}
+            return {**locked, "mac": "", "revision": 0, "secure_version": None, "key_digests": ()}
+        secure_boot = bool(rom.get_secure_boot_enabled())
+        first_version = secure_boot and bool(rom.get_secure_boot_v1_enabled())
         return {
             "secure_download": False,
-            "secure_boot": bool(rom.get_secure_boot_enabled()),
+            "secure_boot": secure_boot,
+            "secure_boot_v1": first_version,
+            "key_digests": _key_digests(rom) if secure_boot and not first_version else (),
             "flash_encryption": bool(rom.get_flash_encryption_enabled()),
             "mac": ":".join(f"{byte:02X}" for byte in rom.read_mac("BASE_MAC")),
             "revision": int(rom.get_chip_revision()),
@@ -175,11 +185,12 @@ class _Board:
     def do_write(self, order: dict[str, Any]) -> dict[str, Any]:
         from esptool.cmds import write_flash
 
+        in_stub = self._esp.IS_STUB
         try:
             write_flash(self._esp, [(int(order["offset"]), order["path"])])
         finally:
             # Getting over a lost connection, esptool runs the stub anew and leaves this object thinking of the ROM.
-            self._esp.IS_STUB = True
+            self._esp.IS_STUB = in_stub
         return {}
 
     def do_digest(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -190,8 +201,13 @@ class _Board:
         from esptool.cmds import reset_chip
 
         reset_chip(self._esp, "hard-reset")
-        if not _has_lines(self._esp._port):  # nothing reset it: let the stub start what is in the flash
+        if _has_lines(self._esp._port):
+            return {}
+        # Nothing reset it: let the stub start what is in the flash, or the ROM, where secure boot allows no stub.
+        if self._esp.IS_STUB:
             self._esp.command(self._esp.ESP_CMDS["RUN_USER_CODE"], wait_response=False)
+        else:
+            self._esp.soft_reset(stay_in_bootloader=False)
         return {}
 
     def close(self) -> None:
@@ -207,6 +223,26 @@ def _secure_version(rom: Any) -> int | None:
         return None
     offset, bit, width = place
     return int(rom.read_reg(base + offset) >> bit & (1 << width) - 1).bit_count()
+
+
+def _key_digests(rom: Any) -> tuple[str, ...]:
+    """SHA-256 of the keys whose signatures secure boot of version 2 takes, () where the eFuses do not tell them."""
+    chip = str(rom.CHIP_NAME)
+    if chip == "ESP32":
+        readable = not rom.read_reg(_ESP32_FUSES) & _ESP32_UNREADABLE_2
+        places = [_ESP32_FUSES + _ESP32_KEY_2] if readable else []
+    elif chip not in _KEYS_ALIKE:
+        return ()
+    else:
+        security = rom.get_security_info()
+        flags = security["parsed_flags"]
+        places = [
+            rom.EFUSE_BASE + _KEYS + _KEY_SIZE * block
+            for block, purpose in enumerate(security["key_purposes"][:6])
+            if purpose in _DIGEST_PURPOSES and not flags[_DIGEST_PURPOSES[purpose]]
+        ]
+    words = [[int(rom.read_reg(place + at)) for at in range(0, _KEY_SIZE, 4)] for place in places]
+    return tuple(b"".join(word.to_bytes(4, "little") for word in digest).hex() for digest in words if any(digest))
 
 
 def _has_lines(port: Any) -> bool:

@@ -18,16 +18,18 @@ from device_io.flashing.esptool_process import Cancelled, EsptoolError, EsptoolP
 from device_io.flashing.journal import Journal, Unfinished
 from device_io.flashing.listening import boot_lines, restart
 from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, NotFinished, Refused, Stage
-from device_io.flashing.survey import board_of, check_wiring, name_of, survey
+from device_io.flashing.survey import board_of, check_wiring, chip_of, name_of, survey
 from device_io.flashing.told import Told, ask_module, await_module
 from device_io.flashing.writing import differing_pieces, verify_all, write_all
 from device_io.port_lease import Lease, leased
 from device_io.source import LinkError, LinkErrorKind, Setting
 from device_io.urls import LinkUrl
 from firmware_images.check import check_package, warnings_for
+from firmware_images.chips import TABLE_OFFSET
 from firmware_images.errors import ImageError
 from firmware_images.package import FirmwarePackage
 from firmware_images.plan import Write, plan_writes
+from firmware_images.starting import why_flash_would_not_start
 
 __all__ = ["FlashOptions", "FlashProgress", "FlashResult", "Flasher", "Stage"]
 
@@ -195,12 +197,16 @@ class Flasher:
 
         def work(esptool: EsptoolProcess, identity: FlashIdentity, told: Told, lease: Lease) -> str | None:
             self._check_backup(backup, identity)
+            if (why := why_flash_would_not_start(data, chip_of(esptool, identity))) is not None:
+                raise Refused(why)
             if broken_off is not None:
                 self._backup = broken_off.backup
             else:
                 self._keep(esptool, identity, told, self._earlier(identity))
             version = backup.firmware.rpartition(" ")[2]
-            writes = (Write(0, data, "the flash"),)
+            # Secure boot knows the bootloader that is there, and no other.
+            start = TABLE_OFFSET if identity.secure_boot else 0
+            writes = (Write(start, data[start:], "the flash"),)
             self._put(esptool, writes, self._record(identity, "restore", version, told, writes), differing=True)
             return self._confirm(esptool, identity.mac, version, lease, backup.told, None)
 

@@ -6,6 +6,7 @@ import re
 import struct
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from device_io.flashing.esptool_process import EsptoolProcess, FlashIdentity
@@ -30,25 +31,35 @@ def survey(
 
     :raises ImageError: for a partition table that is there and damaged. :raises EsptoolError:
     """
-    chip = chip_by_name(identity.chip)
-    bootloader_at = chip.bootloader_offset if chip is not None else 0
-    head = read(esptool, 0, TABLE_OFFSET + SECTOR)
-    table = _table(head[TABLE_OFFSET : TABLE_OFFSET + TABLE_SIZE])
+    module = chip_of(esptool, identity)
+    table = _table(read(esptool, TABLE_OFFSET, TABLE_SIZE))
     place = table.ota_data if table is not None else None
     ota_data = read(esptool, place.offset, OTA_DATA_SIZE) if place is not None else None
-    known = [identity.secure_version, _running_secure_version(esptool, table, ota_data)]
-    return Target(
-        chip=identity.chip,
-        flash_size=identity.flash_size,
-        chip_revision=identity.revision,
+    known = [module.secure_version, _running_secure_version(esptool, table, ota_data)]
+    return replace(
+        module,
         board=board,
         partition_table=table,
         installed_version=installed_version,
         secure_version=max((version for version in known if version is not None), default=None),
-        secure_boot=identity.secure_boot,
-        flash_encryption=identity.flash_encryption,
         ota_data=ota_data,
-        bootloader=head[bootloader_at:TABLE_OFFSET],
+    )
+
+
+def chip_of(esptool: EsptoolProcess, identity: FlashIdentity) -> Target:
+    """What the chip tells of itself, and its bootloader."""
+    chip = chip_by_name(identity.chip)
+    at = chip.bootloader_offset if chip is not None else 0
+    return Target(
+        chip=identity.chip,
+        flash_size=identity.flash_size,
+        chip_revision=identity.revision,
+        secure_version=identity.secure_version,
+        secure_boot=identity.secure_boot,
+        secure_boot_v1=identity.secure_boot_v1,
+        key_digests=tuple(identity.key_digests),
+        flash_encryption=identity.flash_encryption,
+        bootloader=read(esptool, at, TABLE_OFFSET - at),
     )
 
 

@@ -264,7 +264,7 @@ def test_an_application_that_fits_no_slot_is_refused(bench, tmp_path):
     ("faults", "words"),
     [
         ("secure-boot", "signed for secure boot"),
-        ("secure-boot-v1", "signed for secure boot"),
+        ("secure-boot-v1", "signed for version 1 of secure boot"),
         ("flash-encryption", "encrypts its flash"),
         ("esp32-c3,secure-boot", "signed for secure boot"),
         ("esp32-c3,flash-encryption", "encrypts its flash"),

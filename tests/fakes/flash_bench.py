@@ -40,7 +40,10 @@ class FlashBench:
         self.size = size
         self.module = VirtualModule("clean")
         faults = parse_board_faults(board_faults)
-        self.board = Esp32Board(self.module.info.eui or "", size=size, path=folder / "flash.bin", faults=faults)
+        signer = options.pop("signer", None)
+        self.board = Esp32Board(
+            self.module.info.eui or "", size=size, path=folder / "flash.bin", faults=faults, signer=signer
+        )
         self.chip = self.board.loader.chip.name
         self.port = UsbPort(self.module, transport=options.pop("transport", "auto"), board=self.board, **options)
         self.url = ""

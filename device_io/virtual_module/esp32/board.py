@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from device_io.virtual_module.esp32 import store
 from device_io.virtual_module.esp32.boot import POWER_ON, SOFTWARE, Boot, FlashCipher, boot, reset_line
@@ -13,8 +13,13 @@ from device_io.virtual_module.esp32.chip import mac_of
 from device_io.virtual_module.esp32.faults import NO_BOARD_FAULTS, BoardFaults
 from device_io.virtual_module.esp32.flash import DEFAULT_SIZE, Flash
 from device_io.virtual_module.esp32.image_maker import fill
+from device_io.virtual_module.esp32.image_reader import TABLE_OFFSET, ImageError, read_image
 from device_io.virtual_module.esp32.loader import Esp32Loader
 from device_io.virtual_module.esp32.machine import Exit
+from device_io.virtual_module.esp32.secure_boot import SECTOR, key_digest, new_key
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 ROM_BAUD = 115_200
 RESTART_S = 1.0
@@ -44,9 +49,10 @@ class Application(Protocol):
 class Esp32Board:
     """The chip of the module with this EUI. Times are seconds on any clock that does not go back.
 
-    size, path: of the flash memory (`Flash`); a blank one gets the default contents. lines (may be set until power-on):
-    whether the host has DTR and RTS. Without them the loader is entered when SYNC arrives, as if the host had reset the
-    chip with IO0 low, and left when the program closes the port.
+    size, path: of the flash memory (`Flash`); a blank one gets the default contents. signer: with secure boot, signs
+    them; without one a new key does. The eFuses hold the digest of whose bootloader was there first.
+    lines (may be set until power-on): whether the host has DTR and RTS. Without them the loader is entered when SYNC
+    arrives, as if the host had reset the chip with IO0 low, and left when the program closes the port.
     Give it its application and a `write` for what the chip sends by `connect`, then `power_on`.
 
     state: "off", "held" (EN is low), "loader", "app" or "boot-loop". last_boot: of the last start. baud: of what it
@@ -62,13 +68,17 @@ class Esp32Board:
         path: Path | None = None,
         faults: BoardFaults = NO_BOARD_FAULTS,
         lines: bool = False,
+        signer: RSAPrivateKey | None = None,
     ) -> None:
         self._faults = faults
         self._cipher = FlashCipher(hashlib.sha256(eui.encode()).digest()) if faults.flash_encryption else None
         self.flash = Flash(size, path)
         self.loader = Esp32Loader(self.flash, mac_of(eui), faults, self._cipher)
         if self.flash.blank:
-            fill(self.flash, self.loader.chip, eui, signed=faults.secure_boot == 2, cipher=self._cipher)
+            key = (signer or new_key()) if faults.secure_boot == 2 else None
+            fill(self.flash, self.loader.chip, eui, key=key, cipher=self._cipher)
+        self._trusted = self._signer_of_bootloader() if faults.secure_boot == 2 else None
+        self.loader.key_digest = self._trusted or bytes(32)
         self.flash.wear(faults.worn, faults.write_error)
         self.lines = lines
         self.state: Literal["off", "held", "loader", "app", "boot-loop"] = "off"
@@ -167,6 +177,19 @@ class Esp32Board:
                 return store.save(self.flash, partition, values)
         return False
 
+    def _signer_of_bootloader(self) -> bytes:
+        """As on the first start with secure boot, when the bootloader burns the digest of its own key."""
+        offset = self.loader.chip.bootloader_offset
+        data = self.flash.read(offset, TABLE_OFFSET - offset)
+        data = self._cipher.apply(offset, data) if self._cipher else data
+        try:
+            image = read_image(
+                lambda at, size: data[at : at + size], 0, len(data), self.loader.chip.chip_id, self.loader.chip.revision
+            )
+        except ImageError:
+            return bytes(32)
+        return key_digest(data[-(-image.size // SECTOR) * SECTOR :][:SECTOR])
+
     def _load(self, data: bytes, now: float) -> None:
         self._due = None
         out = self.loader.receive(data)
@@ -189,9 +212,7 @@ class Esp32Board:
     def _boot(self, now: float, reason: str) -> None:
         self._stop_application()
         self.baud, self.autobaud = ROM_BAUD, False
-        self.last_boot = boot(
-            self.flash, self.loader.chip, secure_boot=self._faults.secure_boot, cipher=self._cipher, reason=reason
-        )
+        self.last_boot = boot(self.flash, self.loader.chip, trusted=self._trusted, cipher=self._cipher, reason=reason)
         if self.last_boot.kind == "app":
             self.state, self._due = "app", None
             if self._application:

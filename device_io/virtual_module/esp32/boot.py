@@ -66,9 +66,10 @@ def reset_line(reason: str, *, download: bool = False) -> tuple[str, ...]:
 
 
 def boot(
-    flash: Flash, chip: Chip, *, secure_boot: int = 0, cipher: Cipher | None = None, reason: str = POWER_ON
+    flash: Flash, chip: Chip, *, trusted: bytes | None = None, cipher: Cipher | None = None, reason: str = POWER_ON
 ) -> Boot:
-    """Start the chip from its flash memory. reason: of the reset."""
+    """Start the chip from its flash memory. trusted: digest of the key that secure boot asks for, None without.
+    reason: of the reset."""
     log = list(reset_line(reason))
 
     def read(offset: int, length: int) -> bytes:
@@ -79,7 +80,7 @@ def boot(
         return cipher.apply(offset, data) if cipher else data
 
     try:
-        _start_bootloader(read, chip, secure_boot, log)
+        _start_bootloader(read, chip, trusted, log)
     except ImageError as error:
         return Boot("error", tuple(log), error=str(error), restart=RTC_WATCHDOG)
     try:
@@ -93,10 +94,10 @@ def boot(
         return Boot("error", tuple(log), error=str(error))
     log.append("I (50) boot: Partition Table:")
     log += [f"I (51) boot: {p.label:16} {p.type:02x} {p.subtype:02x} {p.offset:08x} {p.size:08x}" for p in partitions]
-    return _start_app(read, chip, secure_boot, partitions, log)
+    return _start_app(read, chip, trusted, partitions, log)
 
 
-def _start_bootloader(read: Read, chip: Chip, secure_boot: int, log: list[str]) -> None:
+def _start_bootloader(read: Read, chip: Chip, trusted: bytes | None, log: list[str]) -> None:
     offset = chip.bootloader_offset
     head = int.from_bytes(read(offset, 4), "little")
     if head & 0xFF != 0xE9:
@@ -104,12 +105,12 @@ def _start_bootloader(read: Read, chip: Chip, secure_boot: int, log: list[str]) 
         log += [text] * 8
         raise ImageError(text)
     try:
-        read_image(read, offset, TABLE_OFFSET - offset, chip.chip_id, chip.revision, signed=secure_boot == 2)
+        read_image(read, offset, TABLE_OFFSET - offset, chip.chip_id, chip.revision, trusted=trusted)
     except ImageError as error:
         if "Checksum" in str(error):
             words = str(error).split()
             text = f"csum err:{words[-1]}!={words[-3]}"
-        elif "signature" in str(error):
+        elif "secure_boot" in str(error):
             text = "secure boot verification failed"
         else:
             text = f"flash read err, {offset:x}"
@@ -118,7 +119,7 @@ def _start_bootloader(read: Read, chip: Chip, secure_boot: int, log: list[str]) 
     log.append(f"I (29) boot: ESP-IDF {IDF_VERSION} 2nd stage bootloader")
 
 
-def _start_app(read: Read, chip: Chip, secure_boot: int, partitions: list[Partition], log: list[str]) -> Boot:
+def _start_app(read: Read, chip: Chip, trusted: bytes | None, partitions: list[Partition], log: list[str]) -> Boot:
     slots = {p.subtype - _OTA_0: p for p in partitions if p.type == _APP and _OTA_0 <= p.subtype <= _OTA_LAST}
     if factory := next((p for p in partitions if p.type == _APP and p.subtype == _FACTORY), None):
         slots[-1] = factory
@@ -127,9 +128,7 @@ def _start_app(read: Read, chip: Chip, secure_boot: int, partitions: list[Partit
         partition = slots.get(index)
         if partition is not None:
             try:
-                image = read_image(
-                    read, partition.offset, partition.size, chip.chip_id, chip.revision, signed=secure_boot == 2
-                )
+                image = read_image(read, partition.offset, partition.size, chip.chip_id, chip.revision, trusted=trusted)
             except ImageError as problem:
                 log.append(f"E (90) {problem}")
             else:

@@ -43,12 +43,23 @@ def mac_of(eui: str) -> bytes:
 class Registers:
     """Words by address. Unknown ones read what was written, else 0."""
 
-    def __init__(self, chip: Chip, mac: bytes, flash: Flash, *, secure_boot: int = 0, encryption: bool = False) -> None:
+    def __init__(
+        self,
+        chip: Chip,
+        mac: bytes,
+        flash: Flash,
+        *,
+        secure_boot: int = 0,
+        encryption: bool = False,
+        key_digest: bytes = bytes(32),
+    ) -> None:
         self._chip = chip
         self._flash = flash
         self.attached = False  # whether the SPI pins are connected to the flash memory
         words = _esp32_words if chip is ESP32 else _c3_words
         self._words = {0x40001000: chip.magic, **words(chip, mac, secure_boot, encryption)}
+        key = 0x3FF5A058 if chip is ESP32 else 0x6000889C  # where the eFuses keep the digest for secure boot
+        self._words |= {key + at: int.from_bytes(key_digest[at : at + 4], "little") for at in range(0, 32, 4)}
         self._status = 0
 
     def read(self, address: int) -> int:

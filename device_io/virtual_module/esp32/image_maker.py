@@ -8,12 +8,17 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from typing import TYPE_CHECKING
 
 from device_io.virtual_module.esp32.chip import Chip
 from device_io.virtual_module.esp32.flash import Flash
-from device_io.virtual_module.esp32.image_reader import SIGNATURE_SECTOR, TABLE_OFFSET, TABLE_SIZE, Partition
+from device_io.virtual_module.esp32.image_reader import TABLE_OFFSET, TABLE_SIZE, Partition
 from device_io.virtual_module.esp32.machine import Cipher, checksum
+from device_io.virtual_module.esp32.secure_boot import sign
 from device_io.virtual_module.esp32.store import save
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 PROJECT = "sensix"
 VERSION = "1.0.0"
@@ -24,8 +29,8 @@ _CAL_SIZE = 0x10000
 _ADDRESSES = {0: (0x3F400020, 0x400D0020), 5: (0x3C000020, 0x42000020)}  # of data and code, by chip
 
 
-def make_image(chip: Chip, data: bytes, code: bytes = b"\0" * 1024, *, signed: bool = False) -> bytes:
-    """An image of two segments; `data` holds the descriptor. signed: a block of Secure Boot V2 follows."""
+def make_image(chip: Chip, data: bytes, code: bytes = b"\0" * 1024, *, key: RSAPrivateKey | None = None) -> bytes:
+    """An image of two segments; `data` holds the descriptor. key: signs it for Secure Boot V2."""
     data_at, code_at = _ADDRESSES[chip.chip_id]
     header = struct.pack("<BBBBIB3sHBHH4sB", 0xE9, 2, 2, 0x20, code_at, 0xEE, b"", chip.chip_id, 0, 0, 0xFFFF, b"", 1)
     segments = b"".join(
@@ -34,14 +39,11 @@ def make_image(chip: Chip, data: bytes, code: bytes = b"\0" * 1024, *, signed: b
     image = header + segments
     image += b"\0" * (15 - len(image) % 16) + bytes([checksum(code, checksum(data))])
     image += hashlib.sha256(image).digest()
-    if signed:
-        image += b"\xff" * (-len(image) % SIGNATURE_SECTOR)
-        image += (b"\xe7\x02\0\0" + hashlib.sha256(image).digest()).ljust(SIGNATURE_SECTOR, b"\0")
-    return image
+    return sign(image, key) if key is not None else image
 
 
 def make_app(
-    chip: Chip, version: str = VERSION, project: str = PROJECT, size: int = 65_536, *, signed: bool = False
+    chip: Chip, version: str = VERSION, project: str = PROJECT, size: int = 65_536, *, key: RSAPrivateKey | None = None
 ) -> bytes:
     """An application of about `size` bytes, half of it hard to compress."""
     code = b"".join(hashlib.sha256(struct.pack("<I", number)).digest() for number in range(size // 64))
@@ -58,13 +60,13 @@ def make_app(
         hashlib.sha256(code).digest(),
         b"",
     )
-    return make_image(chip, descriptor + b"\0" * (size // 2), code, signed=signed)
+    return make_image(chip, descriptor + b"\0" * (size // 2), code, key=key)
 
 
-def make_bootloader(chip: Chip, *, signed: bool = False) -> bytes:
+def make_bootloader(chip: Chip, *, key: RSAPrivateKey | None = None) -> bytes:
     """A second-stage bootloader."""
     descriptor = struct.pack("<B3sI32s24s16s", 0x50, b"", 1, IDF_VERSION.encode(), b"Jan  1 2026 12:00:00", b"")
-    return make_image(chip, descriptor + b"\0" * 4096, signed=signed)
+    return make_image(chip, descriptor + b"\0" * 4096, key=key)
 
 
 def layout(flash_size: int) -> list[Partition]:
@@ -97,13 +99,13 @@ def make_otadata(slot: int = 0) -> bytes:
     return entry.ljust(0x1000, b"\xff") + b"\xff" * 0x1000
 
 
-def fill(flash: Flash, chip: Chip, eui: str, *, signed: bool = False, cipher: Cipher | None = None) -> None:
+def fill(flash: Flash, chip: Chip, eui: str, *, key: RSAPrivateKey | None = None, cipher: Cipher | None = None) -> None:
     """Write the default contents of a module into a blank memory. cipher: all but the data is stored encrypted."""
     parts = {
-        chip.bootloader_offset: make_bootloader(chip, signed=signed),
+        chip.bootloader_offset: make_bootloader(chip, key=key),
         TABLE_OFFSET: make_table(flash.size),
         OTADATA_OFFSET: make_otadata(),
-        APP_OFFSET: make_app(chip, signed=signed),
+        APP_OFFSET: make_app(chip, key=key),
     }
     for offset, data in parts.items():
         flash.write(offset, cipher.apply(offset, data) if cipher else data)

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from device_io.virtual_module.esp32.machine import checksum
+from device_io.virtual_module.esp32.secure_boot import BLOCK_SIZE, SECTOR, starts
 
 HEADER_SIZE = 24
 MAX_SEGMENTS = 16
-SIGNATURE_SECTOR = 0x1000
 TABLE_OFFSET, TABLE_SIZE, ROW = 0x8000, 0xC00, 32
 
 Read = Callable[[int, int], bytes]
@@ -47,8 +47,11 @@ class Partition:
     encrypted: bool
 
 
-def read_image(read: Read, offset: int, room: int, chip_id: int, revision: int, *, signed: bool = False) -> Image:
-    """Check the image at an offset with `room` bytes for it. Raises ImageError."""
+def read_image(
+    read: Read, offset: int, room: int, chip_id: int, revision: int, *, trusted: bytes | None = None
+) -> Image:
+    """Check the image at an offset with `room` bytes for it. trusted: digest of the key that secure boot asks for.
+    Raises ImageError."""
     header = read(offset, HEADER_SIZE)
     magic, segments, _, _, _ = struct.unpack_from("<BBBBI", header)
     image_chip, _, lowest, highest = struct.unpack_from("<HBHH", header, 12)
@@ -80,8 +83,10 @@ def read_image(read: Read, offset: int, room: int, chip_id: int, revision: int, 
         if read(offset + size, 32) != digest:
             raise ImageError("esp_image: Image hash failed - image is corrupt")
         size += 32
-    if signed:
-        _check_signature(read, offset, size)
+    if trusted is not None:
+        sector = offset + (size + SECTOR - 1) // SECTOR * SECTOR
+        if not starts(read(offset, sector - offset), read(sector, BLOCK_SIZE), trusted):
+            raise ImageError("secure_boot_v2: Secure boot V2 verification failed.")
     return Image(size, *_descriptor(first))
 
 
@@ -113,15 +118,6 @@ def read_ota_sequence(entry: bytes) -> int | None:
         return None
     unproven, invalid, aborted = 1, 3, 4
     return None if state in (unproven, invalid, aborted) else sequence
-
-
-def _check_signature(read: Read, offset: int, size: int) -> None:
-    """Whether a block of Secure Boot V2 follows that vouches for this image (its RSA part is not worked out)."""
-    at = offset + (size + SIGNATURE_SECTOR - 1) // SIGNATURE_SECTOR * SIGNATURE_SECTOR
-    block = read(at, 36)
-    digest = hashlib.sha256(read(offset, at - offset)).digest()
-    if block[:2] != b"\xe7\x02" or block[4:] != digest:
-        raise ImageError("secure_boot_v2: No signature block magic byte found at signature sector")
 
 
 def _descriptor(first: bytes) -> tuple[str, str]:

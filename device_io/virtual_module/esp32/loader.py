@@ -12,7 +12,8 @@ from device_io.virtual_module.esp32.stub import GREETING, StubLoader
 
 
 class Esp32Loader:
-    """Bytes in, bytes out. mac: 6 bytes.
+    """Bytes in, bytes out. mac: 6 bytes. key_digest (may be set, counts from the next `reset` on): what the eFuses hold
+    for secure boot.
 
     After `receive` look at `unplugged` (a fault: the port vanishes), `take_baud` and `take_exit`.
     stub_running: whether the stub answers. bytes_received: since it was made; faults count in it.
@@ -21,6 +22,7 @@ class Esp32Loader:
     def __init__(
         self, flash: Flash, mac: bytes, faults: BoardFaults = NO_BOARD_FAULTS, cipher: Cipher | None = None
     ) -> None:
+        self.key_digest = bytes(32)
         self.chip = ESP32_C3 if faults.c3 else ESP32
         self.bytes_received = 0
         self.unplugged = False
@@ -40,6 +42,7 @@ class Esp32Loader:
             self._flash,
             secure_boot=self._faults.secure_boot,
             encryption=self._faults.flash_encryption,
+            key_digest=self.key_digest,
         )
         self._machine = Machine(self.chip, self._flash, registers, self._faults, self._cipher)
         self._loader: RomLoader | StubLoader = RomLoader(self._machine)

@@ -21,7 +21,9 @@ from device_io.virtual_module.esp32.image_maker import (
     make_bootloader,
     make_table,
 )
+from device_io.virtual_module.esp32.secure_boot import key_digest, sign
 from firmware_images import maker
+from tests.fakes import boot_signer
 
 EUI = "0253454E00000001"
 OTA_1 = next(p.offset for p in layout(1 << 22) if p.label == "ota_1")
@@ -211,14 +213,29 @@ def test_flash_encryption_starts_only_what_is_encrypted():
 
 
 def test_secure_boot_starts_only_what_is_signed():
-    flash = filled(signed=True)
-    assert boot(flash, ESP32, secure_boot=2).kind == "app"
+    key = boot_signer.a_key()
+    trusted = key_digest(sign(b"", key))
+    flash = filled(key=key)
+    assert boot(flash, ESP32, trusted=trusted).kind == "app"
     replace(flash, APP_OFFSET, make_app(ESP32).ljust(0x20000, b"\xff"))
-    started = boot(flash, ESP32, secure_boot=2)
+    started = boot(flash, ESP32, trusted=trusted)
     assert started.kind == "error"
-    assert any("signature" in line for line in started.log)
+    assert any("secure_boot_v2" in line for line in started.log)
     assert boot(flash, ESP32).kind == "app"
-    assert boot(filled(), ESP32, secure_boot=2).error == "secure boot verification failed"
+    for another in (filled(), filled(key=boot_signer.a_key(number=1))):
+        assert boot(another, ESP32, trusted=trusted).error == "secure boot verification failed"
+    assert boot(filled(key=key), ESP32, trusted=bytes(32)).kind == "error"
+
+
+def test_secure_boot_knows_the_signatures_of_espsecure(tmp_path):
+    key = boot_signer.a_key()
+    app = boot_signer.sign(tmp_path, make_app(ESP32, "3.1"), key)
+    trusted = bytes.fromhex(boot_signer.digest(tmp_path, key))
+    flash = filled(key=key)
+    replace(flash, APP_OFFSET, app)
+    assert boot(flash, ESP32, trusted=trusted).version == "3.1"
+    replace(flash, APP_OFFSET, app[:-3000] + bytes([app[-3000] ^ 1]) + app[-2999:])
+    assert boot(flash, ESP32, trusted=trusted).kind == "error"
 
 
 def test_the_image_hash_is_what_it_says():
