@@ -7,6 +7,8 @@ width a group. A sender needs integer additions and shifts only; here all blocks
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,10 @@ MIN_COUNT = -(2**23)
 
 _POWERS = 2 ** np.arange(32, dtype=np.int64)  # bit width of v = number of powers <= v
 _MASKS = (2 ** np.arange(MAX_WIDTH + 1, dtype=np.int64) - 1).astype(np.uint32)
-_IN_GROUP = np.arange(GROUP, dtype=np.int64)
+_IN_GROUP = np.arange(GROUP, dtype=np.int32)[:, None]
+_LEVELS = np.arange(MAX_ORDER, dtype=np.uint8)
+# Of four samples: the last one, and the last of their first, second and third differences.
+_LAST_DIFFERENCES = np.array([[0, 0, 0, 1], [0, 0, -1, 1], [0, 1, -2, 1], [-1, 3, -3, 1]], np.int32)
 _BITS = np.arange(MAX_WIDTH, dtype=np.uint8)
 _SLACK = bytes(GROUP * MAX_WIDTH // 8 + 4)  # what the padding of a last group may read beyond the data
 
@@ -98,17 +103,17 @@ def decode_difference(bodies: list[bytes], samples: int, channels: int) -> tuple
     heads = b"".join([body[:head_size].ljust(head_size, b"\xff") for body in bodies])
     head = np.frombuffer(heads, np.uint8).reshape(-1, head_size)
     orders = head[:, :channels]
-    widths = head[:, -channels * len(lengths) :].astype(np.int64)
-    group_bits = widths * np.tile(lengths, channels)
-    ends = np.cumsum(group_bits, axis=1)
-    sizes = np.fromiter(map(len, bodies), np.int64, len(bodies))
-    good = (orders.max(axis=1) <= MAX_ORDER) & (widths.max(axis=1) <= MAX_WIDTH)
-    good &= sizes == head_size + ((ends[:, -1] + 7) >> 3)
+    widths = head[:, -channels * len(lengths) :].reshape(len(bodies), channels, -1)
+    group_bits = (widths * lengths).reshape(len(bodies), -1)
+    ends = group_bits.cumsum(axis=1)
+    sizes = np.array([len(body) for body in bodies])
+    right_size = sizes == head_size + ((ends[:, -1] + 7) >> 3)
     counts = np.zeros((len(bodies), channels, samples), np.int32)
-    if good.all():
-        first_bits = ends - group_bits + ((np.cumsum(sizes) - sizes + head_size) << 3)[:, None]
+    if right_size.all() and orders.max() <= MAX_ORDER and widths.max() <= MAX_WIDTH:
+        good = right_size
+        first_bits = ends - group_bits + ((sizes.cumsum() - sizes + head_size) << 3)[:, None]
         # Streams of one order lie side by side while they are summed up.
-        by_order = np.argsort(orders, axis=None, kind="stable")
+        by_order = orders.argsort(axis=None, kind="stable")
         residuals = _unpack_residuals(
             b"".join(bodies), first_bits.reshape(-1, len(lengths))[by_order], widths.reshape(-1, len(lengths))[by_order]
         )[: samples - WARM_UP]
@@ -120,34 +125,41 @@ def decode_difference(bodies: list[bytes], samples: int, channels: int) -> tuple
         streams[by_order, WARM_UP:] = residuals.T
         if counts.max() > MAX_COUNT or counts.min() < MIN_COUNT:
             good = (counts.max(axis=(1, 2)) <= MAX_COUNT) & (counts.min(axis=(1, 2)) >= MIN_COUNT)
-    elif good.any():
-        kept = np.flatnonzero(good)
-        sound, good[kept] = decode_difference([bodies[i] for i in kept.tolist()], samples, channels)
-        counts[kept] = sound.transpose(0, 2, 1)
+    else:
+        good = right_size & (orders.max(axis=1) <= MAX_ORDER) & (widths.max(axis=(1, 2)) <= MAX_WIDTH)
+        if good.any():
+            kept = np.flatnonzero(good)
+            sound, good[kept] = decode_difference([bodies[i] for i in kept.tolist()], samples, channels)
+            counts[kept] = sound.transpose(0, 2, 1)
     return counts.transpose(0, 2, 1), good
 
 
+@cache
 def _group_lengths(samples: int) -> NDArray[np.int64]:
     """Residuals in each group of a channel."""
     residuals = samples - WARM_UP
     lengths = np.full(-(-residuals // GROUP), GROUP, np.int64)
     lengths[-1] -= -residuals % GROUP
+    lengths.flags.writeable = False
     return lengths
 
 
-def _unpack_residuals(data: bytes, first_bits: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Residuals int32 [groups * 16, streams] of groups [streams, groups] that begin at these bits.
+def _unpack_residuals(data: bytes, first_bits: NDArray[np.int64], widths: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Residuals int32 [groups * 16, streams] of groups [streams, groups] that begin at these bits (below 2^31).
 
     What lies behind the end of a short last group is meaningless.
     """
     data += _SLACK
     # A value lies within 32 bits from its first byte (7 + 24 at most): a word from every byte, one of them a value.
     words = np.ndarray((len(data) - 3,), "<u4", buffer=data, strides=(1,)).astype(np.uint32)
-    widths = widths.T[:, None, :]
-    bits = first_bits.T[:, None, :] + widths * _IN_GROUP[:, None]
+    # Half the memory, and streams side by side, make this three times as fast as int64 as it comes.
+    by_group = widths.T.astype(np.int32, order="C")[:, None, :]
+    bits = by_group * _IN_GROUP
+    bits += first_bits.T.astype(np.int32, order="C")[:, None, :]
     zigzag = words.take(bits >> 3)
-    zigzag >>= (bits & 7).astype(np.uint32)
-    zigzag &= _MASKS[widths]
+    bits &= 7
+    zigzag >>= bits.view(np.uint32)
+    zigzag &= _MASKS.take(by_group)
     sign = zigzag & 1
     zigzag >>= 1
     zigzag ^= np.negative(sign, out=sign)
@@ -159,9 +171,10 @@ def _sum_up(residuals: NDArray[np.int32], warm_up: NDArray[np.int32], orders: ND
 
     int32 wraps on nonsense only, and never unseen: the first sample that leaves 24 bits still fits into 28.
     """
+    last_differences = _LAST_DIFFERENCES @ warm_up
+    starts = orders.searchsorted(_LEVELS, side="right").tolist()
     for level in range(MAX_ORDER - 1, -1, -1):
-        start = int(np.searchsorted(orders, level, side="right"))
-        values = residuals[:, start:]
+        values = residuals[:, starts[level] :]
         if values.size:
-            values[0] += np.diff(warm_up[:, start:], n=level, axis=0)[-1]
-            np.cumsum(values, axis=0, dtype=np.int32, out=values)
+            values[0] += last_differences[level, starts[level] :]
+            np.add.accumulate(values, axis=0, out=values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -28,7 +28,8 @@ MAX_JUMP_S = 10 * 365.25 * 86_400
 
 _HEADER = struct.Struct("<BBBHQQI")
 HEADER_SIZE = _HEADER.size
-_SHAPE = struct.Struct("<BBBH")  # how the header begins
+_Header = tuple[int, int, int, int, int, int, int]
+"""Chip, coding, channels, samples, index of the first one, its time (us), blocks left out."""
 _MAX_INDEX = 2**62
 
 
@@ -107,51 +108,54 @@ class SampleDecoder:
 
     def decode(self, payloads: list[bytes], host_time_ns: int) -> list[SampleBlock]:
         """Blocks of all payloads that one read delivered, in order; faster the more there are in one call."""
-        shapes: dict[bytes, list[int]] = {}
-        for position, payload in enumerate(payloads):
-            shapes.setdefault(payload[1:5], []).append(position)
+        # A payload without a whole header has no channels, and so no samples.
+        starts = b"".join([payload[:HEADER_SIZE].ljust(HEADER_SIZE, b"\0") for payload in payloads])
+        headers: list[_Header] = list(_HEADER.iter_unpack(starts))
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for position, header in enumerate(headers):
+            shapes.setdefault(header[1:4], []).append(position)
         counts: list[NDArray[np.int32] | None] = [None] * len(payloads)
-        for positions in shapes.values():
-            for position, decoded in self._decode_shape(payloads, positions):
+        for (coding, channels, samples), positions in shapes.items():
+            of_chip = [i for i in positions if self._channels.get(headers[i][0]) == channels]
+            for position, decoded in _decode_shape(payloads, of_chip, coding, channels, samples):
                 counts[position] = decoded
-        result = []
-        for payload, block in zip(payloads, counts, strict=True):
-            if block is None:
+        result: list[SampleBlock] = []
+        following, rates = self._next_index, self._rates
+        for (chip, _, _, samples, index, time_us, left_out), block in zip(headers, counts, strict=True):
+            if block is None or index > _MAX_INDEX or time_us > _MAX_INDEX:
                 self.blocks_bad += 1
                 continue
-            chip, _, _, samples, index, time_us, left_out = _HEADER.unpack_from(payload)
-            expected = self._next_index.get(chip, index)
-            rate_hz = self._rates[chip]
-            if index - expected > MAX_JUMP_S * rate_hz or index > _MAX_INDEX or time_us > _MAX_INDEX:
-                self.blocks_bad += 1
-            elif index < expected:
+            rate_hz = rates[chip]
+            missing = index - following.get(chip, index)
+            if missing < 0:
                 self.blocks_repeated += 1
-            else:
-                self.samples_missing += index - expected
-                self._next_index[chip] = index + samples
-                self.left_out = max(self.left_out, left_out)
-                result.append(SampleBlock(chip, index, rate_hz, block, time_us, host_time_ns))
+                continue
+            if missing:
+                if missing > MAX_JUMP_S * rate_hz:
+                    self.blocks_bad += 1
+                    continue
+                self.samples_missing += missing
+            following[chip] = index + samples
+            if left_out > self.left_out:
+                self.left_out = left_out
+            result.append(SampleBlock(chip, index, rate_hz, block, time_us, host_time_ns))
         self.blocks += len(result)
         return result
 
-    def _decode_shape(self, payloads: list[bytes], positions: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
-        """(position, samples) of the sound ones among payloads with the same coding, channels and samples."""
-        _, coding, channels, samples = _SHAPE.unpack(payloads[positions[0]][:5].ljust(5, b"\0"))
-        if not 0 < samples <= MAX_SAMPLES:
-            return []
+
+def _decode_shape(
+    payloads: list[bytes], positions: list[int], coding: int, channels: int, samples: int
+) -> Iterable[tuple[int, NDArray[np.int32]]]:
+    """(position, samples) of the sound ones among these payloads, which say that they are of this shape."""
+    if not positions or not 0 < samples <= MAX_SAMPLES:
+        return ()
+    if coding == Coding.RAW24:
         size = HEADER_SIZE + samples * channels * 3
-        positions = [i for i in positions if self._channels.get(payloads[i][0]) == channels]
-        if coding == Coding.RAW24:
-            positions = [i for i in positions if len(payloads[i]) == size]
-        else:
-            positions = [i for i in positions if len(payloads[i]) > HEADER_SIZE]
-        if not positions:
-            return []
-        if coding == Coding.RAW24:
-            rows = b"".join([payloads[i] for i in positions])
-            blocks = decode_raw(rows, size, HEADER_SIZE, samples * channels).reshape(-1, samples, channels)
-            return list(zip(positions, blocks, strict=True))
-        if coding == Coding.DIFFERENCE and samples > WARM_UP:
-            blocks, good = decode_difference([payloads[i][HEADER_SIZE:] for i in positions], samples, channels)
-            return [(positions[i], blocks[i]) for i in np.flatnonzero(good).tolist()]
-        return []
+        positions = [i for i in positions if len(payloads[i]) == size]
+        rows = b"".join([payloads[i] for i in positions])
+        blocks = decode_raw(rows, size, HEADER_SIZE, samples * channels).reshape(-1, samples, channels)
+        return zip(positions, blocks, strict=True)
+    if coding == Coding.DIFFERENCE and samples > WARM_UP:
+        blocks, good = decode_difference([payloads[i][HEADER_SIZE:] for i in positions], samples, channels)
+        return [(i, block) for i, block, sound in zip(positions, blocks, good.tolist(), strict=True) if sound]
+    return ()
