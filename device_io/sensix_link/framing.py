@@ -1,7 +1,7 @@
 """Frames on a serial line that also carries log text; docs/link-protocol.md section 2.
 
 A frame is `C0`, the escaped bytes (marker, kind, payload, CRC-32), `C0`. Between frames a module prints UTF-8 text, in
-which `C0` never occurs. Everything works on whole reads with `bytes.split` and `bytes.replace`, never byte by byte.
+which `C0` never occurs. Everything works on whole reads, never byte by byte.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import zlib
 from collections import deque
+
+import numpy as np
 
 DELIMITER = 0xC0
 ESCAPE = 0xDB
@@ -31,6 +33,9 @@ _ESCAPE = bytes([ESCAPE])
 _ESCAPED_DELIMITER = b"\xdb\xdc"
 _ESCAPED_ESCAPE = b"\xdb\xdd"
 _UNESCAPED = {b"\xdc": _DELIMITER, b"\xdd": _ESCAPE}
+_MEANT = np.zeros(256, np.uint8)  # the same for each byte, 0 where it is no escape
+_MEANT[[0xDC, 0xDD]] = DELIMITER, ESCAPE
+_MANY_BYTES = 4096
 
 # Text has no control characters but BEL, BS, TAB, CR and ESC; the kinds of frames are control characters outside of
 # these, so a frame whose marker was hit is not taken for text.
@@ -55,19 +60,43 @@ def encode_frame(kind: int, payload: bytes) -> bytes:
     return _DELIMITER + body + _DELIMITER
 
 
-def _decode_segment(segment: bytes) -> tuple[int, bytes] | None:
-    """Kind and payload of what stood between two delimiters, None unless it is an intact frame."""
-    if segment[0] != MARKER or len(segment) > _MAX_ESCAPED:
-        return None
+def _plain_segments(data: bytes) -> list[bytes | None]:
+    """What stands before, between and behind the delimiters, without escapes; None where one of those is invalid."""
+    plain = _plain_segments_at_once(data) if len(data) >= _MANY_BYTES else None
+    return plain if plain is not None else [_without_escapes(segment) for segment in data.split(_DELIMITER)]
+
+
+def _without_escapes(segment: bytes) -> bytes | None:
     head, *escaped = segment.split(_ESCAPE)
-    if escaped:
-        try:
-            segment = head + b"".join([_UNESCAPED[part[:1]] + part[1:] for part in escaped])
-        except KeyError:
-            return None
-    if zlib.crc32(segment) != _CRC_RESIDUE or not _OVERHEAD <= len(segment) <= MAX_PAYLOAD + _OVERHEAD:
+    try:
+        return head + b"".join([_UNESCAPED[part[:1]] + part[1:] for part in escaped]) if escaped else segment
+    except KeyError:
         return None
-    return segment[1], segment[2:-4]
+
+
+def _plain_segments_at_once(data: bytes) -> list[bytes | None] | None:
+    """The same, twice as fast for many segments; None if any escape is invalid."""
+    octets = np.frombuffer(data, np.uint8)
+    escapes = (octets == ESCAPE).nonzero()[0]
+    edges = (octets == DELIMITER).nonzero()[0]
+    if escapes.size:
+        meant = _MEANT.take(octets.take(escapes + 1, mode="clip"))
+        if not meant.all():
+            return None
+        shorter = bytearray(data.translate(None, _ESCAPE))
+        np.frombuffer(shorter, np.uint8)[escapes - np.arange(escapes.size)] = meant
+        data = bytes(shorter)
+        edges -= escapes.searchsorted(edges)
+    starts, ends = [0, *(edges + 1).tolist()], [*edges.tolist(), len(data)]
+    return [data[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def _frame(segment: bytes) -> tuple[int, bytes] | None:
+    """Kind and payload of a segment without escapes, None unless it is an intact frame."""
+    intact = segment[0] == MARKER and zlib.crc32(segment) == _CRC_RESIDUE
+    if intact and _OVERHEAD <= len(segment) <= MAX_PAYLOAD + _OVERHEAD:
+        return segment[1], segment[2:-4]
+    return None
 
 
 class Deframer:
@@ -92,26 +121,27 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """(kind, payload) of the frames that these bytes complete, in order."""
-        parts = bytes(data).split(_DELIMITER)
-        self._open += parts[0]
-        if len(parts) == 1:
+        data = bytes(data)
+        last = data.rfind(_DELIMITER)
+        if last < 0:
+            self._open += data
             self._shorten_open_segment()
             return []
+        whole, self._open = bytes(self._open) + data[:last], bytearray(data[last + 1 :])
         frames: list[tuple[int, bytes]] = []
-        parts[0] = bytes(self._open)
-        rest = parts.pop()
-        for segment in parts:
-            if not segment and not self._is_lines:
+        raw: list[bytes] = []
+        for number, segment in enumerate(_plain_segments(whole)):
+            if segment == b"" and not self._is_lines:
                 self._after_damage = False
                 continue
-            frame = None if self._is_lines else _decode_segment(segment)
+            frame = _frame(segment) if segment and not self._is_lines else None
             if frame is not None:
                 frames.append(frame)
                 self._after_damage = False
             else:
-                self._end_segment(segment)
+                raw = raw or whole.split(_DELIMITER)
+                self._end_segment(raw[number])
         self.frames_good += len(frames)
-        self._open = bytearray(rest)
         self._shorten_open_segment()
         return frames
 
