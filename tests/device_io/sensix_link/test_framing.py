@@ -106,6 +106,27 @@ def test_result_does_not_depend_on_the_splits_when_long() -> None:
         assert outcome(data, list(range(0, len(data), 61))) == whole
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_large_reads_full_of_escapes_keep_to_the_rules(damaged: bool) -> None:
+    """Many segments in one read, with every kind of escape; damaged: also with escapes that mean nothing."""
+    rng = random.Random(9)
+    special = b"\xc0\xdb\xdc\xdd\xfa\n"
+    for _ in range(40):
+        sent = [(6, bytes(rng.choice(special) for _ in range(rng.randrange(200)))) for _ in range(60)]
+        data = b"".join(encode_frame(*frame) for frame in sent)
+        if damaged:
+            octets = bytearray(data)
+            for _ in range(rng.randrange(1, 6)):
+                octets[rng.randrange(len(octets))] = rng.choice(special)
+            data = bytes(octets)
+        got = Deframer().feed(data)
+        assert got == [frame for part in data.split(b"\xc0")[:-1] if (frame := reference_decode(part))]
+        assert damaged or got == sent
+        assert outcome(data, []) == outcome(data, [rng.randrange(len(data)) for _ in range(9)])
+        cut = data.index(b"\xdb", len(data) // 2) + 1  # a read that ends between the two bytes of an escape
+        assert outcome(data, [cut]) == outcome(data, [])
+
+
 @pytest.mark.parametrize("byte_by_byte", [False, True])
 def test_one_flipped_bit_anywhere_costs_at_most_one_frame_and_is_counted_once(byte_by_byte: bool) -> None:
     stream = b"".join(encode_frame(*frame) for frame in STEADY)
