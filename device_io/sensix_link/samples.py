@@ -147,11 +147,12 @@ def _decode_shape(
     payloads: list[bytes], positions: list[int], coding: int, channels: int, samples: int
 ) -> Iterable[tuple[int, NDArray[np.int32]]]:
     """(position, samples) of the sound ones among these payloads, which say that they are of this shape."""
+    size = HEADER_SIZE + samples * channels * 3
+    if coding == Coding.RAW24:
+        positions = [i for i in positions if len(payloads[i]) == size]
     if not positions or not 0 < samples <= MAX_SAMPLES:
         return ()
     if coding == Coding.RAW24:
-        size = HEADER_SIZE + samples * channels * 3
-        positions = [i for i in positions if len(payloads[i]) == size]
         rows = b"".join([payloads[i] for i in positions])
         blocks = decode_raw(rows, size, HEADER_SIZE, samples * channels).reshape(-1, samples, channels)
         return zip(positions, blocks, strict=True)

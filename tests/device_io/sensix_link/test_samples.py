@@ -267,20 +267,20 @@ def small_difference() -> bytearray:
     return bytearray(encode_samples(0, 0, 0, 0, signal("sine", 80, 1, 1), Coding.DIFFERENCE))
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b"", b"\x00", bytes(24), header(0, 0, 1, 0), header(0, 0, 1, 80), header(0, 0, 1, 80) + bytes(239),
-        header(0, 0, 1, 80) + bytes(241), header(5, 0, 1, 80) + bytes(240), header(0, 2, 1, 80) + bytes(240),
-        header(0, 0, 2, 80) + bytes(480), header(0, 0, 0, 80), header(0, 0, 1, MAX_SAMPLES + 1) + bytes(2403),
-        header(0, 0, 1, 80, 2**63) + bytes(240), header(0, 0, 1, 80, 0, 2**63) + bytes(240),
-        header(0, 1, 1, 4) + bytes(13), header(0, 1, 1, 80), header(0, 1, 1, 80) + bytes(17),
-        header(0, 1, 1, 80) + b"\x05" + bytes(17), header(0, 1, 1, 80) + bytes(13) + b"\x19" + bytes(54),
-        bytes(small_difference()[:-1]), bytes(small_difference()) + b"\x00",
-        # order 2, warm-up ends rising by 2^23 - 1 a sample: the sums leave 24 bits
-        header(0, 1, 1, 5) + b"\x02" + bytes(9) + b"\xff\xff\x7f" + b"\x00",
-    ],
-)  # fmt: skip
+CONTRADICTIONS = [
+    b"", b"\x00", bytes(24), header(0, 0, 1, 0), header(0, 0, 1, 80), header(0, 0, 1, 80) + bytes(239),
+    header(0, 0, 1, 80) + bytes(241), header(5, 0, 1, 80) + bytes(240), header(0, 2, 1, 80) + bytes(240),
+    header(0, 0, 2, 80) + bytes(480), header(0, 0, 0, 80), header(0, 0, 1, MAX_SAMPLES + 1) + bytes(2403),
+    header(0, 0, 1, 80, 2**63) + bytes(240), header(0, 0, 1, 80, 0, 2**63) + bytes(240),
+    header(0, 1, 1, 4) + bytes(13), header(0, 1, 1, 80), header(0, 1, 1, 80) + bytes(17),
+    header(0, 1, 1, 80) + b"\x05" + bytes(17), header(0, 1, 1, 80) + bytes(13) + b"\x19" + bytes(54),
+    bytes(small_difference()[:-1]), bytes(small_difference()) + b"\x00",
+    # order 2, warm-up ends rising by 2^23 - 1 a sample: the sums leave 24 bits
+    header(0, 1, 1, 5) + b"\x02" + bytes(9) + b"\xff\xff\x7f" + b"\x00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", CONTRADICTIONS)
 def test_a_block_that_contradicts_itself_is_bad_and_harms_no_other(payload: bytes) -> None:
     decoder = SampleDecoder({0: 4000.0}, {0: 1})
     good = [bytes(small_difference()), block_at(80), block_at(160)]
@@ -288,6 +288,9 @@ def test_a_block_that_contradicts_itself_is_bad_and_harms_no_other(payload: byte
     assert [block.first_index for block in blocks] == [0, 80, 160]
     assert np.array_equal(blocks[0].counts, signal("sine", 80, 1, 1))
     assert counters(decoder) == (3, 0, 1, 0)
+    alone = SampleDecoder({0: 4000.0}, {0: 1})
+    assert alone.decode([payload], 1) == []
+    assert counters(alone) == (0, 0, 1, 0)
 
 
 @settings(deadline=None)
