@@ -23,6 +23,10 @@ CHOICES = ("power", "current-harmonics")
 TYPES = {1: "1P-PowerMonitor1", 3: "3PN-PowerMonitor1"}
 """The map's device types by number of phases."""
 
+VIRTUAL_EUIS, VIRTUAL_FIRMWARE = "0253454E", "virtual"
+"""How EUI or firmware of a virtual module begin."""
+VIRTUAL = "A virtual module measures no grid; its values go to a broker on this computer only."
+
 _POWER = ("Pc", "SPc", "fSPc")
 _LIMITS = {"V": (0.0, 100.0), "I": (0.0, 1000.0), "P": (-1e7, 1e7)}
 """Bounds of a value by its group, in % and W, VA, var: beyond them it is no measurement."""
@@ -108,6 +112,11 @@ def bounds_of(device_type: str) -> Mapping[str, tuple[float, float]]:
     """{each of the map's keys that a device of this type can know: (smallest, largest) value that is a measurement}."""
     system = "1P" if device_type == TYPES[1] else "3P"
     return {key: _LIMITS[group_of(key)] for key in map_keys() if system in table()[key].systems}
+
+
+def is_virtual(eui: str | None, firmware: str) -> bool:
+    """Whether a module is a virtual one: its values have no place on a map of the grid."""
+    return firmware.startswith(VIRTUAL_FIRMWARE) or (eui or "").upper().startswith(VIRTUAL_EUIS)
 
 
 def why_left_out(measurement: Aggregate) -> str | None:

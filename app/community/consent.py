@@ -15,7 +15,7 @@ from app.community.broker import parse_broker
 from app.data_folder import private_folder
 from resources.geohash import CELL_LENGTH, bounds
 
-VERSION = "1"
+VERSION = "2"
 DATE = "2026-11-22"
 """Of the text below: whoever agreed to another version is asked again."""
 FILE = "community.json"
@@ -91,8 +91,9 @@ def text(choices: Choices) -> tuple[Section, ...]:
             f"Every message holds {'; '.join(sent)}; the kind of module (one or three phases); the end of the 10 "
             f"minutes; and as the place the centre of the cell {choices.cell}, which reaches from {south_deg:.2f} to "
             f"{north_deg:.2f} degrees of latitude and from {west_deg:.2f} to {east_deg:.2f} degrees of longitude, some "
-            "20 km by 20 to 40 km. Ten minutes with a disturbance or missing samples are left out. You can read the "
-            "exact bytes of the next message at any time, also before you agree.",
+            "20 km by 20 to 40 km. Ten minutes with a disturbance or missing samples are left out. Over RS485 and WiFi "
+            "the means are made of the module's own readings, one every few seconds. You can read the exact bytes of "
+            "the next message at any time, also before you agree.",
         ),
         Section(
             "What is not sent",

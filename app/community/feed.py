@@ -1,4 +1,5 @@
-"""10-minute measurements of a source: of a module over its link, or of a COMTRADE record."""
+"""10-minute measurements of a source: of a module over its link (its waveform, else its readings), or of a COMTRADE
+record."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from app.ask_password import ask_password
+from app.community.anonymise import is_virtual
 from app.connection import Connection
 from app.declared_voltage import assumed_voltage_v
 from app.live_monitor import LiveMonitor
 from app.output import Refused, WrongUsage
+from app.readings_means import ReadingsMeans
 from app.verbs.analyze import analyze_record
 from device_io.comtrade import FileError, ReadingStopped, open_comtrade
 from device_io.links import open_link
@@ -50,7 +54,7 @@ class LiveFeed:
     def __init__(self, url: str, stopped: Callable[[], bool], note: Callable[[str], None]) -> None:
         """WrongUsage or Refused for a URL that can't be used."""
         try:
-            link = open_link(url)
+            link = open_link(url, prompt=ask_password)
         except LinkError as wrong:
             raise (WrongUsage if wrong.kind is LinkErrorKind.BAD_URL else Refused)(str(wrong)) from None
         self._stopped = stopped
@@ -59,6 +63,7 @@ class LiveFeed:
         self._state: LinkState | None = None
         self._info: ModuleInfo | None = None
         self._monitor: LiveMonitor | None = None
+        self._means: ReadingsMeans | None = None
         self._connection = Connection(link, make_analyser=self._make_monitor)
 
     def __enter__(self) -> LiveFeed:
@@ -82,28 +87,35 @@ class LiveFeed:
 
     @property
     def is_measuring(self) -> bool:
-        """True once the module is there and something was measured."""
-        return self._info is not None
+        """True once something is measured."""
+        return self._monitor is not None or self._means is not None
+
+    @property
+    def is_virtual(self) -> bool:
+        """True for a module that measures no grid."""
+        return self._info is not None and is_virtual(self._info.eui, self._info.firmware)
 
     def so_far(self) -> Measurement | None:
         """Ends measuring: the interval under way, as far as it came; None where nothing was measured."""
         self._connection.stop()
-        results = self._monitor.finish() if self._monitor is not None else []
+        measuring = self._monitor or self._means
+        results = measuring.finish() if measuring is not None else []
         found = [result for result in results if isinstance(result, Measurement) and result.window == "10min"]
         return found[-1] if found else None
 
     def on_identity(self, info: ModuleInfo) -> None:
         """The module is there."""
-        self._info = info
+        known, self._info = self._info, info
+        if known is not None and (known.type, known.system) != (info.type, info.system):  # now it tells its wiring
+            self._means = None
 
     def on_measurement(self, measurement: Measurement) -> None:
-        """10 minutes, or something else, are complete."""
-        if measurement.window != "10min":
-            return
-        try:
-            self._queue.put_nowait(measurement)
-        except queue.Full:
-            self._note("An interval was left out: the ones before it were not taken in time.")
+        """Something is complete."""
+        for ten in self._tens(measurement):
+            try:
+                self._queue.put_nowait(ten)
+            except queue.Full:
+                self._note("An interval was left out: the ones before it were not taken in time.")
 
     def on_state(self, state: LinkState) -> None:
         """The link changed."""
@@ -111,6 +123,16 @@ class LiveFeed:
 
     def on_text(self, line: str) -> None:
         """The module's log is of no interest here."""
+
+    def _tens(self, measurement: Measurement) -> list[Measurement]:
+        if measurement.window == "10min":
+            return [measurement]
+        info = self._info
+        if info is None or "waveform-stream" in info.capabilities:
+            return []
+        if self._means is None:
+            self._means = ReadingsMeans(info)
+        return self._means.add(measurement)
 
     def _make_monitor(self, info: ModuleInfo) -> LiveMonitor:
         self._monitor = LiveMonitor(info, every=EVERY)
@@ -122,5 +144,3 @@ class LiveFeed:
             return
         if state.phase is LinkPhase.FAILED or (state.phase is LinkPhase.LOST and self._info is None):
             raise Refused(str(state.error))
-        if self._info is not None and "waveform-stream" not in self._info.capabilities:
-            raise Refused("This link brings no waveform; connect the module by USB to share its 10-minute values.")

@@ -25,7 +25,8 @@ from app.community.sender import Sender, SenderPhase, SenderState
 class Preview:
     """The next message: payload is what would leave, byte for byte, on this topic. end_s: end of its interval.
 
-    sendable: it may be sent as it is. reason: why not, or what else is to be said of it, in one sentence.
+    sendable: it may be sent as it is. reason: why not, or what else is to be said of it, in one sentence. basis: how
+    the values came about, where not from the waveform.
     """
 
     topic: str
@@ -33,6 +34,7 @@ class Preview:
     end_s: int
     sendable: bool
     reason: str | None
+    basis: str = ""
 
 
 @dataclass(frozen=True)

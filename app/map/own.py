@@ -17,7 +17,8 @@ FRESH_S = 900.0
 """Means of 10 minutes that ended longer ago are no present any more."""
 
 _WINDOWS = 50
-"""Windows whose median stands in for 10 minutes: 10 s."""
+_WINDOWS_NS = 10 * 10**9
+"""Windows, or readings, whose median stands in for 10 minutes: those of the last 10 s."""
 _TENS = 288
 """Means of 10 minutes that are remembered: two days, as far back as the map's trends reach."""
 _UNUSABLE = frozenset(["gap", "no-fundamental", "dead-channel"])
@@ -75,6 +76,8 @@ class OwnValues:
         if tens and now_s - tens[-1].end_ns * 1e-9 < FRESH_S and tens[-1].completeness > 0.9:
             return _own(tens[-1:], "mean of the last 10 minutes", trend)
         if windows:
+            since_ns = windows[-1].end_ns - _WINDOWS_NS
+            windows = [window for window in windows if window.end_ns > since_ns]
             return _own(windows, "median of the last 10 s, no full 10 minutes yet", trend)
         return Own(trend=trend)
 

@@ -36,7 +36,7 @@ class SharingLink(QObject):
 
     def _on_identity(self, info: ModuleInfo, _store: object) -> None:
         # A module that comes back is the same: its interval goes on, with a gap.
-        if self.info is None or (info.eui, info.system) != (self.info.eui, self.info.system):
+        if self.info is None or _kind(info) != _kind(self.info):
             self.service.set_module(info)
         self.info = info
 
@@ -47,3 +47,8 @@ class SharingLink(QObject):
     def _tell(self, state: SharingState) -> None:
         with contextlib.suppress(RuntimeError):  # the window is gone
             self.state_changed.emit(state)
+
+
+def _kind(info: ModuleInfo) -> tuple[object, ...]:
+    """What makes another module of it, or another kind of measurement."""
+    return info.eui, info.type, info.system, "waveform-stream" in info.capabilities

@@ -1,6 +1,7 @@
 """Live sharing: the session's windows become means of 10 minutes; those are shared while consent stands. No Qt.
 
-Samples are analysed once, by the session. What is made here of its windows is what dsp.monitor makes of its own.
+Samples are analysed once, by the session. What is made here of its windows is what dsp.monitor makes of its own; of a
+link that brings readings only, the readings are averaged.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
+from app.community.anonymise import VIRTUAL, is_virtual
 from app.community.broker import BrokerError, parse_broker
 from app.community.consent import Choices, Given
 from app.community.map_answers import MapError
@@ -22,9 +25,11 @@ from app.community.outbox import FILE, Counts, Outbox, OutboxError, Waiting
 from app.community.sender import SenderPhase, SenderState
 from app.community.service import Community, Preview
 from app.map.own import OwnValues
+from app.readings_means import TOO_FEW, WHY, MeanOfReadings, ReadingsMeans
 from device_io.source import ModuleInfo
 from dsp.aggregate import Aggregates
 from dsp.measurement import Measurement
+from resources.systems import WiringSystem
 
 STOP_S = 2.0
 AGAIN_S = 60.0
@@ -34,8 +39,6 @@ _QUEUE = 3000  # windows: 10 minutes
 _LOOK_EVERY_S = 0.5
 _COUNT_EVERY_S = 15.0
 _UNKEPT = 144
-VIRTUAL = "virtual"
-"""How the firmware of a virtual module calls itself."""
 
 
 class _News:
@@ -70,9 +73,9 @@ class SharingService:
         self._community = Community(folder, on_state=self._on_sender)
         self._queue: queue.Queue[Measurement | ModuleInfo | _News | None] = queue.Queue(_QUEUE)
         self._making = threading.Lock()  # of the aggregates
-        self._aggregates: Aggregates | None = None
+        self._aggregates: Aggregates | ReadingsMeans | None = None
         self._system = ""
-        self._is_virtual = False
+        self._info: ModuleInfo | None = None
         self._unkept: deque[tuple[Measurement, bool]] = deque(maxlen=_UNKEPT)
         self._stopping = threading.Event()
         self._news = threading.Event()
@@ -136,13 +139,14 @@ class SharingService:
     def preview(self, choices: Choices) -> Preview | None:
         """The next message: the first that waits, where these choices are those of the consent; else that of the
         interval under way. None where nothing is measured. Sends nothing."""
+        basis = WHY if isinstance(self._aggregates, ReadingsMeans) else ""
         given = self._community.given
         if given is not None and given.choices == choices:
             waiting = self._next_waiting(choices)
             if waiting is not None:
-                return Preview(waiting.topic, waiting.payload, waiting.end_s, True, None)
+                return Preview(waiting.topic, waiting.payload, waiting.end_s, True, None, basis)
         so_far = self.so_far()
-        return None if so_far is None else self._community.preview(so_far, choices)
+        return None if so_far is None else replace(self._community.preview(so_far, choices), basis=basis)
 
     def so_far(self) -> Measurement | None:
         """The interval under way, as far as it came."""
@@ -189,32 +193,40 @@ class SharingService:
 
     def _take(self, item: Measurement | ModuleInfo | None) -> None:
         if not isinstance(item, Measurement):
-            self._is_virtual = item is not None and item.firmware.startswith(VIRTUAL)
             self.own.clear()
             with self._making:
-                self._aggregates = None
+                self._info, self._aggregates = item, None
             return
         self.own.add(item)
         with self._making:
             if self._aggregates is None or item.system != self._system:
-                self._aggregates, self._system = Aggregates(item.system), item.system  # type: ignore[arg-type]
+                self._aggregates, self._system = self._made(item), item.system
             done = self._aggregates.add(item)
+        info = self._info
         for result in done:
             if result.window == "10min":
                 self.own.add(result)
-                self._offer(result, self._is_virtual)
+                self._offer(result, info is not None and is_virtual(info.eui, info.firmware))
 
-    def _offer(self, ten: Measurement, is_virtual: bool) -> None:
+    def _made(self, first: Measurement) -> Aggregates | ReadingsMeans:
+        info = self._info
+        if info is not None and "waveform-stream" not in info.capabilities:
+            return ReadingsMeans(info)
+        return Aggregates(cast(WiringSystem, first.system))
+
+    def _offer(self, ten: Measurement, virtual: bool) -> None:
         given = self._community.given
         if given is None:
             return
-        if is_virtual and not parse_broker(given.choices.broker).is_loopback:
-            self._left_out = "A virtual module measures no grid; its values go to a broker on this computer only."
+        if virtual and not parse_broker(given.choices.broker).is_loopback:
+            self._left_out = VIRTUAL
         else:
             try:
                 self._left_out = self._community.offer(ten)
+                if self._left_out and "short" in ten.flags and isinstance(ten, MeanOfReadings):
+                    self._left_out = TOO_FEW
             except OutboxError as wrong:
-                self._unkept.append((ten, is_virtual))
+                self._unkept.append((ten, virtual))
                 self._fail(str(wrong))
         self._news.set()
 

@@ -23,7 +23,6 @@ from app.sharing.words import (
     EXAMPLE,
     NO_MODULE,
     NO_PLACE,
-    NO_WAVEFORM,
     NOTHING_YET,
     consent_sections,
     how_it_stands,
@@ -259,12 +258,9 @@ class SharingView(QWidget):
         if self._previewing or not self.isVisible():
             return
         cell = self._cell()
-        info = self._link.info
         missing = ""
-        if info is None:
+        if self._link.info is None:
             missing = NO_MODULE
-        elif "waveform-stream" not in info.capabilities:
-            missing = NO_WAVEFORM
         elif not cell:
             missing = NO_PLACE
         if missing:

@@ -19,7 +19,6 @@ EXAMPLE = Choices("u82f", "mqtts://broker.example")
 """What the text speaks of while place and broker are not known."""
 NO_PLACE = "Say where the module is: its cell is part of the message."
 NO_MODULE = "Connect a module: the message is made of what it measures."
-NO_WAVEFORM = "This link brings no waveform; connect the module by USB to share its 10-minute values."
 NOTHING_YET = "Nothing is measured yet."
 
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
@@ -63,7 +62,7 @@ def sent_so_far(state: SharingState) -> SentSoFar:
 def shown_preview(preview: Preview) -> ShownPreview:
     """A message with why it can't go yet."""
     if preview.sendable:
-        return ShownPreview(preview.payload, preview.topic)
+        return ShownPreview(preview.payload, preview.topic, note=preview.basis)
     ends = datetime.fromtimestamp(preview.end_s)
     if ends > datetime.now():
         missing = [f"The message so far: its 10 minutes end at {ends:%H:%M}."]
@@ -71,4 +70,4 @@ def shown_preview(preview: Preview) -> ShownPreview:
             missing.append(preview.reason)
     else:
         missing = [preview.reason or "It can't be sent."]
-    return ShownPreview(preview.payload, preview.topic, tuple(missing))
+    return ShownPreview(preview.payload, preview.topic, tuple(missing), preview.basis)

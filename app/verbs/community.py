@@ -8,10 +8,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.community.anonymise import CHOICES, anonymise, why_left_out
+from app.community.anonymise import CHOICES, VIRTUAL, anonymise, why_left_out
 from app.community.broker import Broker, BrokerError, parse_broker, password_of
 from app.community.consent import VERSION, Choices, ConsentError, text
 from app.community.map_answers import MapError
@@ -22,13 +23,14 @@ from app.community.sender import Sender, SenderPhase, SenderState
 from app.community.service import Community, Preview, iso
 from app.data_folder import data_folder
 from app.output import Output, Refused, WrongUsage
+from app.readings_means import TOO_FEW, WHY, MeanOfReadings
 from dsp.measurement import Measurement
 from resources.geohash import PositionError, cell_of
 
 MAP_URL = "SENSIX_MAP_URL"
 _NO_BROKER = "mqtts://broker.invalid"
 _PREVIEW_S = 2.0
-_INTERVAL_S = 1200.0
+_LOOK_EVERY_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SOURCE", help="usb:PORT, or a COMTRADE file")
+    parser.add_argument("source", metavar="SOURCE", help="usb:, rs485: or mqtts: URL of a module, or a COMTRADE file")
     parser.add_argument("--position", required=True, help="LAT,LON or a geohash; only its cell of some 20 km is kept")
     parser.add_argument(
         "--share", default="", metavar="LIST", help=f"also share: {', '.join(CHOICES)}, parted by commas"
@@ -124,6 +126,8 @@ def _preview(community: Community, args: argparse.Namespace, output: Output) -> 
     preview: Preview | None = None
     for measurement in _measured(args.source, args.seconds, output):
         candidate = community.preview(measurement, choices)
+        if isinstance(measurement, MeanOfReadings):
+            candidate = replace(candidate, basis=WHY)
         if preview is None or not preview.sendable:
             preview = candidate
         if preview.sendable:
@@ -137,6 +141,8 @@ def _preview(community: Community, args: argparse.Namespace, output: Output) -> 
         output.note("This is the next message, byte for byte; nothing was sent.")
     else:
         output.note(f"Not sendable yet, the message so far. {preview.reason}")
+    if preview.basis:
+        output.note(preview.basis)
     body = preview.payload.decode("utf-8")
     fields = {
         "topic": preview.topic,
@@ -145,6 +151,7 @@ def _preview(community: Community, args: argparse.Namespace, output: Output) -> 
         "interval_end": iso(preview.end_s),
         "sendable": preview.sendable,
         "reason": preview.reason,
+        "basis": preview.basis,
     }
     output.result(fields, body)
 
@@ -183,7 +190,7 @@ def _send(community: Community, args: argparse.Namespace, output: Output) -> Non
     password = password_of(broker, _ask_password)
     community.give_once()
     with Outbox(community.folder) as outbox:
-        tally = _collect(outbox, choices, args, output)
+        tally = _collect(outbox, choices, broker, args, output)
         _explain(tally, choices, output)
         known = outbox.counts().sent
         _send_all(community, broker, password, source, args.patience, output)
@@ -208,10 +215,12 @@ def _send(community: Community, args: argparse.Namespace, output: Output) -> Non
         )
 
 
-def _collect(outbox: Outbox, choices: Choices, args: argparse.Namespace, output: Output) -> dict[str, Any]:
+def _collect(
+    outbox: Outbox, choices: Choices, broker: Broker, args: argparse.Namespace, output: Output
+) -> dict[str, Any]:
     """Put the source's intervals into the outbox."""
     tally: dict[str, Any] = {"new": 0, "known": 0, "left_out": 0, "reasons": set()}
-    for measurement in _intervals(args.source, args.count, output):
+    for measurement in _intervals(args.source, args.count, broker, output):
         reason = why_left_out(measurement)
         if reason is None:
             try:
@@ -220,12 +229,14 @@ def _collect(outbox: Outbox, choices: Choices, args: argparse.Namespace, output:
                 continue
             except MessageError as wrong:
                 reason = str(wrong)
+        if isinstance(measurement, MeanOfReadings) and "short" in measurement.flags:
+            reason = TOO_FEW
         tally["left_out"] += 1
         tally["reasons"].add(reason)
     return tally
 
 
-def _intervals(source: str, count: int, output: Output) -> Iterator[Measurement]:
+def _intervals(source: str, count: int, broker: Broker, output: Output) -> Iterator[Measurement]:
     """The intervals of a file; of a module, until `count` of them can be sent."""
     from app.community.feed import LiveFeed, is_url, measurements_of_file
 
@@ -235,7 +246,9 @@ def _intervals(source: str, count: int, output: Output) -> Iterator[Measurement]
     output.note("Waiting for a whole 10 minutes of the clock; that takes up to 20 minutes.")
     with LiveFeed(source, output.stop.is_set, output.note) as feed:
         while count and not output.stop.is_set():
-            measurement = feed.next(_INTERVAL_S)
+            measurement = feed.next(_LOOK_EVERY_S)
+            if feed.is_virtual and not broker.is_loopback:
+                raise Refused(VIRTUAL)
             if measurement is not None:
                 count -= why_left_out(measurement) is None
                 yield measurement
@@ -282,8 +295,6 @@ def _broker(args: argparse.Namespace) -> Broker:
     broker = parse_broker(args.broker, ca=args.ca, accepts_backdated=args.accepts_backdated)
     if args.cert is None:
         return broker
-    from dataclasses import replace
-
     return replace(broker, cert=args.cert, key=args.key)
 
 

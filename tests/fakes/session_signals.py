@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from device_io.source import ModuleInfo
 from tests.fakes.window_series import windows
 
-EUI = "0253454E00001234"
+EUI = "2462ABFFFE1A2B3C"
 VALUES: dict[str, float | None] = {
     **{f"THV{phase}": 3.0 + 0.1 * phase for phase in (1, 2, 3)},
     **{f"THI{phase}": 24.0 for phase in (1, 2, 3)},

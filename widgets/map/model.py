@@ -136,8 +136,10 @@ class SentSoFar:
 
 @dataclass(frozen=True)
 class Preview:
-    """The message as it would be sent. `missing`: why it cannot be sent yet, empty where it can."""
+    """The message as it would be sent. `missing`: why it cannot be sent yet, empty where it can. `note`: what else is
+    to be said of it."""
 
     payload: bytes = b""
     topic: str = ""
     missing: tuple[str, ...] = field(default=())
+    note: str = ""

@@ -32,10 +32,12 @@ class PreviewPanel(Card):
         self.header_layout.addWidget(self.copy_button)
         self.topic = Label("", "hint", "text3")
         self.missing = Paragraph("", "body", "warn")
+        self.note = Paragraph("", "body", "text2")
         self.box = TextBox("What would be sent", read_only=True, monospace=True)
         self.bytes_told = Label("", "hint", "text3")
         self.body_layout.setSpacing(8)
         self.body_layout.addWidget(self.missing)
+        self.body_layout.addWidget(self.note)
         self.body_layout.addWidget(self.topic)
         self.body_layout.addWidget(self.box, 1)
         self.body_layout.addWidget(self.bytes_told)
@@ -54,6 +56,8 @@ class PreviewPanel(Card):
         self.chip.set_state(Status.OK if ready else Status.WAITING, "As it is sent" if ready else "Not sendable yet")
         self.missing.set_text(" ".join(preview.missing))
         self.missing.setVisible(bool(preview.missing))
+        self.note.set_text(preview.note)
+        self.note.setVisible(bool(preview.note))
         self.topic.set_text(f"Topic {preview.topic}" if preview.topic else "")
         self.topic.setVisible(bool(preview.topic))
         self.box.set_text(self.text)
@@ -64,7 +68,7 @@ class PreviewPanel(Card):
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        for part in (self.chip, self.copy_button, self.topic, self.missing, self.box, self.bytes_told):
+        for part in (self.chip, self.copy_button, self.topic, self.missing, self.note, self.box, self.bytes_told):
             part.set_theme(theme)
 
     def set_compact(self, compact: bool) -> None:

@@ -69,7 +69,7 @@ def test_consent_is_kept_versioned_and_withdrawn(tmp_path: Path, monkeypatch: py
     assert given.at.endswith("Z")
     assert os.name != "posix" or stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
     with monkeypatch.context() as patch:
-        patch.setattr(consent_module, "VERSION", "2")
+        patch.setattr(consent_module, "VERSION", "another")
         assert ConsentRecord(tmp_path).given is None, "another text is another consent"
     ConsentRecord(tmp_path).give_once()
     assert ConsentRecord(tmp_path).given == given

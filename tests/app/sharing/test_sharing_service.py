@@ -14,15 +14,17 @@ from app.community.consent import Choices
 from app.community.message import check
 from app.community.outbox import FILE, Outbox
 from app.community.sender import SenderPhase
+from app.readings_means import TOO_FEW, WHY
+from app.readings_measurement import measurement_of
 from app.sharing.service import STOP_S, SharingService, SharingState
-from device_io.source import ModuleInfo
+from device_io.source import ModuleInfo, Readings
 from dsp.measurement import Measurement
 from tests.fakes.certificates import make_ca
 from tests.fakes.community import Subscriber, last_end_s, wait_for
 from tests.fakes.mosquitto import Mosquitto, free_port
 from tests.fakes.window_series import gap, windows
 
-EUI = "0253454E00001234"
+EUI = "2462ABFFFE1A2B3C"
 VALUES = {"THV1": 2.0, "THV2": 2.4, "THV3": 2.2, "1V3": 0.5, "1V5": 1.5, "THI1": 20.0, "Pc": 1234.0}
 LENGTH_NS = 2_000_000_000
 """Of the windows here: a tenth of the real number gives the same means."""
@@ -120,6 +122,43 @@ def test_a_gap_leaves_an_interval_out(service: SharingService) -> None:
     assert "gap" in (service.state.left_out or "")
 
 
+def readings_info() -> ModuleInfo:
+    return info()._replace(capabilities=frozenset(["readings", "settings"]))
+
+
+def readings(end_s: float, period_s: float = 2.0) -> list[Measurement]:
+    """Those of the 10 minutes that end there, and the first of the next."""
+    told = {**VALUES, "Fqai": 50.0, **{f"V{p}r": 230.0 for p in "123"}}
+    return [
+        measurement_of(Readings(None, round((end_s - 600 + (n + 1) * period_s) * 1e9), told), readings_info())
+        for n in range(round(600 / period_s) + 1)
+    ]
+
+
+def test_readings_are_shared_as_means(service: SharingService) -> None:
+    service.set_module(readings_info())
+    service.give(far())
+    end_s = last_end_s()
+    feed(service, readings(end_s))
+    wait_for(lambda: unsent(service) == 1)
+    waiting = service.preview(far())
+    assert waiting is not None
+    ready = service.preview(service.given.choices if service.given else far())
+    assert ready is not None
+    assert ready.sendable
+    assert ready.basis == WHY
+    assert json.loads(ready.payload)["payload"]["timestamp"] == end_s
+    assert b'"THV2":2.4' in ready.payload
+
+
+def test_readings_that_come_too_rarely_are_explained(service: SharingService) -> None:
+    service.set_module(readings_info())
+    service.give(far())
+    feed(service, readings(last_end_s(), 20.0))
+    wait_for(lambda: service.state.left_out == TOO_FEW)
+    assert unsent(service) == 0
+
+
 def test_another_module_begins_anew(service: SharingService) -> None:
     service.give(far())
     end_s = last_end_s()
@@ -131,8 +170,9 @@ def test_another_module_begins_anew(service: SharingService) -> None:
     assert unsent(service) == 0
 
 
-def test_a_virtual_module_does_not_reach_the_real_map(service: SharingService) -> None:
-    service.set_module(info("virtual 1.0.0"))
+@pytest.mark.parametrize("virtual", [info("virtual 1.0.0"), info()._replace(eui="0253454E7D9AE7BB")])
+def test_a_virtual_module_does_not_reach_the_real_map(service: SharingService, virtual: ModuleInfo) -> None:
+    service.set_module(virtual)
     service.give(Choices("u82f", "mqtts://broker.invalid", accepts_backdated=True))
     feed(service, ten_minutes(last_end_s() - 600))
     wait_for(lambda: service.state.left_out is not None)

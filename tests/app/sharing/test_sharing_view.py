@@ -16,10 +16,11 @@ from pytestqt.qtbot import QtBot
 from app.community.outbox import Outbox
 from app.map.page import MapPage
 from app.preferences import Preferences
+from app.readings_means import WHY
 from app.sharing.link import SharingLink
 from app.sharing.service import SharingService
 from app.sharing.view import NO_MAP, SharingView
-from app.sharing.words import NO_MODULE, NO_PLACE, NO_WAVEFORM
+from app.sharing.words import NO_MODULE, NO_PLACE
 from tests.fakes.certificates import make_ca
 from tests.fakes.community import Subscriber, last_end_s
 from tests.fakes.mosquitto import Mosquitto, free_port
@@ -106,10 +107,6 @@ def paint(page: MapPage, name: str) -> None:
 def test_the_preview_says_what_is_missing(qtbot: QtBot, view: SharingView, session: SessionSignals) -> None:
     qtbot.waitUntil(lambda: missing(view) == NO_MODULE, timeout=5000)
     assert view.preview.text == ""
-    session.connect_module("readings")
-    view._load_preview()
-    assert missing(view) == NO_WAVEFORM
-    session.ended.emit()
     session.connect_module()
     view._load_preview()
     assert missing(view) == NO_PLACE
@@ -134,6 +131,21 @@ def test_the_message_so_far_follows_what_is_chosen(
     assert QGuiApplication.clipboard().text() == view.preview.text
     paint(page, "sharing")
     assert link.service.given is None, "a preview needs no consent"
+
+
+def test_readings_are_called_so(
+    qtbot: QtBot, page: MapPage, view: SharingView, session: SessionSignals, link: SharingLink
+) -> None:
+    session.connect_module("readings", "settings")
+    session.measure(last_end_s(), 40, values={**VALUES, **{f"V{phase}r": 230.0 for phase in (1, 2, 3)}})
+    type_into(view.consent.position, PLACE)
+    qtbot.waitUntil(lambda: '"THV1":3.1' in view.preview.text, timeout=5000)
+    assert view.preview.note.text == WHY
+    assert view.preview.note.isVisible()
+    session.ended.emit()
+    session.connect_module()
+    session.measure(last_end_s(), 40)
+    qtbot.waitUntil(lambda: view.preview.note.text == "", timeout=5000)
 
 
 def test_who_reads_the_message_is_left_in_peace(
