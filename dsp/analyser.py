@@ -7,7 +7,7 @@ blocks -> intake (joined) -> stream (segments, clock of each chip) -> windows (p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,7 @@ class Analyser:
             with np.errstate(all="ignore"):
                 window = short_window(self._windows.streams, self._channels, rest, self._windows.cycles_for)
                 taken = self._take(window, "record", ("short",))
-                results.append(self._give(taken, measure_together([taken])[0]))
+                results += self._give([taken], iter(measure_together([taken])))
         return results
 
     def restart(self) -> None:
@@ -195,8 +195,22 @@ class Analyser:
         sources = [(stream.segments[0], stream.segments[0].first, stream.clock) for stream in self._windows.streams]
         return Taken(self._setup, window, kind, flags, sources, window.model is not None or "short" not in flags)
 
-    def _give(self, taken: Taken, found: Measured | None) -> Measurement:
-        """The measurement of a window; observers are told."""
+    def _give(self, series: Sequence[Taken | Lost], found: Iterator[Measured | None]) -> list[Measurement]:
+        """The measurements of windows and gaps; observers are told."""
+        results: list[Measurement] = []
+        windows: list[tuple[Taken, Measurement]] = []
+        for interval in series:
+            if isinstance(interval, Lost):
+                self._tell(windows)
+                windows = []
+                results.append(self._gap(interval))
+            else:
+                results.append(self._measurement(interval, next(found)))
+                windows.append((interval, results[-1]))
+        self._tell(windows)
+        return results
+
+    def _measurement(self, taken: Taken, found: Measured | None) -> Measurement:
         window, flags = taken.window, taken.flags
         values: Mapping[str, float | None] = {}
         band, clipped = NO_BAND, 0
@@ -211,9 +225,8 @@ class Analyser:
             flags += self._flags(window, found)
         else:
             flags += ("no-fundamental",)
-        utc = self._intake.utc
-        measurement = Measurement(
-            end_ns=utc.utc_ns(window.end_s),
+        return Measurement(
+            end_ns=self._intake.utc.utc_ns(window.end_s),
             start_s=self._intake.clock_s(window.start_s),
             end_s=self._intake.clock_s(window.end_s),
             system=self.system,
@@ -227,11 +240,18 @@ class Analyser:
             clock_ppm=self._clock_ppm(),
             samples_clipped=clipped,
         )
-        if self._observers:
-            data = WindowData(window, measurement, self._channels, self._places, taken.sources, utc)
-            for observer in self._observers:
-                observer.on_window(data)
-        return measurement
+
+    def _tell(self, windows: Sequence[tuple[Taken, Measurement]]) -> None:
+        """Tell the observers of windows that follow each other."""
+        if not (windows and self._observers):
+            return
+        utc = self._intake.utc
+        told = [
+            WindowData(taken.window, measurement, self._channels, self._places, taken.sources, utc)
+            for taken, measurement in windows
+        ]
+        for observer in self._observers:
+            observer.on_windows(told)
 
     def _frequencies(self, window: Window) -> list[float]:
         """Fqai and Fqpi of each phase, by its voltage, else its current; NaN where there is none."""
@@ -284,10 +304,6 @@ def _drain(analysers: Sequence[Analyser], *, final: bool) -> list[list[Measureme
             intervals = fit_together([analysers[i]._next_intervals(final=final) for i in going])
             found = iter(measure_together([of for series in intervals for of in series if isinstance(of, Taken)]))
             for i, series in zip(going, intervals, strict=True):
-                for interval in series:
-                    if isinstance(interval, Lost):
-                        results[i].append(analysers[i]._gap(interval))
-                    else:
-                        results[i].append(analysers[i]._give(interval, next(found)))
+                results[i] += analysers[i]._give(series, found)
             going = [i for i, series in zip(going, intervals, strict=True) if len(series) >= MOST_TOGETHER]
     return results

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from dsp.flicker import PST_SETTLING_S, SHORT_TERM_S, SHORT_TERMS, Flickermeter, long_term_severity
 from dsp.flicker_filters import LOWEST_RATE_HZ, Lamp, Mains
@@ -66,26 +67,31 @@ class FlickerObserver:
                 result.update((k, v if math.isfinite(v) else None) for k, v in zip(keys, meter.pinst(), strict=True))
         return result
 
-    def on_window(self, data: WindowData) -> None:
-        """Take the samples of a window."""
-        window = data.window
-        if data.measurement.window != "10/12-cycle":
-            return
-        self._keys = self._keys or tuple(channel.key for channel in data.channels if channel.unit == "V")
-        if window.model is None:
-            self._dark_s += window.end_s - window.start_s
-            if self._dark_s > PST_SETTLING_S:
-                self._break()
-                return
-        else:
-            self._dark_s = 0.0
-            mains: Mains = 60 if window.cycles == 12 else 50
-            if mains != self._mains:
-                self._begin(data, mains)
+    def on_windows(self, windows: Sequence[WindowData]) -> None:
+        """Take the samples of windows."""
+        whole = [data for data in windows if data.measurement.window == "10/12-cycle"]
+        if whole:
+            self._keys = self._keys or tuple(channel.key for channel in whole[0].channels if channel.unit == "V")
+        for cycles, run in groupby(whole, lambda data: data.window.cycles if data.window.model is not None else 0):
+            if cycles:
+                self._dark_s = 0.0
+                self._push(list(run), 60 if cycles == 12 else 50)
+                continue
+            for data in run:
+                self._dark_s += data.window.end_s - data.window.start_s
+                if self._dark_s > PST_SETTLING_S:
+                    self._break()
+                else:
+                    self._push([data], self._mains)
+
+    def _push(self, windows: list[WindowData], mains: Mains | None) -> None:
+        if mains != self._mains and mains is not None:
+            self._begin(windows[0], mains)
         for meter, keys in self._meters:
-            taken = [self._fresh(data, meter, number, key) for number, key in enumerate(keys)]
+            taken = [self._fresh(windows, meter, number, key) for number, key in enumerate(keys)]
             meter.push([t.values for t in taken], [t.time_s for t in taken])
-        self._note_tick(data)
+        for data in windows:
+            self._note_tick(data)
 
     def on_gap(self, start_s: float, end_s: float, samples: int) -> None:  # noqa: ARG002
         """Samples are missing: what has been kept is of no use."""
@@ -122,9 +128,9 @@ class FlickerObserver:
         self._next_index.clear()
         self._last_ns = None
 
-    def _fresh(self, data: WindowData, meter: Flickermeter, number: int, key: str) -> RawSamples:
+    def _fresh(self, windows: list[WindowData], meter: Flickermeter, number: int, key: str) -> RawSamples:
         """Samples of a voltage that it has not had."""
-        got = data.samples(key, data.window.start_s - REACH_S, data.window.end_s)
+        got = windows[0].samples(key, windows[0].window.start_s - REACH_S, windows[-1].window.end_s)
         known = self._next_index.get(key)
         skip = 0
         if known is not None:

@@ -34,10 +34,11 @@ class _Watch:
         self.frequency = TenSecondFrequency()
         self.seen: deque[tuple[Measurement, tuple[str, ...], list[TenSeconds]]] = deque()
 
-    def on_window(self, data: WindowData) -> None:
-        present = self._events.active_between(data.window.start_s, data.window.end_s)
-        whole = data.measurement.window == "10/12-cycle"
-        self.seen.append((data.measurement, present, self.frequency.on_window(data) if whole else []))
+    def on_windows(self, windows: Sequence[WindowData]) -> None:
+        for data in windows:
+            present = self._events.active_between(data.window.start_s, data.window.end_s)
+            whole = data.measurement.window == "10/12-cycle"
+            self.seen.append((data.measurement, present, self.frequency.on_window(data) if whole else []))
 
     def on_gap(self, start_s: float, end_s: float, samples: int) -> None:
         del start_s, end_s, samples

@@ -80,8 +80,9 @@ class Observer(Protocol):
     """Called by the analyser, in order of time, in the thread that pulls. Windows and gaps leave nothing out; at every
     full ten minutes of UTC a window begins before the end of the one before (Window.start_s tells)."""
 
-    def on_window(self, data: WindowData) -> None:
-        """An interval was measured. What `data` gives must not be kept."""
+    def on_windows(self, windows: Sequence[WindowData]) -> None:
+        """Intervals that follow each other were measured, one at least; together they cost an observer less. The first
+        one gives the samples of all of them. What they give must not be kept."""
 
     def on_gap(self, start_s: float, end_s: float, samples: int) -> None:
         """Samples are missing (their number, over all chips): this interval was not measured."""

@@ -218,8 +218,9 @@ class _TenSecondsKept:
         self._frequency = TenSecondFrequency()
         self.found: list[TenSeconds] = []
 
-    def on_window(self, data: WindowData) -> None:
-        self.found += self._frequency.on_window(data)
+    def on_windows(self, windows: Sequence[WindowData]) -> None:
+        for data in windows:
+            self.found += self._frequency.on_window(data)
 
     def on_gap(self, start_s: float, end_s: float, samples: int) -> None:
         self._frequency.on_gap()

@@ -47,7 +47,7 @@ class FakeWindows:
                 utc_ns_of=self.utc_ns_of,
                 samples=self.samples,
             )
-            self.observer.on_window(data)
+            self.observer.on_windows([data])
 
     def skip(self, seconds: float) -> None:
         start = 0.2 * self.window

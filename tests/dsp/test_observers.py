@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +25,11 @@ class Diary:
         self.lost = 0
         self.mains = three_phase(50.03, 12)
 
-    def on_window(self, data: WindowData) -> None:
+    def on_windows(self, windows: Sequence[WindowData]) -> None:
+        for data in windows:
+            self.note(data)
+
+    def note(self, data: WindowData) -> None:
         window = data.window
         self.spans.append(("window", window.start_s, window.end_s))
         assert data.utc_ns_of(window.end_s) == data.measurement.end_ns
@@ -90,10 +95,10 @@ def test_gain_of_a_front_end() -> None:
     class Tells:
         gains: list[complex]
 
-        def on_window(self, data: WindowData) -> None:
-            self.gains = [data.gain_at(c.key, 50.0) for c in data.channels]
+        def on_windows(self, windows: Sequence[WindowData]) -> None:
+            self.gains = [windows[0].gain_at(c.key, 50.0) for c in windows[0].channels]
             with pytest.raises(KeyError):
-                data.gain_at("V9", 50.0)
+                windows[0].gain_at("V9", 50.0)
 
         def on_gap(self, start_s: float, end_s: float, samples: int) -> None: ...
 
