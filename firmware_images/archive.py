@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 
@@ -92,10 +93,11 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise ImageError(Reason.UNSAFE_PATH, f'"{name}" in the zip is a link, not a file. Do not use this package.')
-        # A case-blind system would take both for the same file.
-        if name.casefold() in seen:
+        # Some systems are blind to case, or to how an accent is written: they would take both for the same file.
+        same = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+        if same in seen:
             raise ImageError(Reason.DUPLICATE_NAME, f'The zip holds "{name}" twice. Do not use this package.')
-        seen.add(name.casefold())
+        seen.add(same)
         if member.flag_bits & 1:
             raise ImageError(Reason.BAD_ARCHIVE, f'"{name}" in the zip needs a password. Use a zip without.')
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

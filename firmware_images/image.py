@@ -158,6 +158,11 @@ def _read_segments(data: bytes, count: int) -> tuple[tuple[Segment, ...], int]:
                 f"The image ends within segment {number + 1} of {count}: {at + size - len(data)} bytes are missing. "
                 "Get the file again.",
             )
+        if size % 4:
+            raise ImageError(
+                Reason.BAD_HEADER,
+                f"Segment {number + 1} of the image has {size} bytes, no multiple of 4: no chip would start it.",
+            )
         segments.append(Segment(address, at, size))
         at += size
     return tuple(segments), at

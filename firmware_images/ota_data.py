@@ -36,8 +36,8 @@ class OtaEntry:
 
     @property
     def boots(self) -> bool:
-        """False when the bootloader has given this image up."""
-        return self.state not in (OtaState.INVALID, OtaState.ABORTED)
+        """False when the bootloader has given this image up, or will at the next start: it never proved itself."""
+        return self.state not in (OtaState.INVALID, OtaState.ABORTED, OtaState.PENDING_VERIFY)
 
 
 @dataclass(frozen=True)

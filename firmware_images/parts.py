@@ -202,6 +202,12 @@ def _app(piece: RawPart, label: str) -> tuple[Part, AppImage]:
     _check_trailing(piece, image)
     if image.bootloader is not None and image.app is None:
         raise _misplaced(piece, f"but it is a bootloader, which belongs at {image.chip.bootloader_offset:#x}")
+    if image.app is None:
+        raise ImageError(
+            Reason.NO_APP,
+            f'"{piece.name}" does not say that it is an application: it may be an older bootloader. Use an '
+            "application that ESP-IDF or Arduino has built.",
+        )
     if piece.offset % APP_ALIGNMENT:
         raise _misplaced(piece, "but an application must start at a multiple of 64 KiB")
     return Part(piece.offset, piece.data[: image.total_length], "app", label), image

@@ -17,11 +17,12 @@ def check_name(name: str) -> str:
     """The name itself, when it is a relative path of plain parts with "/" between them.
 
     :raises ImageError: UNSAFE_PATH for absolute paths, "..", drive letters, backslashes, URLs, control characters and
-        names that Windows keeps for devices.
+        names that Windows keeps for devices, or would cut.
     """
     parts = name.split("/")
     plain = name and len(name) <= _LONGEST_NAME and name.isprintable() and not set(name) & set('\\:*?"<>|')
-    if not plain or any(part in ("", ".", "..") or _RESERVED.fullmatch(part) for part in parts):
+    # Windows leaves out dots and spaces at the end: "..", too, may be written as ".. ".
+    if not plain or any(not part.rstrip(". ") or part[-1] in ". " or _RESERVED.fullmatch(part) for part in parts):
         shown = "".join(letter if letter.isprintable() else "�" for letter in name[:60])
         if "://" in name:
             raise ImageError(

@@ -23,7 +23,7 @@ BAD_NAMES = (
     "../app.bin", "a/../../app.bin", "/etc/passwd",
     "C:/app.bin", "C:app.bin", "..\\app.bin", "a\\b.bin", "//host/a.bin",
     "", ".", "a//b.bin", "a/./b.bin", "file:///a.bin", "https://example.org/app.bin", "con", "a/NUL.bin", "a\nb.bin",
-    "x" * 300, "app.bin:stream",
+    "x" * 300, "app.bin:stream", "app.bin ", "app.bin.", ".. ", ". ./app.bin", "con ",
 )  # fmt: skip
 
 
@@ -90,7 +90,16 @@ def test_links_and_devices_in_a_zip(kind: int) -> None:
     assert archive_reason(buffer.getvalue()) is Reason.UNSAFE_PATH
 
 
-@pytest.mark.parametrize("names", [("a.bin", "a.bin"), ("a.bin", "A.BIN")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.bin", "a.bin"),
+        ("a.bin", "A.BIN"),
+        ("\u00e9.bin", "e\u0301.bin"),
+        ("\u00c9.bin", "e\u0301.bin"),
+        ("fi.bin", "\ufb01.bin"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_comes_twice(names: tuple[str, str]) -> None:
     assert archive_reason(maker.zip_of([(names[0], b"1"), (names[1], b"2")])) is Reason.DUPLICATE_NAME

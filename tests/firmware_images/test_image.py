@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,12 @@ def test_flash_settings_do_not_make_another_bootloader() -> None:
     assert same_code(first, bootloader_image(flash_size=8 << 20) + b"\xff" * 1000)
     assert not same_code(first, bootloader_image(seed=1))
     assert not same_code(first, b"\xff" * 0x7000)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1021])
+def test_a_segment_that_no_bootloader_loads_is_refused(size: int) -> None:
+    """Its checksum and hash hold, but lengths must be multiples of 4 (ESP-IDF, "unaligned segment length")."""
+    image = app_image()
+    first = struct.unpack_from("<I", image, 28)[0]
+    body = image[:1] + b"\2" + image[2 : 32 + first] + struct.pack("<II", 0x3FFB0000, size) + bytes(size)
+    assert refused(resealed(body + bytes(16 - len(body) % 16 + 32))).kind is Reason.BAD_HEADER

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from firmware_images.errors import ImageError, Reason
+from firmware_images.image import parse_image
 from firmware_images.opening import open_package, open_packages
 from firmware_images.package import FirmwarePackage
 from firmware_images.signing import TrustedKey
@@ -282,3 +283,15 @@ def test_a_chip_family_that_is_not_known(tmp_path: Path) -> None:
     assert reason(maker.web_manifest(tmp_path / "a", "ESP32", builds=[
         {"chipFamily": "ESP8266", "parts": [{"path": "app.bin", "offset": 0}]}
     ])) is Reason.WRONG_CHIP  # fmt: skip
+
+
+def test_what_does_not_say_that_it_is_an_application_is_none(tmp_path: Path) -> None:
+    """Bootloaders of before ESP-IDF 5.2 say nothing of themselves: in a slot one would never start."""
+    image = bytearray(maker.app_image())
+    image[0x20:0x24] = bytes(4)
+    silent = resealed(bytes(image))
+    assert parse_image(silent).app is None
+    (tmp_path / "app.bin").write_bytes(silent)
+    assert reason(tmp_path / "app.bin") is Reason.NO_APP
+    (tmp_path / "merged.bin").write_bytes(maker.merged_image(content=maker.parts(app=silent)))
+    assert reason(tmp_path / "merged.bin") is Reason.NO_APP

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from firmware_images.errors import ImageError, Reason
 from firmware_images.ota_data import OTA_DATA_SIZE, OtaState, ota_data_for, parse_ota_data
 from firmware_images.partition_table import PartitionTable, parse_partition_table
+from firmware_images.plan import booting_partition
 from tests.fakes.firmware_maker import ota_data, partition_table
 from tests.firmware_images.test_partition_table import FACTORY, NVS, table
 
@@ -43,7 +44,7 @@ def test_an_entry_with_a_wrong_crc_does_not_count() -> None:
 
 
 def test_an_image_that_was_given_up_does_not_count() -> None:
-    for state in (OtaState.INVALID, OtaState.ABORTED):
+    for state in (OtaState.INVALID, OtaState.ABORTED, OtaState.PENDING_VERIFY):
         made = ota_data(1)[:0x1000] + ota_data(2, state=state)[:0x1000]
         assert parse_ota_data(made).slot(TWO) == 0
 
@@ -96,3 +97,14 @@ def test_a_trial_boot_can_be_asked_for() -> None:
     entry = parse_ota_data(ota_data_for(1, TWO, ota_data(1), state=OtaState.NEW)).entries[1]
     assert entry is not None
     assert entry.state == OtaState.NEW
+
+
+def test_an_image_on_trial_makes_way_for_the_next_one_not_the_proven_one() -> None:
+    """The bootloader starts an image on trial once; the slot of the proven one must stay."""
+    on_trial = ota_data(1)[:0x1000] + ota_data(2, state=OtaState.PENDING_VERIFY)[:0x1000]
+    booting = booting_partition(TWO, on_trial)
+    assert booting is not None
+    assert booting.label == "ota_0"
+    made = ota_data_for(1, TWO, on_trial)
+    assert made[:0x1000] == on_trial[:0x1000]
+    assert parse_ota_data(made).slot(TWO) == 1
