@@ -17,6 +17,7 @@ from device_io.urls import LinkUrl, parse_serial_url
 from device_io.virtual_module.rs485_port import Rs485Port
 from device_io.virtual_module.rtu_faults import RtuFaults
 from resources.parameters import table
+from resources.register_map import readings_end
 from tests.fakes.rtu_line import running_module
 
 FORMATS = {"int16": "h", "uint16": "H", "int32": "i", "int64": "q"}
@@ -57,7 +58,7 @@ def test_every_reading_equals_the_modules(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "readings", lambda age_s=0.0: dict(fixed))
     with serving(Rs485Port(module)) as link, client_of(link.text) as client:
         registers: list[int] = []
-        for address in range(0, 2640, 120):
+        for address in range(0, readings_end(), 120):
             reply = client.read_input_registers(address, count=120, device_id=link.unit)
             assert not reply.isError()
             registers += reply.registers

@@ -61,7 +61,7 @@ def test_what_is_not_measured_is_not_available(slave: RtuSlave):
 @pytest.mark.parametrize(
     ("request_", "reply"),
     [
-        ("01 04 0A 50 00 01", "01 84 02"),  # behind the last reading
+        ("01 04 0C 30 00 01", "01 84 02"),  # behind the last reading
         ("01 04 FF FF 00 02", "01 84 02"),  # over the end of the addresses
         ("01 04 00 00 00 00", "01 84 03"),
         ("01 04 00 00 00 7E", "01 84 03"),  # 126 registers
