@@ -11,7 +11,9 @@ import math
 import struct
 from collections.abc import Mapping
 
-from device_io.mqtt.payload import COARSE, field_of, limits_of, pack_raw, payload_keys, place_of
+from device_io.mqtt.payload import pack_raw
+from device_io.mqtt.payload_layout import COARSE, Head, field_of, limits_of, payload_keys
+from device_io.mqtt.plausibility import may_be_published
 from resources.parameters import table
 
 MESSAGES = 5
@@ -20,12 +22,13 @@ FLAG = "unreliable-firmware"
 
 _MIN_W, _MIN_A, _MIN_V = 1.0, 0.1, 10.0  # below, truncation to mW and mA hides what the signature tells
 _MAX_PF = 1.02
+_MOST = 2**31 - 1  # mW; there a sum is cut off
 _PHASES = ("1", "2", "3")
 
 
 def unreliable_keys() -> frozenset[str]:
     """Keys that its faults touch."""
-    groups = ("SP", "fSP", "SE", "fQE", "phi", "Fq")
+    groups = ("SP", "fSP", "tAE", "SE", "fQE", "phi", "Fq")
     keys = [key for key in payload_keys() if key.startswith(groups) or table()[key].unit in ("%", "deg")]
     return frozenset([*keys, "PF1i", "PF2i", "PF3i", "Prot", "ILr"])
 
@@ -42,7 +45,7 @@ class FirmwareWatch:
         self._score = 0
         self.recognised = False
 
-    def take(self, head: tuple[int, ...]) -> bool:
+    def take(self, head: Head) -> bool:
         """Look at the next message (`Decoded.head`); whether the module is known to run it."""
         verdict = bears_signature(head)
         if verdict is not None:
@@ -52,29 +55,25 @@ class FirmwareWatch:
         return self.recognised
 
 
-def bears_signature(head: tuple[int, ...]) -> bool | None:
+def bears_signature(head: Head) -> bool | None:
     """Whether one message shows the published firmware; None where it can't tell."""
 
-    def of(key: str) -> int:
-        return head[place_of(key)]
-
-    total = abs(of("Pc"))
-    if of("PF2i") or of("PF3i"):
+    total = abs(head.p[3])
+    if head.pf[1] or head.pf[2]:
         return False  # it never writes these
-    if not 1000 * _MIN_W <= total < limits_of(field_of("Pc"))[1]:
+    if not 1000 * _MIN_W <= total < _MOST:
         return None
-    if of("SPc") != of("Pc"):
+    if not may_be_published(head):
         return False
     # A sound module would send a PF of at least 0.02 for these.
     loaded = [
-        p
-        for p in _PHASES
-        if of(f"I{p}r") >= 1000 * _MIN_A
-        and abs(of(f"P{p}")) >= max(1000 * _MIN_W, 0.02 * 1e-3 * of(f"V{p}r") * of(f"I{p}r"))
+        n
+        for n in range(len(_PHASES))
+        if head.i[n] >= 1000 * _MIN_A and abs(head.p[n]) >= max(1000 * _MIN_W, 0.02 * 1e-3 * head.v[n] * head.i[n])
     ]
-    if any(p != "1" for p in loaded):
+    if any(n > 0 for n in loaded):
         return True  # a load without power factor
-    if loaded and all(of(f"fSP{p}") == of(f"P{p}") for p in loaded):
+    if loaded and all(head.q[n] == head.p[n] for n in loaded):
         return True
     return None
 

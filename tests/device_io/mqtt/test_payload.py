@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from device_io.mqtt.payload import PayloadError, decode_payload, encode_payload, pack_raw, payload_keys
+from device_io.mqtt.payload import PayloadError, decode_payload, encode_payload, pack_raw
+from device_io.mqtt.payload_layout import payload_keys
 from device_io.mqtt.published_firmware import imitate
 from resources.parameters import PAYLOAD_BYTES, table
 from tests.fakes.mqtt_publisher import sound_values
