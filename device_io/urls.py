@@ -10,6 +10,7 @@ PORT is a device name (COM5, /dev/ttyUSB0) or any pyserial URL (socket://127.0.0
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +26,8 @@ MQTTS_PORT, MQTT_PORT = 8883, 1883
 _USB_FORM = "Write usb:PORT, for example usb:COM5, usb:/dev/ttyUSB0 or usb:socket://127.0.0.1:4711."
 _RS485_FORM = "Write rs485:PORT, for example rs485:COM5?baud=19200&parity=E&unit=1."
 _MQTT_FORM = "Write mqtts://USER@HOST/TOKEN/EUI, for example mqtts://anna@192.168.1.10/home/0253454E00000001?ca=ca.pem."
+_BROKER_FORM = "Write mqtts://HOST, for example mqtts://anna@broker.example:8883?ca=ca.pem."
+_PASSWORD = re.compile(r"(?<=//)([^/?#]*):[^/?#]*@")
 _FORM = f"{_USB_FORM} Over RS485 it is rs485:PORT, over WiFi mqtts://HOST/TOKEN/EUI."
 
 
@@ -80,8 +83,18 @@ def parse_url(text: str, *, allow_plain: bool = False) -> LinkUrl | MqttUrl:
     if colon and scheme in ("usb", "rs485"):
         return _serial(scheme, rest, text)
     if colon and scheme in ("mqtt", "mqtts"):
-        return _mqtt(scheme, text, allow_plain)
+        return _mqtt(scheme, text, allow_plain, _MQTT_FORM)
     raise _bad_url(f"{text!r} is not the address of a module. {_FORM}")
+
+
+def parse_broker_url(text: str) -> MqttUrl:
+    """Take the URL of a broker apart. LinkError (BAD_URL) for anything else, that of a module too."""
+    text = text.strip()
+    scheme = text.partition(":")[0].lower()
+    url = _mqtt(scheme, text, False, _BROKER_FORM) if scheme in ("mqtt", "mqtts") else None
+    if url is None or url.is_module:
+        raise _bad_url(f"{_without_password(text)!r} is not the address of a broker. {_BROKER_FORM}")
+    return url
 
 
 def parse_serial_url(text: str, scheme: str = "usb") -> LinkUrl:
@@ -137,21 +150,26 @@ def _baud(value: str | None, known: tuple[int, ...], usual: int | None) -> int |
     return int(value)
 
 
-def _mqtt(scheme: str, text: str, allow_plain: bool) -> MqttUrl:
+def _without_password(text: str) -> str:
+    """Fit for a sentence that others may read."""
+    return _PASSWORD.sub(r"\1@", text)
+
+
+def _mqtt(scheme: str, text: str, allow_plain: bool, form: str) -> MqttUrl:
+    shown = _without_password(text)
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise _bad_url(f"{text!r} is not the address of a broker. {_MQTT_FORM}") from None
+        raise _bad_url(f"{shown!r} is not the address of a broker. {form}") from None
     if not host:
-        raise _bad_url(f"{text!r} names no host. {_MQTT_FORM}")
+        raise _bad_url(f"{shown!r} names no host. {form}")
     if parts.password is not None:
-        shown = text.replace(f":{parts.password}@", "@", 1)
         raise _bad_url(
             f"An address holds no password: write {shown}; the password is asked for, or read from the keyring."
         )
     if parts.fragment or port == 0:
-        raise _bad_url(f"{text!r} is not the address of a broker. {_MQTT_FORM}")
+        raise _bad_url(f"{shown!r} is not the address of a broker. {form}")
     if scheme == "mqtt" and not allow_plain and not is_loopback(host):
         raise _bad_url(f"mqtt:// would send everything readable to {host}. Write mqtts://, which encrypts it.")
     token, eui = _topic(parts.path, text)

@@ -1,39 +1,58 @@
-"""The broker that messages go to: its address, its certificates, its password."""
+"""The broker that messages go to: an address of device_io's, with what sharing wants to know beside it."""
 
 from __future__ import annotations
 
-import os
 import ssl
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
-from device_io.urls import is_loopback
+from device_io.mqtt.dialling import tls_context
+from device_io.mqtt.passwords import SERVICE, Prompt, account_of, find_password, store_password
+from device_io.source import LinkError
+from device_io.urls import MqttUrl, is_loopback, parse_broker_url
 
-PORTS = {"mqtts": 8883, "mqtt": 1883}
-PASSWORD_FILE = "SENSIX_PASSWORD_FILE"
-_SERVICE = "sensix-community"
-_FORM = "Write mqtts://HOST, for example mqtts://broker.example:8883?ca=FILE."
+_OLD_SERVICE = "sensix-community"
+"""Where the keyring held passwords before they were kept with those of the WiFi link."""
 
 
 class BrokerError(ValueError):
-    """One clear sentence: what is wrong with the broker's address or files, and what to do."""
+    """One clear sentence: what is wrong with the broker's address, files or password, and what to do."""
 
 
 @dataclass(frozen=True)
 class Broker:
-    """Where to send. ca: authorities that are trusted instead of the system's. cert, key: a client's own certificate.
-    accepts_backdated: it takes intervals that are older than 10 minutes."""
+    """Where to send. more_ca: authorities that are trusted beside that of the address. accepts_backdated: it takes
+    intervals that are older than 10 minutes."""
 
-    host: str
-    port: int
-    tls: bool
-    user: str | None = None
-    ca: tuple[Path, ...] = ()
-    cert: Path | None = None
-    key: Path | None = None
+    url: MqttUrl
+    more_ca: tuple[Path, ...] = ()
     accepts_backdated: bool = False
+
+    @property
+    def host(self) -> str:
+        """Name or address."""
+        return self.url.host
+
+    @property
+    def port(self) -> int:
+        """TCP port."""
+        return self.url.port
+
+    @property
+    def tls(self) -> bool:
+        """False for mqtt:// on this computer."""
+        return self.url.scheme == "mqtts"
+
+    @property
+    def user(self) -> str | None:
+        """Account at the broker."""
+        return self.url.user
+
+    @property
+    def ca(self) -> tuple[Path, ...]:
+        """Authorities that are trusted instead of the system's."""
+        return (*([Path(self.url.ca)] if self.url.ca else []), *self.more_ca)
 
     @property
     def is_loopback(self) -> bool:
@@ -44,142 +63,77 @@ class Broker:
     def address(self) -> str:
         """scheme://host:port for people, without user name and files."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+        return f"{self.url.scheme}://{host}:{self.port}"
 
     def context(self) -> ssl.SSLContext | None:
         """TLS with verification of certificate and name, None for mqtt://. BrokerError for files that can't be used."""
-        return tls_context(self.ca, self.cert, self.key) if self.tls else None
+        if not self.tls:
+            return None
+        first, *more = map(str, self.ca) if self.ca else [None]
+        try:
+            context = tls_context(replace(self.url, ca=first))
+        except LinkError as wrong:
+            raise BrokerError(str(wrong)) from None
+        return _trusting(context, more)
 
 
 def parse_broker(text: str, *, ca: Sequence[Path] = (), accepts_backdated: bool = False) -> Broker:
-    """From mqtts://[user@]host[:port][?ca=FILE&cert=FILE&key=FILE]; `ca` adds to those of the address.
+    """From mqtts://[user@]host[:port][?ca=FILE&cert=FILE&key=FILE]; `ca` adds to that of the address.
 
     mqtt:// is for a broker on this computer only. BrokerError for anything else; a password has no place in it.
     """
     try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        raise BrokerError(f"The broker's address has no valid port or host. {_FORM}") from None
-    if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.fragment:
-        raise BrokerError(f"This is not the address of a broker. {_FORM}")
-    if parts.password is not None:
-        raise BrokerError(
-            f"A password does not belong into an address, where others can read it: put it into a file named by "
-            f"{PASSWORD_FILE}, into the system's keyring, or type it when asked."
-        )
-    files: dict[str, list[Path]] = {"ca": list(ca), "cert": [], "key": []}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name not in files or not value:
-            raise BrokerError(f"{name!r} means nothing in a broker's address; ca, cert and key name files. {_FORM}")
-        files[name].append(Path(value))
-    if len(files["cert"]) != len(files["key"]) or len(files["cert"]) > 1:
-        raise BrokerError("A client's certificate needs both files once: cert=FILE and key=FILE.")
-    tls = parts.scheme == "mqtts"
-    if not tls and not is_loopback(parts.hostname):
-        raise BrokerError("mqtt:// is not encrypted and serves for this computer only; use mqtts://.")
-    return Broker(
-        parts.hostname,
-        port or PORTS[parts.scheme],
-        tls,
-        parts.username or None,
-        tuple(files["ca"]),
-        files["cert"][0] if files["cert"] else None,
-        files["key"][0] if files["key"] else None,
-        accepts_backdated,
-    )
+        return Broker(parse_broker_url(text), tuple(ca), accepts_backdated)
+    except LinkError as wrong:
+        raise BrokerError(str(wrong)) from None
 
 
-def tls_context(ca: Sequence[Path] = (), cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
-    """A client's TLS with verification of certificate and host name; trusts `ca`, or the system's authorities where
-    there is none. BrokerError for files that can't be used."""
+def https_context(ca: Sequence[Path]) -> ssl.SSLContext:
+    """TLS for a map: trusts `ca`, or the system's authorities where there is none. BrokerError for files that can't be
+    used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.sslsocket_class = _ClosedSocket
-    for path in ca:
-        try:
-            context.load_verify_locations(path)
-        except (OSError, ssl.SSLError):
-            raise BrokerError(f"{path} is no readable certificate of an authority; give a PEM file.") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not ca:
         context.load_default_certs()
-    if cert is not None:
-        try:
-            context.load_cert_chain(cert, key, password="")
-        except (OSError, ssl.SSLError):
-            raise BrokerError(
-                f"{cert} and {key} are no certificate with its unencrypted key; give two PEM files of one pair."
-            ) from None
-    return context
+    return _trusting(context, [str(path) for path in ca])
 
 
-class _ClosedSocket(ssl.SSLSocket):
-    """One that does not stay open when the handshake fails: paho leaves it to the garbage collection."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        """As ssl.SSLSocket."""
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
-def password_of(broker: Broker, ask: Callable[[str], str] | None = None) -> str | None:
-    """The password of the broker's user: from the file that SENSIX_PASSWORD_FILE names, else the keyring, else asked
+def password_of(broker: Broker, ask: Prompt | None = None) -> str | None:
+    """The password of the broker's user: from the keyring, else the file that SENSIX_PASSWORD_FILE names, else asked
     for. None where the broker has no user. BrokerError when it can't be had."""
-    if broker.user is None:
-        return None
-    named = os.environ.get(PASSWORD_FILE)
-    if named:
-        try:
-            return Path(named).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, ValueError):
-            raise BrokerError(
-                f"The file that {PASSWORD_FILE} names can't be read; check its path and rights."
-            ) from None
-    known = _keyring_password(broker)
-    if known is not None:
-        return known
-    if ask is None:
-        raise BrokerError(
-            f"The broker wants a password: put it into a file and name that with {PASSWORD_FILE}, or keep it in the "
-            "system's keyring."
-        )
-    return ask(f"Password for {broker.address}: ")
+    if broker.user is not None:
+        _move_old_entry(broker)
+    try:
+        return find_password(broker.url, ask)
+    except LinkError as wrong:
+        raise BrokerError(str(wrong)) from None
 
 
 def keep_password(broker: Broker, password: str) -> bool:
     """Put the password into the system's keyring; False where there is none."""
+    return store_password(broker.url, password)
+
+
+def _trusting(context: ssl.SSLContext, ca: Sequence[str]) -> ssl.SSLContext:
+    for name in ca:
+        try:
+            context.load_verify_locations(name)
+        except (OSError, ssl.SSLError):
+            raise BrokerError(f"{name} is no readable certificate of an authority; give a PEM file.") from None
+    return context
+
+
+def _move_old_entry(broker: Broker) -> None:
     import keyring
     from keyring.errors import KeyringError
 
+    account = f"{broker.user}@{broker.address}"
     try:
-        keyring.set_password(_SERVICE, _account(broker), password)
-    except (KeyringError, RuntimeError, OSError):
-        return False
-    return True
-
-
-def forget_password(broker: Broker) -> None:
-    """Take the password out of the keyring, if it is in there."""
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        keyring.delete_password(_SERVICE, _account(broker))
-    except (KeyringError, RuntimeError, OSError):
+        old = keyring.get_password(_OLD_SERVICE, account)
+        if old is None:
+            return
+        if keyring.get_password(SERVICE, account_of(broker.url)) is None and not store_password(broker.url, old):
+            return
+        keyring.delete_password(_OLD_SERVICE, account)
+    except (KeyringError, OSError, RuntimeError):  # a computer without one
         return
-
-
-def _keyring_password(broker: Broker) -> str | None:
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        return keyring.get_password(_SERVICE, _account(broker))
-    except (KeyringError, RuntimeError, OSError):
-        return None
-
-
-def _account(broker: Broker) -> str:
-    return f"{broker.user}@{broker.address}"

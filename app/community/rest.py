@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from app.community.broker import BrokerError, tls_context
+from app.community.broker import BrokerError, https_context
 from app.community.map_answers import (
     MapCell,
     MapCells,
@@ -198,7 +198,7 @@ class MapClient:
         if not self._tls:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
-            context = tls_context(self._ca)
+            context = https_context(self._ca)
         except BrokerError as wrong:
             raise MapError(MapErrorKind.ADDRESS, str(wrong)) from None
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)

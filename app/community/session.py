@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import select
-import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -13,6 +13,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from app.community.anonymise import new_client_id
 from app.community.broker import Broker
+from device_io.mqtt import dialling
+from device_io.mqtt.connection import PERSONAL
+from device_io.mqtt.dialling import Stopped, Wire
+from device_io.source import LinkError
 
 CONNECT_S = 10.0
 KEEPALIVE_S = 30
@@ -30,17 +34,43 @@ class OldProtocol(UploadError):
     """The broker speaks MQTT 3.1.1 only."""
 
 
+class _Paho(mqtt.Client):
+    """paho on a connection that is open already."""
+
+    wire: Wire | None = None
+
+    def _create_socket(self) -> Any:
+        return self.wire
+
+
+class _Stopping:
+    """Asks `stopped` as a threading.Event is asked."""
+
+    def __init__(self, stopped: Callable[[], bool]) -> None:
+        self.is_set = stopped
+
+
 class Session:
     """An MQTT connection with a clean start (paho's default for a first one), without a will, under a client id of its
-    own. All of it runs in the caller's thread, within `loop`."""
+    own. All of it runs in the caller's thread, within `open` and `loop`; it ends soon after `stopped` is True."""
 
-    def __init__(self, broker: Broker, password: str | None, context: ssl.SSLContext | None, *, mqtt5: bool) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        password: str | None,
+        context: ssl.SSLContext | None,
+        *,
+        mqtt5: bool,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._broker = broker
+        self._context = context
+        self._stopping: Any = _Stopping(stopped)
         self._mqtt5 = mqtt5
         self._connected = False
         self._refused: UploadError | None = None
         self._acknowledged: list[int] = []
-        client = mqtt.Client(
+        client = _Paho(
             CallbackAPIVersion.VERSION2,
             client_id=new_client_id(),
             protocol=mqtt.MQTTv5 if mqtt5 else mqtt.MQTTv311,
@@ -48,43 +78,37 @@ class Session:
         )
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
-        client.connect_timeout = CONNECT_S
-        if context is not None:
-            client.tls_set_context(context)
         if broker.user is not None:
             client.username_pw_set(broker.user, password)
         self._client = client
 
     def open(self) -> None:
-        """Connect; UploadError if that fails within 10 s."""
-        address = self._broker.address
+        """Connect; UploadError if that fails within 10 s, or it was stopped."""
         try:
+            self._client.wire = self._dial()
             self._client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
-        except ssl.SSLCertVerificationError as wrong:
-            raise UploadError(
-                f"The certificate of {address} is not to be trusted ({wrong.verify_message}); nothing was sent. Check "
-                "the address, or give the certificate of its authority with --ca.",
-                permanent=True,
-            ) from None
-        except ssl.SSLError as wrong:
-            raise UploadError(
-                f"{address} does not speak TLS as it should ({wrong.reason or wrong}); check address and port, and "
-                "whether it wants a client's certificate."
-            ) from None
-        except socket.gaierror:
-            raise UploadError(f"{self._broker.host} is not known; check the address and the network.") from None
-        except TimeoutError:
-            raise UploadError(f"{address} does not answer; check the address and the network.") from None
-        except (OSError, ValueError) as wrong:
-            reason = getattr(wrong, "strerror", None) or wrong
-            raise UploadError(f"{address} can't be reached ({reason}); check the address and the network.") from None
-        deadline_s = time.monotonic() + CONNECT_S
-        while not self._connected:
-            if time.monotonic() > deadline_s:
-                raise UploadError(
-                    f"{address} takes the connection but does not answer; check that it is an MQTT broker."
-                )
-            self._step(0.1)
+            deadline_s = time.monotonic() + CONNECT_S
+            while not self._connected:
+                if time.monotonic() > deadline_s:
+                    raise UploadError(
+                        f"{self._broker.address} takes the connection but does not answer; check that it is an MQTT "
+                        "broker."
+                    )
+                if self._stopping.is_set():
+                    raise Stopped
+                self._step(0.1)
+        except LinkError as wrong:
+            raise UploadError(str(wrong), permanent=wrong.kind in PERSONAL) from None
+        except Stopped:
+            raise UploadError("Sending was stopped; what is not acknowledged waits.") from None
+
+    def _dial(self) -> Wire:
+        """TCP and TLS, step by step as the WiFi link does it. LinkError, Stopped."""
+        url = self._broker.url
+        sock = dialling.connect_tcp(url, dialling.resolve(url), self._stopping)
+        if self._context is not None:
+            sock = dialling.start_tls(sock, url, self._context, self._stopping)
+        return Wire(sock)
 
     def publish(self, topic: str, payload: bytes) -> int:
         """Hand a message over, QoS 1, not retained; returns the number that `loop` will name. UploadError if the
@@ -106,6 +130,8 @@ class Session:
         self._client.on_connect = self._client.on_publish = None
         if self._client.socket() is not None:
             self._client.disconnect()
+        if self._client.wire is not None:
+            self._client.wire.close()
 
     def _step(self, timeout_s: float) -> None:
         sock: Any = self._client.socket()
@@ -120,7 +146,7 @@ class Session:
     def _wait(self, sock: Any, timeout_s: float) -> int:
         """Wait for the socket alone: paho's own loop wakes a second time for each message that it has itself sent."""
         writes = [sock] if self._client.want_write() else []
-        is_pending = self._broker.tls and sock.pending() > 0
+        is_pending = sock.pending() > 0
         readable, writable, _ = select.select([sock], writes, [], 0.0 if is_pending else timeout_s)
         if writable and (code := self._client.loop_write()) != mqtt.MQTT_ERR_SUCCESS:
             return int(code)
@@ -128,7 +154,10 @@ class Session:
 
     def _lost(self) -> UploadError:
         if not self._connected:
-            hint = "; it may want a client's certificate (cert= and key=)" if self._broker.tls else ""
+            error = self._client.wire.error if self._client.wire is not None else None
+            if error is not None and dialling.is_about_client_certificate(error):
+                return UploadError(str(dialling.tls_problem(error, self._broker.url)), permanent=True)
+            hint = "; it may want a client certificate (cert= and key=)" if self._broker.tls else ""
             text = f"{self._broker.address} ended the connection before it began{hint}."
             return OldProtocol(text) if self._mqtt5 else UploadError(text)
         return UploadError(f"The connection to {self._broker.address} is lost; what is not acknowledged waits.")

@@ -102,7 +102,7 @@ class Uploader:
 
     def _open(self) -> Session:
         while True:
-            session = Session(self._broker, self._password, self._context, mqtt5=self._mqtt5)
+            session = Session(self._broker, self._password, self._context, mqtt5=self._mqtt5, stopped=self._stopped)
             try:
                 session.open()
             except OldProtocol:

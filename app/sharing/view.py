@@ -175,10 +175,10 @@ class SharingView(QWidget):
             self.consent.set_position(cell)
 
     def _keep(self) -> None:
-        """Remember addresses and cell; a map's address that makes no sense is not used."""
-        url = self.addresses.map_url.text().strip()
+        """Remember addresses and cell; what makes no sense, or holds a password, is not kept."""
+        broker, url = self.addresses.broker.text().strip(), self.addresses.map_url.text().strip()
         setup = Setup(
-            self.addresses.broker.text().strip(),
+            "" if _broker_problem(broker) else broker,
             "" if _map_problem(url) else url,
             self.addresses.backdated.isChecked(),
             self._cell(),

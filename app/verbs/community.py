@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.ask_password import ask_password
 from app.community.anonymise import CHOICES, VIRTUAL, anonymise, why_left_out
 from app.community.broker import Broker, BrokerError, parse_broker, password_of
 from app.community.consent import VERSION, Choices, ConsentError, text
@@ -187,7 +186,7 @@ def _send(community: Community, args: argparse.Namespace, output: Output) -> Non
     time_url = args.time_from or args.map_url
     source = MapClient(time_url, ca=args.ca) if time_url else None
     broker.context()
-    password = password_of(broker, _ask_password)
+    password = password_of(broker, ask_password)
     community.give_once()
     with Outbox(community.folder) as outbox:
         tally = _collect(outbox, choices, broker, args, output)
@@ -295,13 +294,7 @@ def _broker(args: argparse.Namespace) -> Broker:
     broker = parse_broker(args.broker, ca=args.ca, accepts_backdated=args.accepts_backdated)
     if args.cert is None:
         return broker
-    return replace(broker, cert=args.cert, key=args.key)
-
-
-def _ask_password(prompt: str) -> str:
-    if not sys.stdin.isatty():
-        raise BrokerError("The broker wants a password: name a file that holds it with SENSIX_PASSWORD_FILE.")
-    return getpass.getpass(prompt, stream=sys.stderr)
+    return replace(broker, url=replace(broker.url, cert=str(args.cert), key=str(args.key)))
 
 
 def _status(community: Community, _args: argparse.Namespace, output: Output) -> None:

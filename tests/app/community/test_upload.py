@@ -99,9 +99,9 @@ def test_certificates_are_verified(tmp_path: Path, ca: Authority) -> None:
     other = make_ca(tmp_path, "other")
     with Mosquitto(tmp_path, tls=ca) as server:
         wrong = refusal(tmp_path, parse_broker(server.url, ca=[other.cert], accepts_backdated=True))
-        assert "not to be trusted" in str(wrong)
+        assert "is not signed by" in str(wrong)
         assert wrong.permanent
-        assert "not to be trusted" in str(refusal(tmp_path, parse_broker(server.url, accepts_backdated=True)))
+        assert "is not signed by" in str(refusal(tmp_path, parse_broker(server.url, accepts_backdated=True)))
     for name, options in (("expired", {"expired": True}), ("name", {"names": ("elsewhere.example",)})):
         pair = make_server_cert(ca, tmp_path, stem=name, **options)  # type: ignore[arg-type]
         with Mosquitto(tmp_path / name, tls=(ca, pair)) as server:
@@ -112,7 +112,7 @@ def test_certificates_are_verified(tmp_path: Path, ca: Authority) -> None:
 def test_client_certificates(tmp_path: Path, ca: Authority) -> None:
     mine = make_client_cert(ca, tmp_path, "anybody")
     with Mosquitto(tmp_path, tls=ca, require_certificate=True) as server, Outbox(tmp_path / "data") as outbox:
-        assert "client's certificate" in str(
+        assert "client certificate" in str(
             refusal(tmp_path, parse_broker(server.url, ca=[ca.cert], accepts_backdated=True))
         )
         url = f"{server.url}?ca={ca.cert}&cert={mine.cert}&key={mine.key}"
@@ -145,7 +145,7 @@ def test_users_passwords_and_rights(tmp_path: Path, ca: Authority, monkeypatch: 
 
 def test_nobody_there_and_somebody_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     away = refusal(tmp_path, parse_broker(f"mqtt://127.0.0.1:{free_port()}", accepts_backdated=True))
-    assert "can't be reached" in str(away)
+    assert "nobody listens there" in str(away)
     assert not away.permanent
     monkeypatch.setattr("app.community.session.CONNECT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -333,6 +333,12 @@ def test_a_message_that_changed_while_it_waited_does_not_leave(tmp_path: Path, c
         "mqtt://broker.example",
         "mqtt://192.168.1.5",
         "mqtts://user:secret@broker.example",
+        "mqtts://user:secret@broker.example:99999",
+        "mqtts://user:secret@/path",
+        "mqtts://user:secret@broker.example/topic",
+        "http://user:secret@broker.example",
+        "mqtts://broker.example/home/0253454E00000001",
+        "usb:COM5",
         "mqtts://broker.example?insecure=1",
         "mqtts://broker.example?ca=",
         "mqtts://broker.example?cert=a.pem",
@@ -342,12 +348,12 @@ def test_a_message_that_changed_while_it_waited_does_not_leave(tmp_path: Path, c
 def test_addresses_that_are_refused(address: str) -> None:
     with pytest.raises(BrokerError) as caught:
         parse_broker(address)
-    assert str(caught.value).endswith((".", "FILE."))
+    assert str(caught.value).endswith(".")
     assert "secret" not in str(caught.value)
 
 
 def test_addresses() -> None:
-    broker = parse_broker("mqtts://me@broker.example?ca=a.pem&ca=b.pem&cert=c.pem&key=c.key")
+    broker = parse_broker("mqtts://me@broker.example?ca=a.pem&cert=c.pem&key=c.key", ca=[Path("b.pem")])
     assert (broker.host, broker.port, broker.tls, broker.user) == ("broker.example", 8883, True, "me")
     assert [str(path) for path in broker.ca] == ["a.pem", "b.pem"]
     assert broker.address == "mqtts://broker.example:8883"
@@ -360,7 +366,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         parse_broker("mqtts://broker.example", ca=[tmp_path / "no-such-ca"]).context()
     ca = make_ca(tmp_path)
     mine, other = make_client_cert(ca, tmp_path, "mine"), make_client_cert(ca, tmp_path, "other")
-    with pytest.raises(BrokerError, match="one pair"):
+    with pytest.raises(BrokerError, match="fits its key"):
         parse_broker(f"mqtts://broker.example?cert={mine.cert}&key={other.key}").context()
 
 

@@ -198,8 +198,8 @@ def test_a_wrong_place_is_told(qtbot: QtBot, view: SharingView, place: str, word
     [
         ("", "not the address of a broker"),
         ("http://broker.example", "not the address of a broker"),
-        ("mqtt://broker.example", "not encrypted"),
-        ("mqtts://me:word@broker.example", "password does not belong"),
+        ("mqtt://broker.example", "would send everything readable"),
+        ("mqtts://me:word@broker.example", "holds no password"),
         ("mqtts://broker.example", NO_MAP),
     ],
 )
@@ -290,6 +290,19 @@ def test_addresses_and_cell_are_remembered(
     assert again.sharing.addresses.broker.text() == "mqtts://broker.example"
     assert again.sharing.consent.position.text() == "u82f"
     assert again.map.view.canvas._own == "u82f"
+
+
+def test_a_password_in_an_address_is_remembered_nowhere(
+    qtbot: QtBot, view: SharingView, preferences: Preferences, tmp_path: Path
+) -> None:
+    fill(view, "mqtts://me:sesame@broker.example")
+    QTest.keyClick(view.consent.position, Qt.Key.Key_Tab)
+    QTest.mouseClick(view.consent.agree, LEFT)
+    qtbot.waitUntil(lambda: "holds no password" in view.addresses.state.text, timeout=5000)
+    assert "sesame" not in view.addresses.state.text
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "window.json" for path in files)
+    assert not any(b"sesame" in path.read_bytes() for path in files)
 
 
 def test_a_password_is_asked_for_and_not_written(
