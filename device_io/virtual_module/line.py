@@ -331,6 +331,8 @@ class TcpLine:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self._is_left():
+                    self._hang_up()
                 if self._client is not None:
                     client.close()  # a serial port serves one program
                     continue
@@ -339,6 +341,15 @@ class TcpLine:
                 self._client = client
                 self._selector.register(client, selectors.EVENT_READ)
                 self.attached = True
+
+    def _is_left(self) -> bool:
+        """Whether the program has closed the port, which nobody has read yet."""
+        try:
+            return self._client is not None and not self._client.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _hang_up(self) -> None:
         if self._client is not None:

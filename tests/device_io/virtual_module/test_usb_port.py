@@ -1,5 +1,6 @@
 """The virtual module on real ports: a pty where the system has them, TCP everywhere."""
 
+import socket
 import sys
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import serial
 
 from device_io.sensix_link.messages import Hello, Kind
 from device_io.virtual_module.faults import parse_faults
-from device_io.virtual_module.line import open_line
+from device_io.virtual_module.line import TcpLine, open_line
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.usb_port import UsbPort
 from tests.fakes.raw_link_client import RawLinkClient
@@ -213,3 +214,18 @@ def test_readings_arrive_when_asked_for(serve):
 def test_an_unknown_transport_is_refused():
     with pytest.raises(ValueError, match="auto, pty or tcp"):
         open_line("bluetooth")
+
+
+def test_a_socket_is_free_as_soon_as_its_program_has_closed_it():
+    line = TcpLine()
+    try:
+        place = ("127.0.0.1", int(line.url.rpartition(":")[2]))
+        socket.create_connection(place, 1.0).close()  # both wait to be accepted
+        with socket.create_connection(place, 1.0) as second, socket.create_connection(place, 1.0) as third:
+            third.settimeout(1.0)
+            line.read()
+            assert line.write(b"hello") == 5
+            assert second.recv(5) == b"hello"
+            assert third.recv(1) == b"", "a serial port serves one program"
+    finally:
+        line.close()
