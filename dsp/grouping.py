@@ -41,9 +41,13 @@ def _weights(grouping: Grouping, cycles: int) -> NDArray[np.float64]:
     return np.stack([ahead, behind], axis=1)
 
 
-def squares_of(lines: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Squares [..., lines] of complex rms lines."""
-    return np.asarray(lines.real**2 + lines.imag**2)
+def squares_of(lines: NDArray[np.complex128], count: int | None = None) -> NDArray[np.float64]:
+    """Squares [..., count] of complex rms lines; without a count, of all; those beyond the lines are 0."""
+    used = lines[..., :count]
+    squares = np.zeros((*lines.shape[:-1], count or lines.shape[-1]))
+    real = np.multiply(used.real, used.real, out=squares[..., : used.shape[-1]])
+    real += used.imag * used.imag
+    return squares
 
 
 class Orders:
@@ -59,10 +63,10 @@ class Orders:
         self.last = min(last, ORDERS) if cycles else 0
         self._count = count
         if cycles:
-            padded = np.zeros((*self._shape, (ORDERS + 1) * cycles))
-            used = min(squares.shape[-1], padded.shape[-1])
-            padded[..., :used] = squares[..., :used]
-            self._rows = padded.reshape(-1, cycles)
+            whole = (ORDERS + 1) * cycles
+            if squares.shape[-1] < whole:
+                squares = np.concatenate([squares, np.zeros((*self._shape, whole - squares.shape[-1]))], axis=-1)
+            self._rows = squares[..., :whole].reshape(-1, cycles)
 
     def last_of(self, grouping: Grouping) -> int:
         """The last order whose lines lie all in the band; -1 without any. Half the group of the last harmonic, as the
@@ -97,9 +101,11 @@ class Orders:
 
     def strongest_between(self, lines: NDArray[np.complex128]) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
         """The strongest line of each interharmonic subgroup from order 1 on, and its own (fractional) order: [...,
-        last_of("interharmonic subgroup")] both. lines: those that the squares are of."""
+        last_of("interharmonic subgroup")] both, nothing without any. lines: those that the squares are of."""
         last, n = self.last_of("interharmonic subgroup"), self.cycles
-        first = n * np.arange(1, last + 1)
+        if last < 1:
+            return lines[..., :0], np.zeros((*self._shape, 0))
         rows = self._rows.reshape(*self._shape, ORDERS + 1, n)[..., 1 : last + 1, 2 : n - 1]
-        at = first + 2 + rows.argmax(axis=-1)
-        return np.take_along_axis(lines, at, axis=-1), at / n
+        at = rows.argmax(axis=-1) + (n * np.arange(1, last + 1) + 2)
+        rows_at = lines.shape[-1] * np.arange(at.size // last).reshape(*self._shape, 1)
+        return lines.ravel().take(at + rows_at), at / n

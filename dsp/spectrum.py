@@ -177,20 +177,19 @@ def spectra_of(waveforms: Waveforms, windows: Sequence[Window], front_ends: Sequ
     return spectra
 
 
-def lit_channels(
-    squares: NDArray[np.float64], measured: NDArray[np.bool_], cycles: int, floors: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def lit_channels(squares: NDArray[np.float64], cycles: int, floors: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which channels [..., channels] carry a fundamental: above their noise floor [channels] and standing out of the
     lines around.
 
-    squares: those of the lines [..., channels, lines], measured: whether they are. cycles: of the fundamental."""
+    squares: those of the lines [..., channels, lines], more than twice as many as cycles, the number of the
+    fundamental's."""
     n = cycles
-    if n == 0 or 2 * n >= squares.shape[-1]:
-        return np.zeros(squares.shape[:-1], dtype=bool)
     fundamental = squares[..., n]
-    lit = (fundamental >= floors * floors) & measured[..., n]
+    lit = fundamental >= floors * floors
     if n >= 4:
         first, stop = n // 2, n + n // 2 + 1
-        background = squares[..., first:stop].sum(axis=-1) - squares[..., n - 1 : n + 2].sum(axis=-1)
+        background = np.add.reduce(squares[..., first:stop], axis=-1) - np.add.reduce(
+            squares[..., n - 1 : n + 2], axis=-1
+        )
         lit &= fundamental * (stop - first - 3) >= PROMINENCE * background
     return np.asarray(lit)
