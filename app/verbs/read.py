@@ -22,6 +22,7 @@ from dsp.measurement import Measurement
 from dsp.monitor import Monitor, Result
 
 _WAITING_MEASUREMENTS = 256
+_NO_WAVEFORM = "Over this link comes no waveform, only the module's own readings, one a window."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         source, adjust = _source(args.url)
     except LinkError as wrong:
         raise (WrongUsage if wrong.kind is LinkErrorKind.BAD_URL else Refused)(str(wrong)) from None
-    reader = _Reader(output)
+    reader = _Reader(output, longer="10/12-cycle" not in options["every"], events=options["events"])
 
     def monitor(info: ModuleInfo) -> Monitor:
         return Monitor(
@@ -81,16 +82,24 @@ def _source(urls: list[str]) -> tuple[Source, Callable[[Result], Result] | None]
 
 
 class _Reader:
-    """Hears the connection on its threads, prints on the main one."""
+    """Hears the connection on its threads, prints on the main one. longer, events: intervals of more than a window, or
+    events, are asked for, which needs a waveform."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, longer: bool, events: bool) -> None:
         self._output = output
+        self._longer, self._events = longer, events
+        self._refusal: str | None = None
         self._queue: queue.Queue[Result] = queue.Queue(_WAITING_MEASUREMENTS)
         self._error: LinkError | None = None
         self._lost_since_s: float | None = None
         self._was_connected = False
 
     def on_identity(self, info: ModuleInfo) -> None:
+        if "waveform-stream" not in info.capabilities:
+            if self._longer:
+                self._refusal = _NO_WAVEFORM + " Leave --every out, or read the module over USB."
+            elif self._events and not self._was_connected:
+                self._output.note(_NO_WAVEFORM + " Events can't be seen in them.")
         self._was_connected = True
         self._output.note(f"Module {info.eui}, {info.system}, firmware {info.firmware}.")
 
@@ -119,6 +128,8 @@ class _Reader:
         or stays away."""
         printed = 0
         while (count is None or printed < count) and not self._output.stop.is_set():
+            if self._refusal is not None:
+                raise Refused(self._refusal)
             try:
                 result = self._queue.get(timeout=0.1)
             except queue.Empty:

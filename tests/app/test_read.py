@@ -58,3 +58,13 @@ def test_wrong_usage(option: str, value: str) -> None:
     done = run_verb("read", "usb:/dev/ttyNOPE", f"{option}={value}")
     assert (done.returncode, done.stdout) == (2, "")
     assert option in done.stderr
+
+
+def test_readings_alone_make_no_longer_intervals() -> None:
+    with Simulation("--rs485") as module:
+        refused = run_verb("read", module.told["rs485"], "--every", "10min", "--count", "1", "--json")
+        windows = run_verb("read", module.told["rs485"], "--events", "--count", "2", "--json")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no waveform" in refused.stderr.splitlines()[-1]
+    assert [line["window"] for line in json_lines(windows.stdout)] == ["10/12-cycle"] * 2
+    assert "Events can't be seen" in windows.stderr
