@@ -128,13 +128,13 @@ class _Reader:
         or stays away."""
         printed = 0
         while (count is None or printed < count) and not self._output.stop.is_set():
-            if self._refusal is not None:
-                raise Refused(self._refusal)
             try:
                 result = self._queue.get(timeout=0.1)
             except queue.Empty:
                 self._check_link(wait_s)
                 continue
+            if self._refusal is not None:  # told before the first reading came
+                raise Refused(self._refusal)
             if isinstance(result, Measurement):
                 self._output.result(to_json(result), to_text(result))
                 printed += 1
