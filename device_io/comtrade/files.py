@@ -71,6 +71,8 @@ def _find_config(path: Path) -> ConfigFile:
     suffix = path.suffix.lower()
     if path.is_dir():
         raise FileError(f'"{path}" is a folder. Name the .cfg file of a COMTRADE record.')
+    if suffix != ".dat" and path.is_file() and _is_zip(path):
+        raise FileError(f'"{path.name}" is a zip archive: unpack it, and name the .cfg or .cff file that was in it.')
     if suffix not in (".cfg", ".dat", ".cff"):
         path.stat()
         raise FileError(
@@ -80,6 +82,11 @@ def _find_config(path: Path) -> ConfigFile:
         return _split_cff(path)
     config = path if suffix == ".cfg" else _sibling(path, ".cfg")
     return ConfigFile(config, _read_config(config))
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _sibling(path: Path, suffix: str) -> Path:

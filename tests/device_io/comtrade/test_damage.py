@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -221,3 +222,11 @@ def test_only_one_kind_of_error_escapes(
         with suppress(FileError), open_comtrade(tmp_path / (stem + suffix)) as record:
             assert record.info.channels
             assert all(first + len(block) <= record.samples for first, block in record.blocks(50))
+
+
+@pytest.mark.parametrize("name", ["record.cff", "record.cfg", "record.cfz", "record.zip"])
+def test_a_zipped_record_is_to_be_unpacked(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("record.cff", "--- file type: CFG ---\r\n")
+    with pytest.raises(FileError, match="is a zip archive: unpack it"):
+        open_comtrade(tmp_path / name)
