@@ -212,10 +212,12 @@ _MEANINGS = (
         "The module on {port} does not enter its loader. Hold its BOOT button, press RESET shortly and try again.",
     ),
     *((mark, "{port} is gone: the module was unplugged. Plug it in again.") for mark in _GONE),
+    ("target RAM", "Bytes were lost on the way to the module. Try again with another cable, port or a lower --baud."),
     *(
         (mark, "The flash memory of the module could not be written. Try again; if it stays so, it is worn.")
         for mark in ("Flash write error", "Failed SPI operation", "write compressed data to flash", "write to target")
     ),
+    ("Digest mismatch", "Bytes were lost on the way from the module. Try again with another cable or a lower --baud."),
     ("MD5", "What was read back is not what was written. Try again with another cable or a lower speed."),
     *(
         (mark, "The module fell silent. Unplug it, plug it in again and try again; use a lower --baud if it stays so.")

@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device_io.flashing.esptool_process import EsptoolError, EsptoolProcess
-from firmware_images.chips import SECTOR
+from firmware_images.chips import APP_ALIGNMENT, SECTOR
 from firmware_images.plan import Write
 
 Tell = Callable[[int, int], None]
 """Told (done, total) in bytes."""
 _PIECE = 16 * SECTOR
+_FIRST_APP = APP_ALIGNMENT
+"""Below it bootloader, table, choice of the slot and settings lie close together: none of them is written for the sake
+of another, since what is being written is erased first."""
 
 
 def write_all(esptool: EsptoolProcess, writes: Sequence[Write], tell: Tell) -> None:
@@ -53,7 +56,7 @@ def differing_pieces(esptool: EsptoolProcess, write: Write) -> list[Write]:
         start, size = waiting.pop()
         if _stands(esptool, write.offset + start, write.data[start : start + size]):
             continue
-        if size <= _PIECE:
+        if size <= (SECTOR if write.offset + start < _FIRST_APP else _PIECE):
             found.append((start, size))
         else:
             half = size // 2 // SECTOR * SECTOR

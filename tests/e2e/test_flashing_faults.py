@@ -111,3 +111,27 @@ def test_a_build_folder_and_a_single_application_are_flashed_as_well(tmp_path):
             slots.append(bench.board.last_boot.slot)
             assert bench.identity().name == NAME
         assert slots == ["ota_1", "ota_0", "ota_1"]
+
+
+def test_a_worn_sector_does_not_take_its_neighbours_with_it(tmp_path):
+    """Both sectors of the choice of the slot are worn: going back must not touch bootloader and table beside them."""
+    with FlashBench(tmp_path, "flash-write-error@0xdb5d,flash-write-error@0xe9ab") as bench:
+        bench.name_it()
+        head = bench.board.flash.read(0, 0x9000)
+        result = bench.flasher().flash(package(tmp_path))
+        assert (result.result, result.unfinished, bench.firmware()) == ("failed", True, "1.0.0")
+        back = bench.flasher().go_back(bench.journal.pending()[0])
+        assert (back.result, back.unfinished) == ("failed", True)
+        assert bench.board.flash.read(0, 0x9000) == head
+        assert (bench.firmware(), bench.identity().name) == ("1.0.0", NAME)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [("flash-drop@2004", "lost on the way to"), ("flash-wrong-digest", "lost on the way from")]
+)
+def test_a_bad_cable_is_not_called_a_worn_flash(tmp_path, fault, words):
+    with FlashBench(tmp_path, fault) as bench:
+        before = bench.written
+        result = bench.flasher(backup=False).flash(package(tmp_path))
+        assert (result.result, result.stage, bench.written) == ("failed", Stage.IDENTIFY, before)
+        assert words in result.reason
