@@ -1,13 +1,13 @@
 """What waits to be sent and what was sent: one SQLite file that survives a kill, sleep and months offline.
 
 An interval goes in once, however often it comes; it is sent until a broker has acknowledged it, and never after.
-Nothing of a module is kept: only the bytes that are sent, under a pseudonym of the cell and day.
+Nothing of a module is kept: only the bytes that are sent, under a pseudonym of the cell and day. The log of what was
+sent is `sent_log`'s.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from app.community import message
+from app.community import message, sent_log
 from app.community.anonymise import (
     INTERVAL_S,
     Alias,
@@ -26,9 +26,9 @@ from app.community.anonymise import (
     new_alias,
     random_delay_s,
 )
-from app.data_folder import private_folder
+from app.community.outbox_file import FILE, OutboxError, explained, open_file
+from app.community.sent_log import LogLimits, LogSums
 
-FILE = "community-outbox.sqlite"
 LATE_S = 600
 """Later than this past its end, an interval would be averaged into others' present: it goes only to a broker that takes
 back-dated data."""
@@ -37,36 +37,11 @@ AGREE_S = 60.0
 DEFAULT_LIMIT_BYTES = 64 * 2**20
 """Unsent messages that are kept: some seven months of one module."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY,
-    end_s INTEGER NOT NULL,
-    due_s REAL NOT NULL,
-    cell TEXT NOT NULL,
-    day TEXT NOT NULL,
-    digest BLOB NOT NULL UNIQUE,
-    topic TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    seal BLOB NOT NULL,
-    sent_s REAL
-);
-CREATE INDEX IF NOT EXISTS message_unsent ON message (end_s, id) WHERE sent_s IS NULL;
-CREATE INDEX IF NOT EXISTS message_sent ON message (sent_s) WHERE sent_s IS NOT NULL;
-CREATE TABLE IF NOT EXISTS acknowledged (id INTEGER PRIMARY KEY, sent_s REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS alias (cell TEXT, day TEXT, pseudonym TEXT, PRIMARY KEY (cell, day));
-CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-"""
 _INSERT = (
     "INSERT OR IGNORE INTO message (end_s, due_s, cell, day, digest, topic, payload, seal) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE digest = ?)"
 )
 _UNSENT_BYTES = "SELECT total(length(payload)) FROM message WHERE sent_s IS NULL"
-_BUSY_S = 10.0
-_VERSION = 1
-
-
-class OutboxError(Exception):
-    """One clear sentence: the outbox can't be used, and what to do."""
 
 
 class Waiting(NamedTuple):
@@ -93,8 +68,9 @@ class Sent(NamedTuple):
 
 class Counts(NamedTuple):
     """waiting: unsent and in time. late: unsent, older than 10 minutes past their end. dropped: given up for want of
-    room since the outbox was made. last_sent_s: epoch seconds, None where nothing was sent. sent_bytes: of all payloads
-    that were sent."""
+    room, or because they lie in the future, since the outbox was made. last_sent_s: epoch seconds, None where nothing
+    was sent. sent_bytes: of all payloads that were sent. forgotten: of those sent, what the log does not have any more;
+    log_bytes: of what it has."""
 
     waiting: int
     late: int
@@ -103,6 +79,8 @@ class Counts(NamedTuple):
     unsent_bytes: int
     last_sent_s: float | None
     sent_bytes: int = 0
+    forgotten: int = 0
+    log_bytes: int = 0
 
 
 class Outbox:
@@ -117,15 +95,7 @@ class Outbox:
         self._now = now
         self._safety = ""
         self._at_most_bytes: float | None = None  # of what is unsent: others only take from it
-        with _explained():
-            private_folder(folder)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+        self._db = open_file(self._path)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -156,7 +126,8 @@ class Outbox:
         with self._writing():
             due_s = interval.end_s + random_delay_s()
             seal = message.seal(payload, alias.topic, interval.end_s)
-            row = (interval.end_s, due_s, cell, alias.day, _digest(interval), alias.topic, payload, seal)
+            digest = _digest(interval)
+            row = (interval.end_s, due_s, cell, alias.day, digest, alias.topic, payload, seal, digest)
             is_new = bool(self._db.execute(_INSERT, row).rowcount)
             if is_new:
                 self._make_room(len(payload))
@@ -164,8 +135,11 @@ class Outbox:
 
     def knows(self, interval: Interval) -> bool:
         """True if the interval is in there, sent or not."""
-        with _explained():
-            row = self._db.execute("SELECT 1 FROM message WHERE digest = ?", (_digest(interval),)).fetchone()
+        with explained():
+            row = self._db.execute(
+                "SELECT 1 FROM message WHERE digest = :d UNION ALL SELECT 1 FROM forgotten WHERE digest = :d",
+                {"d": _digest(interval)},
+            ).fetchone()
         return row is not None
 
     def next(self, count: int, *, after: Sequence[int] = (), backdated: bool, at_once: bool) -> list[Waiting]:
@@ -176,7 +150,7 @@ class Outbox:
         """
         now_s = self._now()
         first_s = 0 if backdated else now_s - LATE_S
-        with _explained():
+        with explained():
             rows = self._db.execute(
                 "SELECT id, end_s, due_s, cell, day, topic, payload, seal FROM message WHERE sent_s IS NULL "
                 f"AND end_s BETWEEN ? AND ? AND due_s <= ? AND id NOT IN ({','.join('?' * len(after))}) "
@@ -187,7 +161,7 @@ class Outbox:
 
     def next_due_s(self, *, backdated: bool) -> float | None:
         """Epoch seconds when the next message is due; None where none waits."""
-        with _explained():
+        with explained():
             (due_s,) = self._db.execute(
                 "SELECT min(due_s) FROM message WHERE sent_s IS NULL AND end_s >= ? "
                 "AND id NOT IN (SELECT id FROM acknowledged)",
@@ -200,17 +174,18 @@ class Outbox:
         program; `settle` makes it safe from a power cut. A short list takes it, at a third of what a change of the
         messages themselves would cost."""
         sent_s = self._now()
-        with _explained():
+        with explained():
             self._be_safe("NORMAL")
             for number in ids:
                 self._db.execute("INSERT OR IGNORE INTO acknowledged VALUES (?, ?)", (number, sent_s))
 
     def settle(self) -> None:
-        """Bring all that is acknowledged onto the disk and into the log; forget the pseudonyms of days that are over
-        and sent."""
+        """Bring all that is acknowledged onto the disk and into the log, and the log within its limits; forget the
+        pseudonyms of days that are over and sent."""
         today = day_of(int(self._now()) + INTERVAL_S)
         with self._writing():
-            self._fold()
+            sent_log.fold(self._db)
+            sent_log.prune(self._db)
             self._db.execute(
                 "DELETE FROM alias WHERE day < ? AND NOT EXISTS (SELECT 1 FROM message m WHERE m.cell = alias.cell "
                 "AND m.day = alias.day AND m.sent_s IS NULL)",
@@ -223,29 +198,65 @@ class Outbox:
         with self._writing():
             gone = self._db.execute("DELETE FROM message WHERE sent_s IS NULL").rowcount
             self._db.execute("DELETE FROM alias")
-        with _explained():
+        with explained():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return int(gone)
 
     def counts(self) -> Counts:
         """How much waits, is late, was sent and was given up."""
         self._settle_rest()
-        with _explained():
-            (sent, last_sent_s, sent_bytes) = self._db.execute(
-                "SELECT count(*), max(sent_s), total(length(payload)) FROM message WHERE sent_s IS NOT NULL"
-            ).fetchone()
+        with explained():
+            log = sent_log.sums(self._db)
+            (last_sent_s,) = self._db.execute("SELECT max(sent_s) FROM message WHERE sent_s IS NOT NULL").fetchone()
             (unsent, late, size) = self._db.execute(
                 "SELECT count(*), total(end_s < ?), total(length(payload)) FROM message WHERE sent_s IS NULL",
                 (self._now() - LATE_S,),
             ).fetchone()
             row = self._db.execute("SELECT value FROM counter WHERE name = 'dropped'").fetchone()
         dropped = row[0] if row else 0
-        return Counts(unsent - int(late), int(late), sent, dropped, int(size), last_sent_s, int(sent_bytes))
+        return Counts(
+            unsent - int(late),
+            int(late),
+            log.sent,
+            dropped,
+            int(size),
+            last_sent_s,
+            log.sent_bytes,
+            log.forgotten,
+            log.sent_bytes - log.forgotten_bytes,
+        )
+
+    @property
+    def log_limits(self) -> LogLimits:
+        """How much of what was sent is kept."""
+        with explained():
+            return sent_log.limits(self._db)
+
+    @log_limits.setter
+    def log_limits(self, wanted: LogLimits) -> None:
+        wanted.check()
+        with self._writing():
+            sent_log.set_limits(self._db, wanted)
+
+    def log_sums(self) -> LogSums:
+        """What was sent, and what of it the log does not have any more."""
+        with explained():
+            return sent_log.sums(self._db)
+
+    def give_up_future(self, now_s: float) -> int:
+        """Delete unsent messages of intervals that are not over by this clock, which is trusted: they were made while
+        the computer's was wrong, and would pass for later ones. Returns how many."""
+        with self._writing():
+            rows = self._db.execute(
+                "SELECT id FROM message WHERE sent_s IS NULL AND end_s > ?", (now_s + 2 * AGREE_S,)
+            ).fetchall()
+            self._give_up(rows)
+        return len(rows)
 
     def sent(self) -> Iterator[Sent]:
-        """All that was ever sent, in the order of sending."""
+        """All that was sent, as far as the log reaches, in the order of sending."""
         self._settle_rest()
-        with _explained():
+        with explained():
             rows = self._db.execute(
                 "SELECT sent_s, end_s, topic, payload FROM message WHERE sent_s IS NOT NULL ORDER BY sent_s, end_s, id"
             )
@@ -265,19 +276,10 @@ class Outbox:
                 ) from None
             yield
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA secure_delete = ON")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise OutboxError("The outbox was written by a newer version of this program; use that one.")
-        if version < _VERSION:
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-
     @contextmanager
     def _writing(self, safety: str = "FULL") -> Iterator[None]:
         """A transaction. FULL: on the disk at its end; NORMAL: out of the program's hands, which survives its end."""
-        with _explained():
+        with explained():
             self._be_safe(safety)
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -287,17 +289,9 @@ class Outbox:
                 raise
             self._db.execute("COMMIT")
 
-    def _fold(self) -> None:
-        """Take the list of the acknowledged into the messages."""
-        self._db.execute(
-            "UPDATE message SET sent_s = (SELECT a.sent_s FROM acknowledged a WHERE a.id = message.id) "
-            "WHERE id IN (SELECT id FROM acknowledged) AND sent_s IS NULL"
-        )
-        self._db.execute("DELETE FROM acknowledged")
-
     def _settle_rest(self) -> None:
         """Settle what a program left that ended before it could, or that is being sent right now."""
-        with _explained():
+        with explained():
             rest = self._db.execute("SELECT 1 FROM acknowledged LIMIT 1").fetchone()
         if rest is not None:
             self.settle()
@@ -313,7 +307,7 @@ class Outbox:
             self._at_most_bytes += added
             if self._at_most_bytes <= self._limit_bytes:
                 return
-        self._fold()
+        sent_log.fold(self._db)
         (size,) = self._db.execute(_UNSENT_BYTES).fetchone()
         gone = []
         if size > self._limit_bytes:
@@ -325,33 +319,15 @@ class Outbox:
                 gone.append((number,))
                 size -= length
         self._at_most_bytes = size
-        if gone:
-            self._db.executemany("DELETE FROM message WHERE id = ?", gone)
-            self._db.execute(
-                "INSERT INTO counter VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
-                (len(gone), len(gone)),
-            )
+        self._give_up(gone)
+
+    def _give_up(self, rows: Sequence[tuple[int]]) -> None:
+        if rows:
+            self._db.executemany("DELETE FROM message WHERE id = ?", rows)
+            sent_log.add(self._db, "dropped", len(rows))
 
 
 def _digest(interval: Interval) -> bytes:
     """The same interval of the same module, whatever else of it is shared: its voltage's harmonics as they are sent."""
     shared = [interval.values.get(key) for key in map_keys() if group_of(key) == "V"]
     return hashlib.sha256(repr((interval.end_s, interval.type, shared)).encode()).digest()
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise OutboxError(
-                f"The outbox can't be used ({error}); check that the disk has room and the folder is yours."
-            ) from None
-        raise OutboxError(
-            f"The outbox is damaged ({error}); move {FILE} away to begin a new one, unsent intervals are lost with it."
-        ) from None
-    except OSError as error:
-        raise OutboxError(
-            f"The outbox can't be kept ({error.strerror or error}); check the folder or name another with SENSIX_DATA."
-        ) from None

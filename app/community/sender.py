@@ -45,7 +45,7 @@ class Sender:
     """Sends from the outbox in `folder` in a thread of its own.
 
     until_empty: send at once, whatever is due, and end with it; else go on, each message at its time. patience_s: with
-    until_empty, how long nothing may get through before it gives up.
+    until_empty, how long nothing may get through before it gives up. how_to_trust: see TrustedTime.
     on_state: told of each new state, on the sender's thread.
     """
 
@@ -59,6 +59,7 @@ class Sender:
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         until_empty: bool = False,
         patience_s: float = 60.0,
+        how_to_trust: str = "",
         on_state: Callable[[SenderState], None] = lambda _: None,
     ) -> None:
         self._folder = folder
@@ -68,6 +69,7 @@ class Sender:
         self._limit_bytes = limit_bytes
         self._until_empty = until_empty
         self._patience_s = patience_s
+        self._how_to_trust = how_to_trust
         self._on_state = on_state
         self._stop = threading.Event()
         self._woken = threading.Event()
@@ -96,7 +98,7 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            trusted = TrustedTime(self._time_source, self._broker)
+            trusted = TrustedTime(self._time_source, self._broker, how=self._how_to_trust)
             with Outbox(self._folder, limit_bytes=self._limit_bytes, now=trusted.now) as outbox:
                 uploader = Uploader(outbox, self._broker, self._password, trusted, self._stop.is_set)
                 self._work(outbox, uploader)

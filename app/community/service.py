@@ -19,6 +19,7 @@ from app.community.map_answers import MapError
 from app.community.outbox import LATE_S, Counts, Outbox
 from app.community.rest import MapClient
 from app.community.sender import Sender, SenderPhase, SenderState
+from app.community.sent_log import LogLimits
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,26 @@ class Preview:
 
 @dataclass(frozen=True)
 class Status:
-    """given: the consent that stands. counts: of the outbox. sender: what the sending thread does, None without one."""
+    """given: the consent that stands. counts: of the outbox. sender: what the sending thread does, None without one.
+    log: how much of what was sent is kept."""
 
     given: Given | None
     counts: Counts
     sender: SenderState | None
+    log: LogLimits
 
 
 class Community:
     """The state in `folder`. Safe from several threads: each call opens what it needs.
 
-    on_state: told of the sender's states, on its thread.
+    on_state: told of the sender's states, on its thread. how_to_trust: see TrustedTime.
     """
 
-    def __init__(self, folder: Path, *, on_state: Callable[[SenderState], None] = lambda _: None) -> None:
+    def __init__(
+        self, folder: Path, *, how_to_trust: str = "", on_state: Callable[[SenderState], None] = lambda _: None
+    ) -> None:
         self.folder = folder
+        self._how_to_trust = how_to_trust
         self._consent = ConsentRecord(folder)
         self._on_state = on_state
         self._keeping = threading.Lock()  # nothing is kept between the end of consent and the emptying of the outbox
@@ -148,6 +154,7 @@ class Community:
                 password_of(broker, ask_password),
                 source,
                 limit_bytes=choices.limit_mb * 2**20,
+                how_to_trust=self._how_to_trust,
                 on_state=self._on_state,
             )
             self._sender.start()
@@ -162,17 +169,28 @@ class Community:
     def status(self) -> Status:
         """Where things stand."""
         with self._outbox() as outbox:
-            counts = outbox.counts()
+            counts, log = outbox.counts(), outbox.log_limits
         with self._lock:
             state = None if self._sender is None else self._sender.state
-        return Status(self._consent.given, counts, state)
+        return Status(self._consent.given, counts, state, log)
+
+    def keep_log(self, wanted: LogLimits) -> None:
+        """Keep so much of what was sent, from now on; the rest is forgotten at once. ValueError for numbers that make
+        no sense."""
+        with self._outbox() as outbox:
+            outbox.log_limits = wanted
 
     def export_log(self, path: Path) -> int:
-        """Write all that was ever sent to a file of JSON lines: when, to which topic, and the bytes as they left.
-        Returns how many. OSError if it can't be written."""
+        """Write the log to a file of JSON lines: when, to which topic, and the bytes as they left. A first line says
+        how many messages the log does not have any more, and until when, if there are such. Returns how many messages
+        were written. OSError if it can't be."""
         count = 0
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8", newline="\n") as file, self._outbox() as outbox:
+            sums = outbox.log_sums()
+            if sums.forgotten:
+                gone = {"no_longer_kept": sums.forgotten, "sent_until": iso(sums.forgotten_until_s)}
+                file.write(json.dumps(gone) + "\n")
             for sent in outbox.sent():
                 line = {
                     "sent": iso(sent.sent_s),

@@ -18,9 +18,13 @@ _JUMP_S = 5.0
 
 class TrustedTime:
     """The time by the HTTP Date of `source` (the map, or another server that is trusted). Without one, only a broker on
-    this very computer can be sent to: it has the same clock. Not for several threads."""
+    this very computer can be sent to: it has the same clock. how: a sentence that says how to name a source where
+    there is none. Not for several threads."""
 
-    def __init__(self, source: MapClient | None, broker: Broker, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, source: MapClient | None, broker: Broker, *, how: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
+        self._how = how
         self._source = source
         self._broker = broker
         self._clock = clock
@@ -31,17 +35,19 @@ class TrustedTime:
         """Epoch seconds: never ahead of the trusted clock, as far as it is known."""
         return self._clock() + min(self._offset_s, 0.0)
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether a source has confirmed the clock."""
+        return self._compared is not None
+
     def confirm(self) -> None:
         """Compare the clocks unless that was done within the hour. UploadError if they differ by more than 60 s, or
         there is nothing to compare with."""
         if self._source is None:
             if self._broker.is_loopback:
                 return
-            raise UploadError(
-                "Nothing tells whether this computer's clock is right: give the map's address (--map), or that of "
-                "another server whose time you trust (--time-from).",
-                permanent=True,
-            )
+            words = "Nothing tells whether this computer's clock is right."
+            raise UploadError(f"{words} {self._how}".strip(), permanent=True)
         if self._compared is not None:
             since_s = time.monotonic() - self._compared[0]
             if since_s < VALID_S and abs(self._clock() - self._compared[1] - since_s) < _JUMP_S:

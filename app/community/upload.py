@@ -82,6 +82,8 @@ class Uploader:
             try:
                 while not self._stopped() and (first := self._next(1, at_once)):
                     self._trusted.confirm()
+                    if self._trusted.is_confirmed:
+                        self._outbox.give_up_future(self._trusted.now())
                     self._send_day(first[0], at_once)
             finally:
                 self._outbox.settle()

@@ -23,6 +23,7 @@ from app.community.consent import Choices, Given
 from app.community.map_answers import MapError
 from app.community.outbox import FILE, Counts, Outbox, OutboxError, Waiting
 from app.community.sender import SenderPhase, SenderState
+from app.community.sent_log import USUAL_LIMITS, LogLimits
 from app.community.service import Community, Preview
 from app.map.own import OwnValues
 from app.readings_means import TOO_FEW, WHY, MeanOfReadings, ReadingsMeans
@@ -31,6 +32,7 @@ from dsp.aggregate import Aggregates
 from dsp.measurement import Measurement
 from resources.systems import WiringSystem
 
+NO_MAP = "Give the map's address: its time tells whether this computer's clock is right."
 STOP_S = 2.0
 AGAIN_S = 60.0
 """Pause before a sender that has ended, or a disk that was full, is tried again."""
@@ -52,13 +54,14 @@ _NOTHING = Counts(0, 0, 0, 0, 0, None)
 @dataclass(frozen=True)
 class SharingState:
     """given: the consent that stands. counts: of the outbox. phase: what the sender does, None without one. error: one
-    sentence. left_out: why the last 10 minutes were not taken, None where they were."""
+    sentence. left_out: why the last 10 minutes were not taken, None where they were. log: how much of it is kept."""
 
     given: Given | None = None
     counts: Counts = _NOTHING
     phase: SenderPhase | None = None
     error: str | None = None
     left_out: str | None = None
+    log: LogLimits = USUAL_LIMITS
 
 
 class SharingService:
@@ -70,7 +73,7 @@ class SharingService:
         self.state = SharingState()
         self._folder = folder
         self._on_state = on_state
-        self._community = Community(folder, on_state=self._on_sender)
+        self._community = Community(folder, how_to_trust=NO_MAP, on_state=self._on_sender)
         self._queue: queue.Queue[Measurement | ModuleInfo | _News | None] = queue.Queue(_QUEUE)
         self._making = threading.Lock()  # of the aggregates
         self._aggregates: Aggregates | ReadingsMeans | None = None
@@ -155,8 +158,13 @@ class SharingService:
         return next((result for result in reversed(results) if result.window == "10min"), None)
 
     def export_log(self, path: Path) -> int:
-        """Write all that was ever sent to a file; how many messages. OSError or OutboxError if that can't be."""
+        """Write all that the log has to a file; how many messages. OSError or OutboxError if that can't be."""
         return self._community.export_log(path)
+
+    def keep_log(self, wanted: LogLimits) -> None:
+        """Keep so much of what was sent. ValueError or OutboxError if that can't be."""
+        self._community.keep_log(wanted)
+        self._wake()
 
     # The thread
 
@@ -265,16 +273,16 @@ class SharingService:
         self._again_s = time.monotonic() + AGAIN_S
 
     def _tell(self) -> None:
-        counts, given, sender = _NOTHING, None, None
+        counts, given, sender, log = _NOTHING, None, None, USUAL_LIMITS
         try:
             if (self._folder / FILE).exists():
                 status = self._community.status()
-                counts, given, sender = status.counts, status.given, status.sender
+                counts, given, sender, log = status.counts, status.given, status.sender, status.log
             else:
                 given = self._community.given
         except OutboxError as wrong:
             self._error = str(wrong)
-        self.state = SharingState(given, counts, sender.phase if sender else None, self._error, self._left_out)
+        self.state = SharingState(given, counts, sender.phase if sender else None, self._error, self._left_out, log)
         if not self._stopping.is_set():
             self._on_state(self.state)
 

@@ -14,10 +14,11 @@ from app.community.broker import BrokerError, keep_password, parse_broker, passw
 from app.community.consent import Choices
 from app.community.map_answers import MapError
 from app.community.rest import MapClient
+from app.community.sent_log import LogLimits
 from app.community.service import Preview
 from app.sharing.addresses import AddressesCard
 from app.sharing.link import SharingLink
-from app.sharing.service import SharingState
+from app.sharing.service import NO_MAP, SharingState
 from app.sharing.setup import Setup
 from app.sharing.words import (
     EXAMPLE,
@@ -41,7 +42,6 @@ SHARES = {"power": "power", "current": "current-harmonics"}
 """Choices of the panel beside the voltage's harmonics, and what consent calls them."""
 NO_BROKER = "mqtts://broker.invalid"
 """Stands in for the broker of a preview: it is no part of the message."""
-NO_MAP = "Give the map's address: its time tells whether this computer's clock is right."
 
 _SETTLE_MS = 300
 _PREVIEW_MS = 2000
@@ -101,6 +101,7 @@ class SharingView(QWidget):
         self.addresses.changed.connect(self._settle.start)
         self.addresses.settled.connect(self._keep)
         self.addresses.log_wanted.connect(self._ask_for_log)
+        self.addresses.log_limits_chosen.connect(self._keep_log)
         self.preview.copy_wanted.connect(lambda text: QGuiApplication.clipboard().setText(text))
         self._link.state_changed.connect(self.show_state)
 
@@ -114,7 +115,10 @@ class SharingView(QWidget):
         self._state = state
         self.consent.set_sharing(state.given is not None, sent_so_far(state))
         self.addresses.set_state(*how_it_stands(state))
-        self.addresses.log_button.set_available(state.counts.sent > 0, "Nothing was sent so far.")
+        self.addresses.set_log_limits(*state.log)
+        self.addresses.log_button.set_available(
+            state.counts.sent > state.counts.forgotten, "There is nothing in the log so far."
+        )
 
     def set_theme(self, theme: Theme) -> None:
         """Draw all of it in another theme."""
@@ -190,6 +194,7 @@ class SharingView(QWidget):
     # Consent
 
     def _agree(self) -> None:
+        self._look()  # what is agreed to is what stands there
         cell, broker = self._cell(), self.addresses.broker.text().strip()
         problem = _broker_problem(broker)
         if problem:
@@ -294,8 +299,16 @@ class SharingView(QWidget):
         if path:
             self.save_log(Path(path))
 
+    def _keep_log(self, days: int, mb: int) -> None:
+        self._background.run(
+            lambda: self._link.service.keep_log(LogLimits(days, mb)),
+            lambda _: None,
+            self._tell_error,
+            "limits of the log",
+        )
+
     def save_log(self, path: Path) -> None:
-        """Write all that was ever sent."""
+        """Write all that the log has."""
 
         def saved(number: int) -> None:
             told = "message" if number == 1 else "messages"
@@ -310,7 +323,7 @@ class SharingView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._renew.start()
-        self._settle.start()
+        self._look()
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._renew.stop()

@@ -56,7 +56,7 @@ def sent_so_far(state: SharingState) -> SentSoFar:
     if counts.last_sent_s is not None:
         at = datetime.fromtimestamp(counts.last_sent_s)
         last = at.strftime("%H:%M" if at.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
-    return SentSoFar(counts.sent, counts.sent_bytes, last, counts.waiting, counts.late)
+    return SentSoFar(counts.sent, counts.sent_bytes, last, counts.waiting, counts.late, counts.forgotten)
 
 
 def shown_preview(preview: Preview) -> ShownPreview:

@@ -13,22 +13,24 @@ from typing import Any
 from app.ask_password import ask_password
 from app.community.anonymise import CHOICES, VIRTUAL, anonymise, why_left_out
 from app.community.broker import Broker, BrokerError, parse_broker, password_of
-from app.community.consent import VERSION, Choices, ConsentError, text
+from app.community.consent import Choices, ConsentError, text
 from app.community.map_answers import MapError
 from app.community.message import MessageError
 from app.community.outbox import LATE_S, Outbox, OutboxError
 from app.community.rest import RANGES, MapClient
 from app.community.sender import Sender, SenderPhase, SenderState
+from app.community.sent_log import USUAL_LIMITS
 from app.community.service import Community, Preview, iso
 from app.data_folder import data_folder
 from app.output import Output, Refused, WrongUsage
 from app.readings_means import TOO_FEW, WHY, MeanOfReadings
+from app.verbs.community_state import MAP_URL, show_map, show_status, withdraw, write_log
 from dsp.measurement import Measurement
 from resources.geohash import PositionError, cell_of
 
-MAP_URL = "SENSIX_MAP_URL"
 _NO_BROKER = "mqtts://broker.invalid"
 _PREVIEW_S = 2.0
+_HOW_TO_TRUST = "Give the map's address with --map, or that of another server whose time you trust with --time-from."
 _LOOK_EVERY_S = 5.0
 
 
@@ -64,8 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     actions.add_parser("withdraw", help="withdraw consent and delete what waits")
 
-    log = actions.add_parser("log", help="write all that was ever sent to a file")
-    log.add_argument("--out", required=True, type=Path, metavar="FILE", help="file to write, JSON lines")
+    log = actions.add_parser("log", help="write what was sent to a file, or say how much of it is kept")
+    log.add_argument("--out", type=Path, metavar="FILE", help="file to write, JSON lines")
+    log.add_argument("--keep-days", type=int, metavar="N", help=f"keep it so long (usual: {USUAL_LIMITS.days})")
+    log.add_argument("--keep-mb", type=int, metavar="N", help=f"keep so many million bytes (usual: {USUAL_LIMITS.mb})")
 
     for action in actions.choices.values():  # --json may stand anywhere after the verb
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -77,10 +81,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
     actions: dict[str, Callable[[Community, argparse.Namespace, Output], None]] = {
         "preview": _preview,
         "send": _send,
-        "status": _status,
-        "map": _map,
-        "withdraw": _withdraw,
-        "log": _log,
+        "status": show_status,
+        "map": show_map,
+        "withdraw": withdraw,
+        "log": write_log,
     }
     try:
         actions[args.action](community, args, output)
@@ -278,7 +282,16 @@ def _send_all(
             told.add(state.error)
             output.note(f"{state.error} Trying again.")
 
-    sender = Sender(community.folder, broker, password, source, until_empty=True, patience_s=patience_s, on_state=tell)
+    sender = Sender(
+        community.folder,
+        broker,
+        password,
+        source,
+        until_empty=True,
+        patience_s=patience_s,
+        how_to_trust=_HOW_TO_TRUST,
+        on_state=tell,
+    )
     sender.start()
     while not sender.wait(0.1):
         if output.stop.is_set():
@@ -295,77 +308,3 @@ def _broker(args: argparse.Namespace) -> Broker:
     if args.cert is None:
         return broker
     return replace(broker, url=replace(broker.url, cert=str(args.cert), key=str(args.key)))
-
-
-def _status(community: Community, _args: argparse.Namespace, output: Output) -> None:
-    status = community.status()
-    given, counts = status.given, status.counts
-    last = None if counts.last_sent_s is None else iso(counts.last_sent_s)
-    consent = None
-    if given is not None:
-        broker = parse_broker(given.choices.broker)
-        consent = {
-            "given": given.at,
-            "version": given.version,
-            "cell": given.choices.cell,
-            "share": list(given.choices.share),
-            "broker": broker.address,
-        }
-    fields = {
-        "consent": consent,
-        "consent_text": VERSION,
-        "waiting": counts.waiting,
-        "late": counts.late,
-        "sent": counts.sent,
-        "dropped": counts.dropped,
-        "last_sent": last,
-        "folder": str(community.folder),
-    }
-    words = [
-        f"Consent: given {given.at} for cell {given.choices.cell}." if given else "Consent: none; nothing is sent.",
-        f"Waiting: {counts.waiting}. Not shared, too late: {counts.late}. Sent: {counts.sent}.",
-    ]
-    if counts.dropped:
-        words.append(f"Given up for want of room: {counts.dropped}.")
-    if last:
-        words.append(f"Last sent: {last}.")
-    output.result(fields, "\n".join(words))
-
-
-def _map(_community: Community, args: argparse.Namespace, output: Output) -> None:
-    if not args.map_url:
-        raise WrongUsage(f"No map is named; give its address with --map or {MAP_URL}.")
-    client = MapClient(args.map_url, ca=args.ca)
-    if args.cell is None:
-        found = client.cells(args.range)
-        for cell in found.cells:
-            output.result({"cell": cell.geohash, "status": cell.status}, f"{cell.geohash}  {cell.status or 'none'}")
-        output.note(f"{len(found.cells)} cells{'' if found.complete else '; there are more than may be asked for'}.")
-        return
-    detail = client.detail(args.cell, args.range)
-    fields = {
-        "cell": detail.geohash,
-        "status": detail.status,
-        "metrics": {metric.key: metric.value for metric in detail.metrics},
-        "harmonics": [harmonic._asdict() for harmonic in detail.harmonics],
-        "text": detail.text,
-    }
-    lines = [f"{detail.geohash}  {detail.status or 'no status'}"]
-    lines += [
-        f"  {metric.name}: {'n/a' if metric.value is None else f'{metric.value:g} {metric.unit}'}"
-        for metric in detail.metrics
-    ]
-    output.result(fields, "\n".join(lines))
-
-
-def _withdraw(community: Community, _args: argparse.Namespace, output: Output) -> None:
-    gone = community.withdraw()
-    output.result({"withdrawn": True, "deleted": gone}, f"Consent is withdrawn; {gone} unsent messages were deleted.")
-
-
-def _log(community: Community, args: argparse.Namespace, output: Output) -> None:
-    try:
-        count = community.export_log(args.out)
-    except OSError as error:
-        raise Refused(f"{args.out} can't be written ({error.strerror or error}); choose another file.") from None
-    output.result({"written": count, "file": str(args.out)}, f"{count} messages written to {args.out}.")

@@ -44,24 +44,24 @@ class ConsentPanel(Card):
         self._section_parts: list[Label | _Point] = []
         self._boxes: dict[str, CheckBox] = {}
         self._box_parts: list[Label | Paragraph] = []
-        content = QWidget()
-        self._column = QVBoxLayout(content)
-        self._column.setContentsMargins(0, 0, 6, 0)
-        self._column.setSpacing(6)
-        self._column.addLayout(self._sections)
-        self._column.addSpacing(10)
         self._titles = [Label("What you share", "card-title"), Label("Where the module is", "card-title")]
-        self._column.addWidget(self._titles[0])
         self._choices = QVBoxLayout()
         self._choices.setSpacing(0)
-        self._column.addLayout(self._choices)
-        self._column.addSpacing(10)
-        self._column.addWidget(self._titles[1])
         self.position = Entry("Position", "46.77, 23.59 or u82f")
         self.position_hint = Paragraph("", "hint", "text3")
-        self._column.addWidget(self.position)
-        self._column.addWidget(self.position_hint)
-        self._column.addStretch(1)
+        self._top = QVBoxLayout()
+        self._top.addWidget(self._titles[0])
+        self._top.addLayout(self._choices)
+        self._top.addSpacing(8)
+        self._top.addWidget(self._titles[1])
+        self._top.addWidget(self.position)
+        self._top.addWidget(self.position_hint)
+        self._line = _Line()
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.addLayout(self._sections)
+        column.addStretch(1)
         self._scroll = ScrollColumn(content)
         self.sent = Paragraph("", "hint", "text2")
         self.agree = PushButton("Agree and share", ButtonKind.PRIMARY)
@@ -71,6 +71,10 @@ class ConsentPanel(Card):
         foot.addWidget(self.sent, 1)
         foot.addWidget(self.withdraw)
         foot.addWidget(self.agree)
+        self.body_layout.addLayout(self._top)
+        self.body_layout.addSpacing(10)
+        self.body_layout.addWidget(self._line)
+        self.body_layout.addSpacing(10)
         self.body_layout.addWidget(self._scroll, 1)
         self.body_layout.addSpacing(10)
         self.body_layout.addLayout(foot)
@@ -146,6 +150,8 @@ class ConsentPanel(Card):
             text = f"Sent so far: {messages}, {count(sent.total_bytes)} bytes{last}."
         else:
             text = "Nothing was sent so far."
+        if sent.forgotten:
+            text += f" {count(sent.forgotten)} of them no longer in the log."
         if sent.waiting:
             text += f" {count(sent.waiting)} waiting."
         if sent.late:
@@ -158,13 +164,14 @@ class ConsentPanel(Card):
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        parts = (self.position, self.position_hint, self.sent, self.agree, self.withdraw, self._scroll)
+        parts = (self.position, self.position_hint, self.sent, self.agree, self.withdraw, self._scroll, self._line)
         for part in (*parts, *self._titles, *self._section_parts, *self._boxes.values(), *self._box_parts):
             part.set_theme(theme)
 
     def set_compact(self, compact: bool) -> None:
         """The form for windows under 1366 x 800."""
         self._sections.setSpacing(8 if compact else 14)
+        self._top.setSpacing(2 if compact else 6)
 
     def _changed(self) -> None:
         self._fit()
@@ -213,6 +220,17 @@ class _Point(Themed, QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self.theme.colour("accent"))
         painter.drawEllipse(QRect(2, 6, 5, 5))
+
+
+class _Line(Themed, QWidget):
+    """Between what is chosen and the text that follows from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(1)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), self.theme.colour("border"))
 
 
 def _empty(layout: QVBoxLayout) -> None:

@@ -125,13 +125,15 @@ class ConsentChoice:
 
 @dataclass(frozen=True)
 class SentSoFar:
-    """What was sent since consent was given. last: in words, "" for never. late: unsent and too late for the map."""
+    """What was sent since consent was given. last: in words, "" for never. late: unsent and too late for the map.
+    forgotten: sent, and no longer in the log."""
 
     messages: int = 0
     total_bytes: int = 0
     last: str = ""
     waiting: int = 0
     late: int = 0
+    forgotten: int = 0
 
 
 @dataclass(frozen=True)

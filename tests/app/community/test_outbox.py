@@ -13,6 +13,7 @@ import pytest
 from app.community.anonymise import anonymise, day_of
 from app.community.message import MessageError
 from app.community.outbox import FILE, Outbox, OutboxError
+from app.community.sent_log import LogLimits
 from tests.fakes.community import interval, last_end_s, measurement
 
 NOW_S = 1_795_344_000.0 + 5.0
@@ -167,3 +168,85 @@ def test_a_folder_that_can_not_be_and_a_newer_version_are_explained(tmp_path: Pa
 def test_the_real_clock_serves_too(tmp_path: Path) -> None:
     with Outbox(tmp_path) as outbox:
         assert outbox.put(interval(last_end_s()), "u82f")
+
+
+def sent_one_by_one(outbox: Outbox, count: int, first_end_s: int = END_S - 600 * 1000) -> list[int]:
+    """Put so many intervals and acknowledge them; their ends."""
+    ends_s = [first_end_s + 600 * number for number in range(count)]
+    for number, end_s in enumerate(ends_s):
+        assert outbox.put(interval(end_s, number), "u82f")
+        outbox.acknowledged([w.id for w in outbox.next(9, backdated=True, at_once=True)])
+        outbox.settle()
+    return ends_s
+
+
+def test_the_log_keeps_to_its_size_and_nothing_is_sent_twice(tmp_path: Path) -> None:
+    now_s = [NOW_S]
+    with Outbox(tmp_path, now=lambda: now_s[0]) as outbox:
+        assert outbox.log_limits == LogLimits(365, 100)
+        size = 0
+        for number in range(700):  # a megabyte
+            now_s[0] += 1.0
+            sent_one_by_one(outbox, 1, END_S - 600 * (1000 - number))
+            size = max(size, outbox.counts().log_bytes)
+        everything = outbox.counts()
+        outbox.log_limits = LogLimits(365, 1)
+        counts = outbox.counts()
+        kept = list(outbox.sent())
+    assert everything.forgotten == 0
+    assert everything.log_bytes > 1_000_000
+    assert counts.sent == 700, "all that was ever sent"
+    assert counts.sent_bytes == everything.sent_bytes
+    assert counts.forgotten == 700 - len(kept)
+    assert 900_000 < counts.log_bytes == sum(len(sent.payload) for sent in kept) <= 1_000_000
+    assert kept[-1].end_s == END_S - 600 * 301, "the newest stay"
+    with box(tmp_path) as outbox:
+        assert outbox.log_limits == LogLimits(365, 1), "it is remembered"
+        for number in (0, 1, 699):
+            again = interval(END_S - 600 * (1000 - number), 0)
+            assert outbox.knows(again)
+            assert not outbox.put(again, "u82f")
+        assert outbox.counts().waiting + outbox.counts().late == 0
+
+
+def test_the_log_keeps_to_its_age_by_the_last_sending(tmp_path: Path) -> None:
+    now_s = [NOW_S - 40 * 86400.0]
+    with Outbox(tmp_path, now=lambda: now_s[0]) as outbox:
+        outbox.log_limits = LogLimits(30, 100)
+        sent_one_by_one(outbox, 3, END_S - 41 * 86400)
+        now_s[0] += 3600 * 86400.0  # a clock that is wrong for a while
+        outbox.settle()
+        assert outbox.counts().forgotten == 0
+        now_s[0] = NOW_S
+        sent_one_by_one(outbox, 2)
+        counts, sums = outbox.counts(), outbox.log_sums()
+    assert (counts.sent, counts.forgotten) == (5, 3)
+    assert sums.forgotten_until_s == NOW_S - 40 * 86400.0
+
+
+@pytest.mark.parametrize(("days", "mb"), [(0, 5), (-1, 5), (5, 0), (40_000, 5), (5, 10**6)])
+def test_limits_of_the_log_that_make_no_sense(tmp_path: Path, days: int, mb: int) -> None:
+    with box(tmp_path) as outbox, pytest.raises(ValueError, match="log"):
+        outbox.log_limits = LogLimits(days, mb)
+
+
+def test_an_outbox_of_before_is_taken_over(tmp_path: Path) -> None:
+    with box(tmp_path) as outbox:
+        sent_one_by_one(outbox, 4)
+        known = outbox.counts()
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as database:
+        for change in ("DROP TABLE forgotten", "DELETE FROM counter", "PRAGMA user_version = 1"):
+            database.execute(change)
+    with box(tmp_path) as outbox:
+        assert outbox.counts() == known
+
+
+def test_what_a_wrong_clock_made_is_given_up_by_the_right_one(tmp_path: Path) -> None:
+    with Outbox(tmp_path, now=lambda: NOW_S + 86400.0) as ahead:
+        for number in range(3):
+            assert ahead.put(interval(END_S + 86400 - 600 * number, number), "u82f")
+        assert ahead.put(interval(END_S, 9), "u82f")
+    with box(tmp_path) as outbox:
+        assert outbox.give_up_future(NOW_S) == 3
+        assert [w.end_s for w in outbox.next(9, backdated=True, at_once=True)] == [END_S]
+        assert outbox.counts().dropped == 3

@@ -255,6 +255,7 @@ def test_a_clock_that_can_not_be_compared(fault: str) -> None:
 
 
 def test_without_a_trusted_clock_only_this_computer_is_sent_to() -> None:
-    with pytest.raises(UploadError, match="--time-from"):
-        trusted(None).confirm()
+    with pytest.raises(UploadError, match="Say where to ask") as caught:
+        TrustedTime(None, parse_broker("mqtts://broker.example"), how="Say where to ask.").confirm()
+    assert caught.value.permanent
     trusted(None, "mqtt://127.0.0.1:1").confirm()

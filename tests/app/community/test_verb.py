@@ -330,9 +330,41 @@ def test_the_map(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
         assert "120 questions an hour" in told
 
 
+def test_the_log_is_kept_as_long_as_asked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Outbox(data) as outbox:
+        for number in range(3):
+            outbox.put(interval(last_end_s() - 600 * number, number), "u82f")
+        outbox.acknowledged([w.id for w in outbox.next(9, backdated=True, at_once=True)])
+    code, (status,), _ = run(capsys, "status")
+    assert (code, status["log"], status["log_days"], status["log_mb"]) == (0, 3, 365, 100)
+    code, (kept,), _ = run(capsys, "log", "--keep-days", 30)
+    assert (code, kept["log_days"], kept["log_mb"], kept["log_forgotten"]) == (0, 30, 100, 0)
+    monkeypatch.setattr("app.community.sent_log.MB", 2000)
+    code, (kept,), _ = run(capsys, "log", "--keep-mb", 1)
+    assert (code, kept["log"], kept["log_forgotten"]) == (0, 1, 2)
+    out = tmp_path / "log.jsonl"
+    code, (written,), _ = run(capsys, "log", "--out", out)
+    assert (code, written["written"]) == (0, 1)
+    head, line = (json.loads(text) for text in out.read_text(encoding="utf-8").splitlines())
+    assert head["no_longer_kept"] == 2
+    assert head["sent_until"].endswith("Z")
+    assert "payload" in line
+
+
+def test_each_front_says_in_its_own_words_how_to_trust_a_clock(capsys: pytest.CaptureFixture[str], known: Path) -> None:
+    to = ("--broker", "mqtts://broker.invalid", "--accepts-backdated", "--consent", "--patience", "1")
+    code, lines, told = run(capsys, "send", known, "--position", "u82f", *to)
+    assert (code, lines) == (1, [])
+    assert "--time-from" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["log", "--keep-days", "0"], 2),
+        (["log", "--keep-mb", "0"], 2),
         ([], 2),
         (["dance"], 2),
         (["preview"], 2),

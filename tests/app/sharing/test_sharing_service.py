@@ -16,7 +16,7 @@ from app.community.outbox import FILE, Outbox
 from app.community.sender import SenderPhase
 from app.readings_means import TOO_FEW, WHY
 from app.readings_measurement import measurement_of
-from app.sharing.service import STOP_S, SharingService, SharingState
+from app.sharing.service import NO_MAP, STOP_S, SharingService, SharingState
 from device_io.source import ModuleInfo, Readings
 from dsp.measurement import Measurement
 from tests.fakes.certificates import make_ca
@@ -217,6 +217,14 @@ def test_withdrawing_empties_and_ends(service: SharingService, tmp_path: Path) -
     wait_for(lambda: len(service.own.present(time.time()).trend) == 2)
     with Outbox(tmp_path / "data") as outbox:
         assert outbox.counts().waiting == 0
+
+
+def test_the_clock_is_spoken_of_in_the_words_of_the_window(service: SharingService) -> None:
+    service.give(Choices("u82f", "mqtts://broker.invalid", accepts_backdated=True))
+    feed(service, ten_minutes(last_end_s() - 600))
+    wait_for(lambda: "clock" in (service.state.error or ""))
+    assert NO_MAP in (service.state.error or "")
+    assert "--" not in (service.state.error or "")
 
 
 def test_it_begins_by_itself_where_consent_stands(tmp_path: Path) -> None:
