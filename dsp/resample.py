@@ -35,9 +35,6 @@ DROOP_TO = 0.3
 MARGIN = FIR_HALF // 2 + 8
 """Samples needed on each side of the outermost instants."""
 
-AT_ONCE = 4096
-"""Instants that are interpolated in one go: their weights stay in the processor's cache."""
-
 GRID = 8192
 _NEAR = np.arange(1 - TAPS // 2, 1 + TAPS // 2)[:, None]
 
@@ -150,27 +147,26 @@ def interpolate(
     doubled: NDArray[np.float64], rows: Sequence[slice], positions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Stage 2: values [channels, m] of a signal of doubled rate [channels, 2 n], at fractional positions [chips, m] in
-    samples of the original rate; rows: the channels of each chip."""
+    samples of the original rate, well inside; rows: the channels of each chip."""
     count = positions.shape[1]
     values = np.empty((doubled.shape[0], count))
-    together = max(1, AT_ONCE // count)
-    for start in range(0, len(rows), together):
-        u = positions[start : start + together].ravel() * 2.0
-        base = np.floor(u)
-        u -= base
-        u += u
-        u -= 1.0
-        powers = np.empty((DEGREE + 1, u.size))
-        powers[0] = 1.0
-        powers[1] = u
+    u = positions * 2.0
+    base = u.astype(np.intp)
+    u -= base
+    u += u
+    u -= 1.0
+    # The same memory for every chip: it stays in the processor's cache.
+    powers, weights, places = np.ones((DEGREE + 1, count)), np.empty((TAPS, count)), np.empty((TAPS, count), np.intp)
+    room = np.empty((max(part.stop - part.start for part in rows), TAPS, count))
+    for part, own, before in zip(rows, u, base, strict=True):
+        powers[1] = own
         have = 1
         while have < DEGREE:
             more = min(have, DEGREE - have)
             np.multiply(powers[1 : 1 + more], powers[have], out=powers[1 + have : 1 + have + more])
             have += more
-        weights = (_taps() @ powers).reshape(TAPS, -1, count)
-        places = (base.astype(np.intp) + _NEAR).reshape(TAPS, -1, count)
-        for number, part in enumerate(rows[start : start + together]):
-            near = doubled[part].take(places[:, number], axis=1)
-            np.einsum("ctm,tm->cm", near, weights[:, number], out=values[part])
+        np.matmul(_taps(), powers, out=weights)
+        np.add(before, _NEAR, out=places)
+        near = doubled[part].take(places, axis=1, out=room[: part.stop - part.start], mode="clip")
+        np.einsum("ctm,tm->cm", near, weights, out=values[part])
     return values
