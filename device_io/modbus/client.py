@@ -31,6 +31,8 @@ PAUSE_S = 0.06
 """A reply that stops for so long has ended; adapters deliver what they have every 16 ms."""
 _LATENCIES = 1024
 _LOOK_S = 0.1
+_SLOWEST = 1.03
+"""A sender's clock may be this much too slow."""
 _Ask = Callable[[], ModbusPDU]
 _READ_HOLDING, _READ_INPUT, _WRITE_ONE, _WRITE_MANY, _IDENTIFY = 3, 4, 6, 16, 43
 
@@ -127,6 +129,12 @@ class Master:
                 heard_s = time.monotonic()
         self._dirty = False
 
+    def _keep_gap(self) -> None:
+        """Wait until the next request may start; what comes meanwhile answers nothing and is dropped."""
+        latest_s = max(time.monotonic(), self._free_s) + PAUSE_S  # somebody may never fall silent
+        while (now_s := time.monotonic()) < latest_s and self._line.read(max(0.0, self._free_s - now_s)):
+            pass
+
     def _read(self, unit: int, function: int, count: int, ask: _Ask) -> list[int]:
         reply = self._ask(unit, function, 5 + 2 * count, ask)
         if len(reply.registers) != count:
@@ -137,21 +145,20 @@ class Master:
         client = self._client
         if self._dirty:
             self.settle()
-        elif (left_s := self._free_s - time.monotonic()) > 0.0:
-            time.sleep(left_s)
+        self._keep_gap()
         client.expect(unit, function, size, self.reply_s, self.stopped)
         try:
             reply = ask()
         except (ModbusException, struct.error, ValueError, IndexError, AttributeError):
             reply = None
         self.bytes_received += len(client.heard)
-        self._free_s = time.monotonic() + self.gap_s
+        self._free_s = client.ended_s + self.gap_s
         if reply is None:
             self._dirty = True
             if client.heard:
                 self._damaged()
             self.unanswered += 1
-            self._free_s += self.quiet_s
+            self._free_s = time.monotonic() + self.gap_s + self.quiet_s
             raise NoReply("no reply")
         self.frames_good += 1
         self.latencies_s.append(client.latency_s)
@@ -205,10 +212,12 @@ class _Client(ModbusSerialClient):
         self._exact = _ExactFramer(DecodePDU(False))
         self.framer = self.transaction.framer = self._exact
         self.heard = bytearray()
+        self.ended_s = 0.0  # when the last of it was on the wires, at the latest
         self.latency_s = 0.0
         self._sent = b""
         self._sent_s = self._deadline_s = 0.0
         self._reply_s = 0.0
+        self._rest_from = 0.0, 0  # when the first piece of the reply was read, and bytes heard by then
         self._stopped: Callable[[], bool] = lambda: False
 
     def expect(self, unit: int, function: int, size: int, reply_s: float, stopped: Callable[[], bool]) -> None:
@@ -234,11 +243,9 @@ class _Client(ModbusSerialClient):
 
     def send(self, request: bytes, addr: tuple[str, int] | None = None) -> int:
         del addr
-        while self._line.read(0.0):
-            pass
         self._line.write(request)
         self._sent = request
-        self._sent_s = time.monotonic() + len(request) * self._char_s
+        self.ended_s = self._sent_s = time.monotonic() + len(request) * self._char_s
         self._deadline_s = self._sent_s + self._reply_s
         return len(request)
 
@@ -252,9 +259,14 @@ class _Client(ModbusSerialClient):
             if data or left_s <= _LOOK_S or self._stopped():
                 break
         if data:
+            now_s = time.monotonic()
             if not self._reply_begun():
-                self.latency_s = max(0.0, time.monotonic() - self._sent_s)
+                self.latency_s = max(0.0, now_s - self._sent_s)
+                self._rest_from = now_s, len(self.heard) + len(data)
             self.heard += data
+            # A busy computer sees the end late. What follows the first piece takes the time of its bits, no longer.
+            since_s, known = self._rest_from
+            self.ended_s = min(now_s, since_s + _SLOWEST * self._char_s * (len(self.heard) - known))
         return data
 
     def _reply_begun(self) -> bool:
