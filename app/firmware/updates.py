@@ -63,7 +63,7 @@ class Updates:
         self._folder = folder
         self._keys = tuple(keys)
         self._folders = tuple(folders)
-        self._index_url = _checked(index_url) if index_url else None
+        self._index_url = checked(index_url) if index_url else None
 
     def offers(self, installed: str | None, *, chip: str | None = None, board: str | None = None) -> tuple[Offer, ...]:
         """What there is for a module, the newest first; of bundles with the same contents the local one. installed: as
@@ -96,6 +96,10 @@ class Updates:
         offers = self.offers(installed, chip=chip, board=board)
         newer = [offer for offer in offers if offer.newer]
         return newer[0] if newer and not newer[0].postponed else None
+
+    def is_postponed(self, version: str) -> bool:
+        """Whether a person said "not now" to it."""
+        return version in self._postponed()
 
     def not_now(self, version: str) -> None:
         """Do not offer this version by itself any more; a newer one will be. OSError if it can't be kept."""
@@ -134,7 +138,7 @@ class Updates:
             return path
         if entry.url is None or self._index_url is None:
             raise UpdateError(f"There is no address of version {entry.version}. Get its bundle from the maker.")
-        data = _fetch(_checked(urljoin(self._index_url, entry.url)), entry.size, _BUNDLE_S, progress)
+        data = _fetch(checked(urljoin(self._index_url, entry.url)), entry.size, _BUNDLE_S, progress)
         try:
             check_download(entry, data)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -170,7 +174,7 @@ def _sortable(version: str) -> Any:
     return parse_version(version)
 
 
-def _checked(url: str) -> str:
+def checked(url: str) -> str:
     """:raises UpdateError: unless it is https, or http to this computer, without a password in it."""
     try:
         parts = urlsplit(url)
@@ -195,7 +199,7 @@ def _fetch(
         """A redirection leads to https too, or nowhere."""
 
         def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            return super().redirect_request(req, fp, code, msg, headers, _checked(newurl))
+            return super().redirect_request(req, fp, code, msg, headers, checked(newurl))
 
     host = urlsplit(url).hostname
     deadline_s = time.monotonic() + seconds

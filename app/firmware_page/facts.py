@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.firmware.source import Source
+from app.firmware.updates import UpdateError
 from app.firmware_page.modules import Connected, silent_module
 from app.firmware_page.words import bare_version
 from device_io.discovery.usb_ports import plugged_in
@@ -29,24 +31,29 @@ _NO_VERSION = Version((0, 0, 0, 0))
 @dataclass(frozen=True)
 class Keeping:
     """Where firmware, backups and unfinished jobs are kept. folders: of bundles. keys: reads the trusted keys, on any
-    thread; ImageError for a file that holds none. places: lists the URLs of what is plugged in, on any thread."""
+    thread; ImageError for a file that holds none. places: lists the URLs of what is plugged in, on any thread.
+    source: of newer firmware, on the network; None for none."""
 
     store: BackupStore
     journal: Journal
     folders: Sequence[Path]
     keys: Callable[[], Sequence[TrustedKey]]
     places: Callable[[], Collection[str]] = plugged_in
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
 class Facts:
     """module: the one that was asked for, or that an unfinished job leads to. packages: the firmware to offer, for
-    each chip; () for none. problem: why an image is not used, "" if none. two_slots: of the module's flash, None where
-    it is not known."""
+    each chip; () for none. problem: why an image is not used, "" if none. postponed: whether a person said "not now" to
+    it. backups: of the module, the newest first; backup: the one that a person picked, else the newest. two_slots: of
+    the module's flash, None where it is not known."""
 
     module: Connected | None = None
     packages: tuple[FirmwarePackage, ...] = ()
     problem: str = ""
+    postponed: bool = False
+    backups: tuple[Backup, ...] = ()
     backup: Backup | None = None
     two_slots: bool | None = None
     unfinished: Unfinished | None = None
@@ -58,24 +65,38 @@ class Facts:
         suiting = [package for package in self.packages if chip is not None and package.chip == chip.name]
         return next(iter(suiting or self.packages), None)
 
+    def picking(self, path: Path | None) -> Facts:
+        """With this backup as the one that a person picked; the newest where there is no such one."""
+        picked = next((backup for backup in self.backups if backup.path == path), next(iter(self.backups), None))
+        return replace(self, backup=picked)
+
 
 def usual_keeping() -> Keeping:
     """That of this user."""
-    from app.firmware.keeping import backup_store, bundles_folder, journal, trusted_keys, updates_folder
+    from app.firmware.keeping import backup_store, bundles_folder, journal, source, trusted_keys, updates_folder
 
     folders = (BUNDLES, bundles_folder(), updates_folder() / "bundles")
-    return Keeping(backup_store(), journal(), folders, trusted_keys)
+    return Keeping(backup_store(), journal(), folders, trusted_keys, source=source())
 
 
 def look_up(keeping: Keeping, module: Connected | None, chosen: Path | None, measured: Collection[str] = ()) -> Facts:
     """All of it. module: None where none is known to be connected. chosen: an image that a person chose. measured:
     URLs that the window measures with."""
-    backup = _backup_of(keeping.store, module)
+    backups = _backups_of(keeping.store, module)
+    backup = next(iter(backups), None)
     packages, problem = _firmware(keeping, module, chosen, backup)
     unfinished = _unfinished(keeping.journal, module, backup)
     if module is None and unfinished is not None and unfinished.port in keeping.places():
         module = silent_module(unfinished.port, measured)
-    return Facts(module, packages, problem, backup, _two_slots(backup), unfinished)
+    postponed = chosen is None and bool(packages) and _is_postponed(keeping.source, packages[0].version)
+    return Facts(module, packages, problem, postponed, backups, backup, _two_slots(backup), unfinished)
+
+
+def _is_postponed(source: Source | None, version: str) -> bool:
+    try:
+        return source is not None and source.updates().is_postponed(version)
+    except UpdateError:
+        return False
 
 
 def _firmware(
@@ -109,13 +130,12 @@ def _newest(
     return max(trusted, key=lambda entry: parse_version(entry.version) or _NO_VERSION, default=None), problems
 
 
-def _backup_of(store: BackupStore, module: Connected | None) -> Backup | None:
+def _backups_of(store: BackupStore, module: Connected | None) -> tuple[Backup, ...]:
     if module is None or module.eui is None:
-        return None
+        return ()
     mac = mac_of(module.eui)
     made = [backup for backup in store.list(mac) if eui_of(backup.told) in (None, module.eui)]
-    made = made or [backup for backup in store.list() if eui_of(backup.told) == module.eui]
-    return next(iter(made), None)
+    return tuple(made or [backup for backup in store.list() if eui_of(backup.told) == module.eui])
 
 
 def mac_of(eui: str) -> str:

@@ -17,9 +17,10 @@ from app.firmware_page.facts import Facts, Keeping, look_up
 from app.firmware_page.job import FirmwareJob
 from app.firmware_page.log import BootLog
 from app.firmware_page.modules import Connected, Pause, Used, connected_module
+from app.firmware_page.online import Online
 from app.firmware_page.orders import Order, board_for, order_for
 from app.firmware_page.stages import Kind, StageBoard
-from app.firmware_page.view import Ended, headline, show_facts, show_safety, shown_package
+from app.firmware_page.view import Ended, headline, show_backups, show_facts, show_safety, shown_package
 from app.firmware_page.wifi import WifiSetup
 from app.window.module_session import ModuleSession
 from device_io.discovery.module_list import KnownModule
@@ -69,6 +70,7 @@ class FirmwarePage(QWidget):
         self._module: Connected | None = None
         self._facts = Facts()
         self._chosen: Path | None = None
+        self._picked: Path | None = None
         self._looked: tuple[Connected | None, Path | None] | None = None
         self._job: FirmwareJob | None = None
         self._order: Order | None = None
@@ -82,6 +84,8 @@ class FirmwarePage(QWidget):
         outer.addWidget(self.panel)
         self.boot_log = BootLog(self.panel.boot_log, self._borrow, self._give_back, self)
         self.wifi = WifiSetup(self.panel.wifi, self._borrow, self._give_back, self)
+        self.online = Online(keeping.source, self.panel, self)
+        self.online.arrived.connect(self._look_again)
         self._look_soon = QTimer(self, singleShot=True, interval=_LOOK_MS)
         self._look_soon.timeout.connect(self.refresh)
         self._draw = QTimer(self, interval=_DRAW_MS)
@@ -106,6 +110,7 @@ class FirmwarePage(QWidget):
         panel.image_wanted.connect(self._open_images)
         panel.backup.restore_wanted.connect(lambda: self._ask(Kind.RESTORE))
         panel.backup.folder_wanted.connect(self._open_folder)
+        panel.backup.picked.connect(self._pick_backup)
         panel.changes.all_wanted.connect(self._show_changes)
 
     @property
@@ -140,6 +145,7 @@ class FirmwarePage(QWidget):
         self._background.forget()
         self.boot_log.end()
         self.wifi.end()
+        self.online.end()
         if self._job is not None:
             self._job.cancel()
             self._job.wait(STOP_S)
@@ -194,8 +200,10 @@ class FirmwarePage(QWidget):
     def _show_facts(self, facts: Facts) -> None:
         if self._job is not None:
             return
-        self._facts, self._module = facts, facts.module
-        show_facts(self.panel, facts, self._ended)
+        self._facts, self._module = facts.picking(self._picked), facts.module
+        if self._module is not None:
+            self.online.look(self._module.firmware, facts.backup.chip if facts.backup is not None else None)
+        show_facts(self.panel, self._facts, self._ended)
         show_safety(self.panel, facts, self._options.backup, Kind.UPDATE)
         self.panel.set_stages(self._board.stages() if self._board is not None else STAGES)
         self.panel.set_headline(headline(facts, self._ended, self._chosen is not None))
@@ -203,8 +211,9 @@ class FirmwarePage(QWidget):
     def _show_backup(self, facts: Facts) -> None:
         """In the midst of a job: the backup that was just made."""
         if self._job is not None and self._order is not None:
-            self._facts = replace(self._facts, backup=facts.backup, two_slots=facts.two_slots)
-            self.panel.set_backup(words.backup_words(facts.backup))
+            made = {"backups": facts.backups, "backup": facts.backup, "two_slots": facts.two_slots}
+            self._facts = replace(self._facts, **made)
+            show_backups(self.panel, facts)
             show_safety(self.panel, facts, self._options.backup, self._order.kind)
 
     # What a person wants
@@ -214,7 +223,7 @@ class FirmwarePage(QWidget):
             return
         order = order_for(kind, self._module, self._facts, self._options)
         if order is not None:
-            questions.ask_about(self.panel, order, self._facts, lambda: self._begin(order))
+            questions.ask_about(self.panel, order, self._facts, lambda: self._begin(order), self.online.postpone)
 
     def _retry(self) -> None:
         if self._order is not None:
@@ -245,6 +254,10 @@ class FirmwarePage(QWidget):
         dialog.fileSelected.connect(lambda path: self.choose_image(Path(path)))
         dialog.open()
 
+    def _pick_backup(self, key: str) -> None:
+        self._picked = Path(key)
+        self._facts = self._facts.picking(self._picked)
+
     def _open_folder(self) -> None:
         if self._facts.backup is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._facts.backup.path.parent)))
@@ -266,7 +279,7 @@ class FirmwarePage(QWidget):
             )
             return
         self._order, self._board = order, board_for(order, self._facts)
-        self._ended, self._note, self._stopping = None, "", False
+        self._ended, self._note, self._stopping, self._picked = None, "", False, None
         store, journal = self._keeping.store, self._keeping.journal
         job = self._job = FirmwareJob(parse_serial_url(module.url), store, journal, order.options, order.work, self)
         job.progressed.connect(self._on_progress)

@@ -32,11 +32,12 @@ def ask(
     *,
     second_act: str = "",
     risky: bool = False,
-) -> None:
-    """Ask over the panel; `then` is called on "yes". For the rest see `Question`."""
+) -> Question:
+    """Ask over the panel; `then` is called on "yes". For the rest see `Question`. Returns the open box."""
     box = Question(panel, panel.theme, question, text, yes, no, second_act=second_act, risky=risky)
     box.accepted.connect(then)
     box.open()
+    return box
 
 
 def say(panel: FirmwarePanel, title: str, text: Sequence[str]) -> None:
@@ -44,11 +45,13 @@ def say(panel: FirmwarePanel, title: str, text: Sequence[str]) -> None:
     Question(panel, panel.theme, title, text, "", "Close").open()
 
 
-def ask_about(panel: FirmwarePanel, order: Order, facts: Facts, then: Then) -> None:
-    """Before anything is written."""
+def ask_about(
+    panel: FirmwarePanel, order: Order, facts: Facts, then: Then, not_now: Callable[[str], None] = lambda _: None
+) -> None:
+    """Before anything is written. not_now: told the version of a newer firmware that a person puts off."""
     module, unfinished = order.module, facts.unfinished
     if order.package is not None:
-        _ask_update(panel, order, order.package, then)
+        _ask_update(panel, order, order.package, then, not_now)
     elif order.kind is Kind.RESTORE and facts.backup is not None:
         _ask_restore(panel, module, facts.backup, then)
     elif order.kind is Kind.FINISH and unfinished is not None:
@@ -57,7 +60,9 @@ def ask_about(panel: FirmwarePanel, order: Order, facts: Facts, then: Then) -> N
         _ask_go_back(panel, module, unfinished, then)
 
 
-def _ask_update(panel: FirmwarePanel, order: Order, package: FirmwarePackage, then: Then) -> None:
+def _ask_update(
+    panel: FirmwarePanel, order: Order, package: FirmwarePackage, then: Then, not_now: Callable[[str], None]
+) -> None:
     module = order.module
     installed, offered = bare_version(module.firmware), package.version or "this image"
     step = f" from {installed}" if installed else ""
@@ -72,7 +77,9 @@ def _ask_update(panel: FirmwarePanel, order: Order, package: FirmwarePackage, th
         text.insert(0, f"This firmware {why}: nobody vouches for it. It runs with full access to your module.")
         act = SECOND_ACT
     question = f"Put {offered} on {module.name}?" if not step else f"Update {module.name}{step} to {offered}?"
-    ask(panel, question, text, "Update", "Not now", then, second_act=act)
+    box = ask(panel, question, text, "Update", "Not now", then, second_act=act)
+    if installed and is_newer(package.version, installed):
+        box.no.clicked.connect(lambda: not_now(package.version))
 
 
 def _ask_restore(panel: FirmwarePanel, module: Connected, backup: Backup, then: Then) -> None:

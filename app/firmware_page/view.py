@@ -34,7 +34,13 @@ def show_facts(panel: FirmwarePanel, facts: Facts, ended: Ended | None) -> None:
     panel.set_versions(words.installed_words(module.firmware if module else ""), words.package_words(package))
     nothing = "There is no newer firmware here." if package is None else "Nothing is said about changes."
     panel.set_changes(words.changes_of(package), nothing=nothing)
-    panel.set_backup(words.backup_words(facts.backup))
+    show_backups(panel, facts)
+
+
+def show_backups(panel: FirmwarePanel, facts: Facts) -> None:
+    """The backups that are kept, and the one that was picked of them."""
+    picked = facts.backups.index(facts.backup) if facts.backup in facts.backups else 0
+    panel.set_backups([words.backup_words(backup) for backup in facts.backups], picked)
 
 
 def show_safety(panel: FirmwarePanel, facts: Facts, backs_up: bool, kind: Kind) -> None:
@@ -55,7 +61,7 @@ def headline(facts: Facts, ended: Ended | None, chosen: bool) -> Headline:
         return words.done(ended.kind, name, ended.result) if _went_well(ended) else words.failed(name, ended.result)
     if module is None:
         return words.nothing_connected()
-    return words.ready(module.name, module.firmware, facts.package, chosen, facts.problem)
+    return words.ready(module.name, module.firmware, facts.package, chosen, facts.problem, postponed=facts.postponed)
 
 
 def _went_well(ended: Ended) -> bool:

@@ -69,7 +69,7 @@ def changes_of(package: FirmwarePackage | None) -> list[Change]:
 
 
 def backup_words(backup: Backup | None, now: datetime | None = None) -> ShownBackup:
-    """The latest backup of the module. Reading it has compared it with its digest."""
+    """A backup of the module. Reading it has compared it with its digest."""
     if backup is None:
         return ShownBackup()
     made = datetime.fromtimestamp(backup.made_ns / 1e9)
@@ -77,7 +77,8 @@ def backup_words(backup: Backup | None, now: datetime | None = None) -> ShownBac
     day = "today" if made.date() == today else _date(made.date())
     told = "settings and calibration" if backup.told.get("settings") else "calibration"
     content = f"whole flash, {grouped(backup.size)} bytes, with {told}"
-    return ShownBackup(f"{day} {made:%H:%M}, {_runs(backup)}", content, backup.sha256, _kept_in(backup.path), True)
+    taken = f"{day} {made:%H:%M}, {_runs(backup)}"
+    return ShownBackup(taken, content, backup.sha256, _kept_in(backup.path), True, str(backup.path))
 
 
 def _runs(backup: Backup) -> str:
@@ -99,9 +100,17 @@ def safety_words(backup_first: bool, two_slots: bool | None) -> tuple[str, str, 
 # The headline
 
 
-def ready(name: str, firmware: str, package: FirmwarePackage | None, chosen: bool, problem: str = "") -> Headline:
+def ready(
+    name: str,
+    firmware: str,
+    package: FirmwarePackage | None,
+    chosen: bool,
+    problem: str = "",
+    *,
+    postponed: bool = False,
+) -> Headline:
     """Before anything is done. firmware: what runs, "" where the module does not answer. chosen: by a person.
-    problem: of the image that was chosen, or of those that are kept here."""
+    problem: of the image that was chosen, or of those that are kept here. postponed: a person said "not now" to it."""
     installed = bare_version(firmware)
     if problem and package is None:
         title = "This image is not used" if chosen else f"There is no newer firmware for {name} here"
@@ -116,6 +125,10 @@ def ready(name: str, firmware: str, package: FirmwarePackage | None, chosen: boo
         return Headline(Phase.READY, f"There is no newer firmware for {name} here", lead, action="")
     offered = package.version or "this image"
     keeps = "Settings and calibration stay; the whole module is backed up first."
+    if postponed:
+        return Headline(
+            Phase.READY, f"{name} runs {installed}", f"You put {offered} off. It can be put on at any time."
+        )
     if is_newer(offered, installed) or parse_version(installed) is None or parse_version(offered) is None:
         return Headline(Phase.READY, f"{offered} is ready for {name}", f"It runs {installed}. {keeps}")
     if parse_version(installed) == parse_version(offered):

@@ -1,4 +1,4 @@
-"""Cards of the firmware page: the version pair, what changes, the backup, and why it is safe."""
+"""Cards of the firmware page: the version pair, what changes, and why it is safe."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from widgets.controls.button import PushButton
 from widgets.controls.card import Card
 from widgets.controls.chip import Chip
 from widgets.controls.label import Label
@@ -16,7 +15,7 @@ from widgets.controls.link_button import LinkButton
 from widgets.controls.painting import RADIUS_CARD, Themed, draw_frame, draw_icon, draw_text, text_width
 from widgets.controls.paragraph import Paragraph
 from widgets.controls.status_icon import Status
-from widgets.firmware.model import Backup, Change, Version
+from widgets.firmware.model import Change, Version
 from widgets.theme import Theme
 
 NOTHING_SAID = "Nothing is said about changes."
@@ -93,9 +92,11 @@ class _VersionFace(Themed, QWidget):
 
 
 class ChangesCard(Card):
-    """Three lines of what changes. all_wanted(): show all of them."""
+    """Three lines of what changes, and where they come from. all_wanted(): show all of them. source_wanted(): choose
+    where newer firmware comes from."""
 
     all_wanted = Signal()
+    source_wanted = Signal()
     _SHOWN = 3
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -105,8 +106,22 @@ class ChangesCard(Card):
         self.all_button.clicked.connect(self.all_wanted)
         self.body_layout.setContentsMargins(17, 4, 17, 8)
         self.body_layout.addWidget(self._face, 1)
+        self.told = Label("", "hint", "text3", align=Qt.AlignmentFlag.AlignRight)
+        self.source_button = LinkButton("Look online...")
+        self.source_button.clicked.connect(self.source_wanted)
+        self.header_layout.setSpacing(12)
+        self.header_layout.addWidget(self.told, 1)
+        self.header_layout.addWidget(self.source_button)
         self.body_layout.addWidget(self.all_button, 0, Qt.AlignmentFlag.AlignLeft)
         self.set_changes(())
+
+    def set_source(self, told: str, action: str) -> None:
+        """What came of looking for newer firmware online, and the words that lead to its address."""
+        self.told.set_text(told)
+        self.source_button.setVisible(bool(action))
+        self.source_button.setText(action)
+        self.source_button.setAccessibleName(action)
+        self.source_button.updateGeometry()
 
     def set_changes(self, changes: Sequence[Change], total: int | None = None, nothing: str = NOTHING_SAID) -> None:
         """The first three are shown; total: how many there are; nothing: the words where there are none."""
@@ -122,8 +137,8 @@ class ChangesCard(Card):
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        self._face.set_theme(theme)
-        self.all_button.set_theme(theme)
+        for part in (self._face, self.all_button, self.told, self.source_button):
+            part.set_theme(theme)
 
 
 class _ChangeFace(Themed, QWidget):
@@ -174,83 +189,6 @@ class _ChangeFace(Themed, QWidget):
             if self._compact:
                 continue
             draw_text(painter, QRect(18, middle, width, 18), change.detail, "body", theme.colour("text2"))
-
-
-class BackupCard(Card):
-    """folder_wanted(): open the folder of the backup. restore_wanted(): put this backup back."""
-
-    folder_wanted = Signal()
-    restore_wanted = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Backup", parent)
-        self.chip = Chip(Status.WAITING, "None yet")
-        self.header_layout.addStretch(1)
-        self.header_layout.addWidget(self.chip)
-        self._grid = QGridLayout()
-        self._grid.setHorizontalSpacing(12)
-        self._grid.setVerticalSpacing(8)
-        self._grid.setColumnMinimumWidth(0, 96)
-        self._grid.setColumnStretch(1, 1)
-        self._names = [
-            Label(name, "body", "text3", gives_way=False) for name in ("Taken", "Content", "SHA-256", "Kept in")
-        ]
-        self._values = [Label("", "body", "text") for _ in self._names]
-        for row, (name, value) in enumerate(zip(self._names, self._values, strict=True)):
-            self._grid.addWidget(name, row, 0)
-            self._grid.addWidget(value, row, 1)
-        self.folder = PushButton("Open folder")
-        self.restore = PushButton("Put this backup back")
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addWidget(self.folder)
-        buttons.addWidget(self.restore)
-        buttons.addStretch(1)
-        self.body_layout.addLayout(self._grid)
-        self.body_layout.addStretch(1)
-        self.body_layout.addSpacing(8)
-        self.body_layout.addLayout(buttons)
-        self.folder.clicked.connect(self.folder_wanted)
-        self.restore.clicked.connect(self.restore_wanted)
-        self._busy = False
-        self._backup = Backup()
-        self.set_backup(Backup())
-
-    def set_backup(self, backup: Backup) -> None:
-        """What is known of the latest backup of this module; an empty one where there is none."""
-        self._backup = backup
-        there = bool(backup.taken)
-        digest = backup.sha256.replace(" ", "")
-        short = f"{digest[:4]} {digest[4:8]} … {digest[-8:-4]} {digest[-4:]}" if len(digest) > 20 else digest
-        for label, text in zip(self._values, (backup.taken, backup.content, short, backup.kept_in), strict=True):
-            label.set_text(text or ("none of this module" if not there and label is self._values[0] else ""))
-        self._values[2].setToolTip(digest)
-        if there:
-            state = (Status.OK, "Saved and verified") if backup.verified else (Status.WARN, "Not verified")
-        else:
-            state = (Status.WAITING, "None yet")
-        self.chip.set_state(*state)
-        self._fit()
-
-    def set_busy(self, busy: bool) -> None:
-        """While the module is being written nothing can be put back."""
-        self._busy = busy
-        self._fit()
-
-    def _fit(self) -> None:
-        there = bool(self._backup.taken)
-        self.folder.set_available(there, "There is no backup of this module yet.")
-        why = (
-            "The module is being written. Stop safely first."
-            if self._busy
-            else "There is no backup of this module yet."
-        )
-        self.restore.set_available(there and not self._busy, why)
-
-    def set_theme(self, theme: Theme) -> None:
-        super().set_theme(theme)
-        for part in (self.chip, self.folder, self.restore, *self._names, *self._values):
-            part.set_theme(theme)
 
 
 class SafetyPanel(Themed, QWidget):

@@ -16,8 +16,9 @@ from widgets.controls.paragraph import Paragraph
 from widgets.controls.scroll import ScrollColumn
 from widgets.controls.segment import Segment
 from widgets.controls.status_icon import Status, StatusIcon
+from widgets.firmware.backup_card import BackupCard
 from widgets.firmware.boot_log_card import BootLogCard
-from widgets.firmware.cards import NOTHING_SAID, BackupCard, ChangesCard, SafetyPanel, VersionPair
+from widgets.firmware.cards import NOTHING_SAID, ChangesCard, SafetyPanel, VersionPair
 from widgets.firmware.guide_card import GuideCard
 from widgets.firmware.model import EMPTY, STAGES, Backup, Change, Headline, Phase, Stage, StageState, Version
 from widgets.firmware.provisioning_card import ProvisioningCard
@@ -47,8 +48,8 @@ class FirmwarePanel(Themed, QWidget):
     update_wanted(): begin. retry_wanted(): begin again after a failure. repair_wanted(): finish what was broken off.
     back_wanted(): put back what was there before it. stop_wanted(): stop. image_wanted(): choose another image.
     view_shown(name): "update", "wifi" or "log". The cards have signals of their own: `changes.all_wanted`,
-    `backup.folder_wanted`, `backup.restore_wanted`, `wifi.search_wanted`, `wifi.provision_wanted`,
-    `boot_log.explain_wanted`, `boot_log.read_wanted`.
+    `changes.source_wanted`, `backup.folder_wanted`, `backup.restore_wanted`, `backup.picked`, `wifi.search_wanted`,
+    `wifi.provision_wanted`, `boot_log.explain_wanted`, `boot_log.read_wanted`.
     """
 
     update_wanted = Signal()
@@ -177,9 +178,9 @@ class FirmwarePanel(Themed, QWidget):
         """What changes; total: how many changes there are in all; nothing: the words where there are none."""
         self.changes.set_changes(changes, total, nothing)
 
-    def set_backup(self, backup: Backup) -> None:
-        """The latest backup of this module."""
-        self.backup.set_backup(backup)
+    def set_backups(self, backups: Sequence[Backup], picked: int = 0) -> None:
+        """The backups of this module, the newest first, and which of them is shown."""
+        self.backup.set_backups(backups, picked)
 
     def set_stages(self, stages: Sequence[Stage]) -> None:
         """The stages and how far they are."""

@@ -68,13 +68,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup in words: when it was taken, what is in it, its SHA-256, and the folder it is kept in."""
+    """A backup in words: when it was taken, what is in it, its SHA-256, and the folder it is kept in. key: tells it
+    from others."""
 
     taken: str = ""
     content: str = ""
     sha256: str = ""
     kept_in: str = ""
     verified: bool = False
+    key: str = ""
 
 
 class Phase(StrEnum):

@@ -2,100 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.firmware.updates import UpdateError, Updates
-from firmware_images.signing import TrustedKey
 from tests.fakes import firmware_maker as maker
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.0"
-    asked: list[str] = []  # noqa: RUF012 - of the one server of a test
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.path.startswith("/elsewhere"):
-            self.send_response(302)
-            self.send_header("Location", "http://firmware.invalid/index.json")
-            self.end_headers()
-            return
-        super().do_GET()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-class Site:
-    """A catalogue on a web server on this computer."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.key = maker.new_key()
-        _Quiet.asked = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/index.json"
-
-    @property
-    def keys(self) -> list[TrustedKey]:
-        return [TrustedKey(self.key.public_key().public_bytes_raw(), "Maker")]
-
-    @property
-    def asked(self) -> list[str]:
-        return _Quiet.asked
-
-    def publish(self, *versions: str, key: Any = None, **changes: Any) -> None:
-        bundles = []
-        for version in versions:
-            path = maker.bundle(self.folder / f"{version}.zip", key=self.key, version=version)
-            data = path.read_bytes()
-            entry = {
-                "name": "Sensix",
-                "version": version,
-                "chip": "ESP32",
-                "boards": [],
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "size": len(data),
-                "url": path.name,
-                "notes": [f"Line {number} of {version}." for number in range(1, 6)],
-            }
-            bundles.append(entry | changes)
-        signer = key or self.key
-        index = json.dumps({"sensix_catalogue": 1, "key_id": maker.key_id(signer), "bundles": bundles}).encode()
-        (self.folder / "index.json").write_bytes(index)
-        (self.folder / "index.sig").write_bytes(signer.sign(index))
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(2.0)
+from tests.fakes.firmware_site import FirmwareSite
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[FirmwareSite]:
     folder = tmp_path / "site"
     folder.mkdir()
-    site = Site(folder)
+    site = FirmwareSite(folder)
     yield site
     site.stop()
 
 
-def updates(site: Site, tmp_path: Path, **more: Any) -> Updates:
+def updates(site: FirmwareSite, tmp_path: Path, **more: Any) -> Updates:
     return Updates(tmp_path / "kept", keys=site.keys, **{"folders": (), "index_url": site.url, **more})
 
 
-def test_a_newer_one_is_offered_with_three_lines_and_fetched_once(site: Site, tmp_path: Path) -> None:
+def test_a_newer_one_is_offered_with_three_lines_and_fetched_once(site: FirmwareSite, tmp_path: Path) -> None:
     site.publish("2.0.0", "2.2.0", "2.1.0", "3.0.0-rc.1")
     service = updates(site, tmp_path)
     assert service.update_for("virtual 2.0.0", chip="ESP32") is None  # nothing was fetched yet
@@ -121,7 +52,7 @@ def test_a_newer_one_is_offered_with_three_lines_and_fetched_once(site: Site, tm
     assert len(site.asked) == asked
 
 
-def test_without_a_network_the_kept_catalogue_and_the_folders_serve(site: Site, tmp_path: Path) -> None:
+def test_without_a_network_the_kept_catalogue_and_the_folders_serve(site: FirmwareSite, tmp_path: Path) -> None:
     site.publish("2.2.0")
     updates(site, tmp_path).refresh()
     site.stop()
@@ -140,7 +71,7 @@ def test_without_a_network_the_kept_catalogue_and_the_folders_serve(site: Site, 
     assert len(local.offers("2.0.0")) == 1  # the same bundle in folder and catalogue
 
 
-def test_not_now_is_remembered_for_that_version_alone(site: Site, tmp_path: Path) -> None:
+def test_not_now_is_remembered_for_that_version_alone(site: FirmwareSite, tmp_path: Path) -> None:
     site.publish("2.1.0")
     service = updates(site, tmp_path)
     service.refresh()
@@ -155,7 +86,7 @@ def test_not_now_is_remembered_for_that_version_alone(site: Site, tmp_path: Path
     assert offer.entry.version == "2.1.1"
 
 
-def test_what_nobody_trusted_signed_is_not_believed(site: Site, tmp_path: Path) -> None:
+def test_what_nobody_trusted_signed_is_not_believed(site: FirmwareSite, tmp_path: Path) -> None:
     service = updates(site, tmp_path)
     site.publish("2.1.0", key=maker.new_key())
     with pytest.raises(UpdateError, match="nobody who is trusted"):
@@ -168,7 +99,7 @@ def test_what_nobody_trusted_signed_is_not_believed(site: Site, tmp_path: Path) 
     assert service.offers("2.0.0") == ()
 
 
-def test_what_was_changed_on_the_way_or_on_disk_is_not_taken(site: Site, tmp_path: Path) -> None:
+def test_what_was_changed_on_the_way_or_on_disk_is_not_taken(site: FirmwareSite, tmp_path: Path) -> None:
     site.publish("2.1.0")
     service = updates(site, tmp_path)
     service.refresh()
@@ -195,17 +126,17 @@ def test_what_was_changed_on_the_way_or_on_disk_is_not_taken(site: Site, tmp_pat
     "url",
     ["http://firmware.example/index.json", "ftp://127.0.0.1/x", "file:///etc/passwd", "https://", "https://a:b@c/x"],
 )
-def test_only_https_and_this_computer(url: str, site: Site, tmp_path: Path) -> None:
+def test_only_https_and_this_computer(url: str, site: FirmwareSite, tmp_path: Path) -> None:
     with pytest.raises(UpdateError, match="https"):
         updates(site, tmp_path, index_url=url)
 
 
-def test_a_redirection_leads_nowhere_else(site: Site, tmp_path: Path) -> None:
+def test_a_redirection_leads_nowhere_else(site: FirmwareSite, tmp_path: Path) -> None:
     with pytest.raises(UpdateError, match="https"):
         updates(site, tmp_path, index_url=site.url.replace("index.json", "elsewhere/index.json")).refresh()
 
 
-def test_what_is_not_there_is_told(site: Site, tmp_path: Path) -> None:
+def test_what_is_not_there_is_told(site: FirmwareSite, tmp_path: Path) -> None:
     with pytest.raises(UpdateError, match="no such file"):
         updates(site, tmp_path).refresh()
     with pytest.raises(UpdateError, match="No address"):

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.firmware_page.facts import Keeping
+from app.firmware_page.facts import Keeping, mac_of
 from app.firmware_page.modules import Used
 from app.firmware_page.page import FirmwarePage
 from app.window.module_session import ModuleSession
@@ -22,9 +22,10 @@ from device_io.source import LinkState, ModuleInfo
 from device_io.virtual_module.esp32.board import Esp32Board
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.usb_port import UsbPort
-from firmware_images.maker import app_image
+from firmware_images.maker import app_image, partition_table
 from firmware_images.signing import TrustedKey
 from tests.fakes import firmware_maker
+from tests.fakes.firmware_backup import write_backup_of
 from tests.fakes.widget_probe import shown
 from widgets.controls.paragraph import Paragraph
 from widgets.firmware.model import Phase, StageState
@@ -158,6 +159,28 @@ def test_an_update_from_the_page_and_back(make_bench) -> None:
     assert told.args[0].firmware.endswith("1.0.0")
     until_phase(bench, Phase.DONE)
     assert len(bench.store.list()) == 2
+
+
+def test_another_backup_is_put_back(make_bench) -> None:
+    bench = make_bench(WITHOUT_BACKUP)
+    bench.measure()
+    eui = str(bench.module.info.eui)
+    for made_ns in (1_700_000_000_000_000_000, 1_600_000_000_000_000_000):
+        write_backup_of(bench.store, eui, mac_of(eui), partition_table(size=FLASH), made_ns=made_ns)
+    page = bench.open()
+    until_phase(bench, Phase.READY)
+    card = page.panel.backup
+    assert card.choice.count() == 2
+    card.choice.setFocus()
+    QTest.keyClick(card.choice, Qt.Key.Key_Down)
+    page._look_again()
+    bench.qtbot.waitUntil(lambda: not page._background._told)
+    assert "2020" in str(card.choice.currentText())
+    QTest.mouseClick(card.restore, LEFT)
+    assert "09.2020" in question().paragraphs[0].text
+    QTest.mouseClick(question().yes, LEFT)  # its flash has another size
+    until_phase(bench, Phase.FAILED, LONG_MS)
+    assert "another size" in page.panel.lead.text
 
 
 def test_a_tampered_bundle_is_not_used(make_bench) -> None:

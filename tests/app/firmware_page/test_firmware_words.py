@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.firmware_page.facts import Facts, Keeping, look_up, mac_of
 from app.firmware_page.modules import Connected, Used, connected_module
+from app.firmware_page.orders import order_for
 from app.firmware_page.stages import Kind
 from app.firmware_page.words import (
     backup_words,
@@ -25,7 +27,7 @@ from device_io.boot_log import Finding, Severity
 from device_io.discovery.module_list import ModuleList, Presence
 from device_io.flashing.backups import Backup, BackupStore
 from device_io.flashing.journal import Journal, Unfinished
-from device_io.flashing.result import FlashResult
+from device_io.flashing.result import FlashOptions, FlashResult
 from device_io.virtual_module.module import VirtualModule
 from firmware_images.maker import app_image, partition_table
 from firmware_images.opening import open_package
@@ -142,6 +144,24 @@ class TestWhatThereIs:
         assert look_up(keeping(tmp_path), other, None).two_slots is False
         unknown = Connected("usb:x", "0253454E00000003", "Third", "1.0.0")
         assert look_up(keeping(tmp_path), unknown, None).backup is None
+
+    def test_the_backup_that_was_picked_is_the_one_that_is_put_back(self, tmp_path) -> None:
+        store = BackupStore(tmp_path / "backups")
+        for made_ns in (1_000_000_000, 3_000_000_000, 2_000_000_000):
+            write_backup_of(store, EUI, mac_of(EUI), partition_table(), made_ns=made_ns)
+        facts = look_up(keeping(tmp_path), MODULE, None)
+        assert [backup.made_ns // 1_000_000_000 for backup in facts.backups] == [3, 2, 1]
+        assert facts.backup == facts.backups[0]
+
+        def restored(picked: Path | None) -> Path:
+            asked: list[Path] = []
+            order = order_for(Kind.RESTORE, MODULE, facts.picking(picked), FlashOptions())
+            assert order is not None
+            order.work(SimpleNamespace(restore=asked.append))
+            return asked[0]
+
+        assert restored(facts.backups[2].path) == facts.backups[2].path
+        assert restored(None) == restored(tmp_path / "gone.zip") == facts.backups[0].path
 
     def test_what_was_begun_leads_to_a_port_that_is_there(self, tmp_path) -> None:
         kept = keeping(tmp_path, places=lambda: frozenset({"usb:/dev/ttyUSB0"}))

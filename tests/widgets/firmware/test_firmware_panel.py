@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from tests.fakes.widget_probe import picture, shown
+from widgets.controls.label import Label
 from widgets.controls.status_icon import Status
 from widgets.firmware import FirmwarePanel
 from widgets.firmware.model import (
@@ -36,6 +37,7 @@ READY = Headline(Phase.READY, "Main panel can be updated to 2.0.1", "It takes ab
 RUNNING = Headline(Phase.RUNNING, "Updating Main panel", "Keep the USB cable in.")
 FAILED = Headline(Phase.FAILED, "The update stopped", "Nothing is lost.", ("Plug in again.", "Press Try again."))
 BACKUP = Backup("today 14:31", "whole flash", "ab" * 32, "Documents / Sensix / Backups", True)
+OLDER = Backup("22 Nov 2025 09:12, with version 1.8.2", "whole flash, with calibration", "cd" * 32, "Sensix", True, "b")
 
 
 def stages_at(index: int, state: StageState = StageState.RUNNING) -> list[Stage]:
@@ -108,7 +110,7 @@ class TestPhases:
         assert "USB" in panel.lead.text
 
     def test_while_writing_only_stop_safely(self, panel) -> None:
-        panel.set_backup(BACKUP)
+        panel.set_backups([BACKUP])
         panel.show_view("wifi")
         panel.set_headline(RUNNING)
         assert panel.views.value == "update"
@@ -172,11 +174,39 @@ class TestParts:
 
     def test_backup(self, panel) -> None:
         assert panel.backup.chip.text == "None yet"
-        panel.set_backup(BACKUP)
+        panel.set_backups([BACKUP])
         assert panel.backup.chip.text == "Saved and verified"
         assert pressed(panel, panel.backup.restore) == ["restore"]
-        panel.set_backup(replace(BACKUP, verified=False))
+        panel.set_backups([replace(BACKUP, verified=False)])
         assert panel.backup.chip.status is Status.WARN
+
+    def test_one_of_several_backups_is_picked(self, panel) -> None:
+        card, picked = panel.backup, []
+        card.picked.connect(picked.append)
+        assert not card.choice.isVisible()
+        panel.set_backups([replace(BACKUP, key="a"), OLDER])
+        assert [card.choice.itemText(row) for row in range(card.choice.count())] == ["today 14:31", OLDER.taken]
+        card.choice.setFocus()
+        QTest.keyClick(card.choice, Qt.Key.Key_Down)
+        assert picked == ["b"]
+        assert OLDER.content in [label.text for label in card.findChildren(Label) if label.isVisible()]
+        assert pressed(panel, card.restore) == ["restore"]
+        panel.set_backups([replace(BACKUP, key="a"), OLDER], 1)
+        assert (card.choice.value, picked) == ("b", ["b"])
+        panel.set_headline(RUNNING)
+        assert not card.choice.isEnabled()
+        panel.set_backups([BACKUP])
+        assert not card.choice.isVisible()
+
+    def test_where_newer_firmware_comes_from(self, panel) -> None:
+        wanted = []
+        panel.changes.source_wanted.connect(lambda: wanted.append(1))
+        panel.changes.set_source("", "")
+        assert not panel.changes.source_button.isVisible()
+        panel.changes.set_source("example.org was asked at 14:31.", "Online source...")
+        assert panel.changes.told.text == "example.org was asked at 14:31."
+        QTest.mouseClick(panel.changes.source_button, LEFT)
+        assert wanted == [1]
 
     def test_changes(self, panel) -> None:
         assert not panel.changes.all_button.isVisible()
@@ -268,8 +298,10 @@ def test_pictures(panel, theme, size, compact) -> None:
         Version("1.8.2", "14 Mar 2026", "in slot A"), Version("2.0.1", "9 Nov 2026", "goes to slot B", True)
     )
     panel.set_changes([Change(f"Change {number}", "What it means.") for number in range(3)], 14)
-    panel.set_backup(BACKUP)
+    panel.set_backups([replace(BACKUP, key="a"), OLDER])
+    panel.changes.set_source("example.org can't be reached. Check the network.", "Online source...")
     views = (
+        ("ready", READY, "update"),
         ("running", RUNNING, "update"),
         ("failed", FAILED, "update"),
         ("wifi", READY, "wifi"),
