@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from device_io import virtual_module
 from device_io.source import (
     ChannelInfo,
     ClockReport,
@@ -216,12 +217,19 @@ class GroupSource:
             eui=None,
             type="group",
             system=system,
-            firmware=infos[0].firmware,
+            firmware=_firmware(infos),
             chips=tuple(chips),
             capabilities=frozenset({"waveform-stream"}),
             boot_id=hash(self._told) & 0xFFFFFFFF,
             name=self._name,
         )
+
+
+def _firmware(infos: Sequence[ModuleInfo]) -> str:
+    """That of the first member. A group that is virtual in part says so: its EUI, which would tell, is None."""
+    virtual = any((info.eui or "").startswith(virtual_module.EUIS) for info in infos)
+    firmware = infos[0].firmware
+    return f"virtual {firmware}" if virtual and not firmware.startswith("virtual") else firmware
 
 
 def _kept(info: ModuleInfo | None, number: int) -> list[int]:

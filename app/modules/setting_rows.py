@@ -39,17 +39,21 @@ def _row(spec: SettingSpec, value: Value, url: str) -> Setting:
         key=spec.key,
         label=spec.name,
         kind=_KINDS[spec.kind],
-        value=next((str(choice) for choice in spec.choices if choice == value), None) if spec.choices else value,
+        value="" if secret else _shown(spec, value),
         unit="" if spec.kind == "choice" else spec.unit,
         minimum=spec.low if numeric else None,
         maximum=spec.high if numeric else None,
         decimals=1 if spec.kind == "number" else 0,
         choices=tuple((str(choice), f"{choice} {spec.unit}".rstrip()) for choice in spec.choices),
         section=_SECTIONS[spec.link if spec.link else "wifi" if spec.key.startswith("mqtt") else ""],
-        hint="Kept secret" if secret else "",
+        hint="Kept secret; empty leaves it as it is" if secret else "",
         cuts_link=bool(spec.link) and spec.link == kind_of(url),
         read_only=spec.access == "ro",
     )
+
+
+def _shown(spec: SettingSpec, value: Value) -> Value:
+    return next((str(choice) for choice in spec.choices if choice == value), None) if spec.choices else value
 
 
 def _to_value(spec: SettingSpec, value: SettingValue) -> Value:

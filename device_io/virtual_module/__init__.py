@@ -12,3 +12,6 @@ Its ports: usb_port.py `UsbPort`; rs485_port.py `Rs485Port` with rtu_slave.py, r
 wifi_port.py `WifiPort` with wifi_sessions.py. esp32/ is the chip behind the USB port, with its loader and flash memory;
 board_runner.py and loader_pipe.py join it to the port, rfc2217_line.py gives it reset lines.
 """
+
+EUIS = "0253454E"
+"""What the EUI of every virtual module begins with: locally administered, then "SEN"."""

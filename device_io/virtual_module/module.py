@@ -17,6 +17,7 @@ from device_io.sensix_link.framing import encode_frame
 from device_io.sensix_link.messages import Kind
 from device_io.sensix_link.samples import Coding, encode_samples
 from device_io.source import ChannelInfo, ChipInfo, ClockReport, ModuleInfo, SampleBlock
+from device_io.virtual_module import EUIS
 from device_io.virtual_module.front_end import (
     FULL_SCALE_A,
     FULL_SCALE_V,
@@ -94,7 +95,7 @@ class VirtualModule:
         chips = tuple(_chip(phase, system, loop) for phase in phases_of(system))
         label = f"{self.preset.name}/{system}/{seed}"
         self._info = ModuleInfo(
-            eui=eui or f"0253454E{zlib.crc32(label.encode()):08X}",
+            eui=eui or f"{EUIS}{zlib.crc32(label.encode()):08X}",
             type="1P-PowerMonitor1" if system.startswith("1P") else "3PN-PowerMonitor1",
             system=system,
             firmware=FIRMWARE,

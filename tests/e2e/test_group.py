@@ -12,7 +12,7 @@ import pytest
 
 from app.connection import open_group
 from device_io.group import GroupSource
-from device_io.source import LinkError, LinkPhase
+from device_io.source import LinkError, LinkPhase, ModuleInfo, Sink
 from device_io.usb_link import UsbLink
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.presets import preset
@@ -122,3 +122,35 @@ def test_what_can_not_be_a_group_is_refused():
         group.stop()
         for port in ports:
             port.stop()
+
+
+class Teller:
+    """A source that tells who it is, and no more."""
+
+    def __init__(self, info: ModuleInfo) -> None:
+        self._info = info
+
+    def start(self, sink: Sink) -> None:
+        sink.on_identity(self._info)
+
+    def stop(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("euis", "firmware", "told"),
+    [
+        (("0253454E00000001", "70B3D5499A0C0002", "70B3D5499A0C0003"), "1.0.0", "virtual 1.0.0"),
+        (("70B3D5499A0C0001", "70B3D5499A0C0002", "0253454E00000003"), "virtual 2.1", "virtual 2.1"),
+        (("70B3D5499A0C0001", "70B3D5499A0C0002", "70B3D5499A0C0003"), "1.0.0", "1.0.0"),
+    ],
+)
+def test_a_group_that_is_virtual_in_part_says_so(euis: tuple[str, ...], firmware: str, told: str):
+    """Its values have no place on the map, and it has no EUI by which that could be seen."""
+    info = VirtualModule("clean", "1P").info
+    group = GroupSource([Teller(info._replace(eui=eui, firmware=firmware)) for eui in euis])
+    sink = RecordingSink()
+    group.start(sink)
+    assert [identity.firmware for identity in sink.identities] == [told]
+    assert [identity.eui for identity in sink.identities] == [None]
+    group.stop()
