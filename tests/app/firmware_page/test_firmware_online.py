@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -21,13 +22,14 @@ from app.window.module_session import ModuleSession
 from device_io.flashing.backups import BackupStore
 from device_io.flashing.journal import Journal
 from device_io.virtual_module.module import VirtualModule
-from tests.app.firmware_page.test_firmware_page import LEFT, question
 from tests.fakes import firmware_maker
+from tests.fakes.firmware_page_bench import question
 from tests.fakes.firmware_site import FirmwareSite
 from tests.fakes.widget_probe import shown
 from widgets.firmware.model import Phase
 from widgets.firmware.source_dialog import SourceDialog
 
+LEFT = Qt.MouseButton.LeftButton
 URL = "usb:/dev/ttyUSB0"
 
 
