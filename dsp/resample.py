@@ -131,42 +131,55 @@ def fast_length(at_least: int) -> int:
     return best
 
 
-def double_rate(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stage 1: samples [channels, n], n even, to [channels, 2 n]. Treated as one turn of a ring: use what is MARGIN
-    or more away from the ends (zeros may follow the signal)."""
-    half = samples.shape[1] // 2
-    spectrum = np.fft.rfft(samples, axis=1)
-    doubled = np.empty((samples.shape[0], 2 * half + 1), dtype=np.complex128)
-    doubled[:, : half + 1] = spectrum
-    np.conjugate(spectrum[:, half - 1 :: -1], out=doubled[:, half + 1 :])
-    doubled.view(np.float64)[:] *= _stage_1(4 * half)
-    return np.fft.irfft(doubled, n=4 * half, axis=1)
-
-
-def interpolate(
-    doubled: NDArray[np.float64], rows: Sequence[slice], positions: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Stage 2: values [channels, m] of a signal of doubled rate [channels, 2 n], at fractional positions [chips, m] in
-    samples of the original rate, well inside; rows: the channels of each chip."""
-    count = positions.shape[1]
-    values = np.empty((doubled.shape[0], count))
-    u = positions * 2.0
-    base = u.astype(np.intp)
-    u -= base
-    u += u
-    u -= 1.0
-    # The same memory for every chip: it stays in the processor's cache.
+def resample(samples: Sequence[Sequence[NDArray[np.float64]]], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Both stages: values [windows, channels, m] of each window's samples, which are [channels, n] of each chip, at
+    fractional positions [windows, chips, m] in samples, MARGIN or more away from their ends."""
+    count, rows = positions.shape[2], sum(len(part) for part in samples[0])
+    values = np.empty((len(samples), rows, count))
+    at = positions * 2.0
+    before = at.astype(np.intp)
+    at -= before
+    at += at
+    at -= 1.0
+    # The same memory for every window and chip: it stays in the processor's cache.
+    length = fast_length(max(part.shape[1] for of_chips in samples for part in of_chips))
+    ring, lines, doubled = np.empty((rows, length)), np.empty((rows, length + 1), complex), np.empty((rows, 2 * length))
     powers, weights, places = np.ones((DEGREE + 1, count)), np.empty((TAPS, count)), np.empty((TAPS, count), np.intp)
-    room = np.empty((max(part.stop - part.start for part in rows), TAPS, count))
-    for part, own, before in zip(rows, u, base, strict=True):
-        powers[1] = own
-        have = 1
-        while have < DEGREE:
-            more = min(have, DEGREE - have)
-            np.multiply(powers[1 : 1 + more], powers[have], out=powers[1 + have : 1 + have + more])
-            have += more
-        np.matmul(_taps(), powers, out=weights)
-        np.add(before, _NEAR, out=places)
-        near = doubled[part].take(places, axis=1, out=room[: part.stop - part.start], mode="clip")
-        np.einsum("ctm,tm->cm", near, weights, out=values[part])
+    room = np.empty((max(map(len, samples[0])), TAPS, count))
+    for of_chips, found, own_at, own_before in zip(samples, values, at, before, strict=True):
+        row = 0
+        for part in of_chips:
+            ring[row : row + len(part), : part.shape[1]] = part
+            ring[row : row + len(part), part.shape[1] :] = 0.0
+            row += len(part)
+        _double_rate(ring, lines, doubled)
+        row = 0
+        for part, u, base in zip(of_chips, own_at, own_before, strict=True):
+            own = slice(row, row + len(part))
+            row += len(part)
+            _powers_of(u, powers)
+            np.matmul(_taps(), powers, out=weights)
+            np.add(base, _NEAR, out=places)
+            near = doubled[own].take(places, axis=1, out=room[: len(part)], mode="clip")
+            np.einsum("ctm,tm->cm", near, weights, out=found[own])
     return values
+
+
+def _double_rate(ring: NDArray[np.float64], lines: NDArray[np.complex128], doubled: NDArray[np.float64]) -> None:
+    """Stage 1: samples [channels, n] as one turn of a ring, n even, to doubled [channels, 2 n]; lines [channels, n + 1]
+    is room for what lies between."""
+    half = ring.shape[1] // 2
+    np.fft.rfft(ring, axis=1, out=lines[:, : half + 1])
+    np.conjugate(lines[:, half - 1 :: -1], out=lines[:, half + 1 :])
+    lines.view(np.float64)[:] *= _stage_1(4 * half)
+    np.fft.irfft(lines, n=4 * half, axis=1, out=doubled)
+
+
+def _powers_of(u: NDArray[np.float64], powers: NDArray[np.float64]) -> None:
+    """Powers 1..DEGREE of u [m] into powers [DEGREE + 1, m]."""
+    powers[1] = u
+    have = 1
+    while have < DEGREE:
+        more = min(have, DEGREE - have)
+        np.multiply(powers[1 : 1 + more], powers[have], out=powers[1 + have : 1 + have + more])
+        have += more

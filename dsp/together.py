@@ -19,8 +19,8 @@ from dsp.windows import Fitting, Result
 
 MOST_TOGETHER = 16
 """Windows that are measured in one go."""
-MOST_SAMPLES = 1 << 15
-"""Samples that are resampled in one go: what that needs stays in the processor's cache, and in the memory at hand."""
+MOST_SAMPLES = 1 << 17
+"""Samples that are resampled in one go: bounds the memory that records of high rates take."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dsp.channels import ChannelSpec
 from dsp.harmonic_model import continue_signal
 from dsp.phase import advance_times
-from dsp.resample import MARGIN, double_rate, fast_length, interpolate
+from dsp.resample import MARGIN, resample
 from dsp.stream import Source
 from dsp.window import Window
 
@@ -60,10 +60,11 @@ def take_waveforms(
     """
     instants_s = _instants(windows, points)
     edges_s = instants_s[:, :: points + 2 * REACH].tolist()
-    views, begins, paces, rows = [], [], [], []
-    continued = [False] * len(windows)
-    row = 0
+    shape = len(windows), limits.size
+    low, high = np.empty(shape), np.empty(shape)
+    views, begins, paces, rates, continued = [], [], [], [], []
     for number, (window, (before_s, after_s)) in enumerate(zip(windows, edges_s, strict=True)):
+        own, row, lacking = [], 0, False
         for chip, (segment, earliest, clock) in enumerate(sources[number]):
             begin, pace = clock.index_at(window.start_s), clock.rate_hz
             if window.stretches:
@@ -75,35 +76,27 @@ def take_waveforms(
             before, after = max(0, earliest - first), max(0, stop - segment.end)
             samples = segment.view(first + before, stop - after)
             if before or after:
-                continued[number] = True
+                lacking = True
                 frequency_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
                 samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
-            views.append(samples)
+            own.append(samples)
             begins.append(begin - first)
             paces.append(pace)
-            rows.append(slice(row, row + len(samples)))
-            row += len(samples)
-    together = np.zeros((row, fast_length(max(samples.shape[1] for samples in views))))
-    low, high = np.empty(row), np.empty(row)
-    for part, samples in zip(rows, views, strict=True):
-        together[part, : samples.shape[1]] = samples
-        within = samples[:, MARGIN:-MARGIN]
-        np.minimum.reduce(within, axis=1, out=low[part])
-        np.maximum.reduce(within, axis=1, out=high[part])
-    chips = len(views) // len(windows)
-    positions = np.repeat(instants_s, chips, axis=0)
-    positions *= np.array(paces)[:, None]
-    positions += np.array(begins)[:, None]
-    values = interpolate(double_rate(together), rows, positions)
-
-    shape = len(windows), limits.size
-    over: list[bool] = np.any(np.maximum(high, -low).reshape(shape) >= limits, axis=1).tolist()
+            rates += [clock.rate_hz] * len(samples)
+            within, rows = samples[:, MARGIN:-MARGIN], slice(row, row + len(samples))
+            np.minimum.reduce(within, axis=1, out=low[number, rows])
+            np.maximum.reduce(within, axis=1, out=high[number, rows])
+            row = rows.stop
+        views.append(own)
+        continued.append(lacking)
+    chips = len(views[0])
+    positions = instants_s[:, None] * np.array(paces).reshape(-1, chips, 1) + np.array(begins).reshape(-1, chips, 1)
+    values = resample(views, positions)
+    over: list[bool] = np.any(np.maximum(high, -low) >= limits, axis=1).tolist()
     clipped = [
         _clipped(window, of, limits) if near else 0 for near, window, of in zip(over, windows, sources, strict=True)
     ]
-    rates = [clock.rate_hz for of in sources for segment, _, clock in of for _ in range(segment.channels)]
-    still = (high <= low).reshape(shape)
-    return Waveforms(values.reshape(*shape, -1), still, np.array(rates).reshape(shape), clipped, continued)
+    return Waveforms(values, high <= low, np.array(rates).reshape(shape), clipped, continued)
 
 
 def _instants(windows: Sequence[Window], points: int) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import pytest
 from dsp.analyser import Analyser, ChannelSpec, ChipSpec
 from dsp.clock import SampleClock
 from dsp.measurement import Band
-from dsp.resample import MARGIN, double_rate, gain, interpolate
+from dsp.resample import MARGIN, gain, resample
 from dsp.response import transfer
 from dsp.spectrum import band_of
 from resources.parameters import keys_for
@@ -65,7 +65,7 @@ def test_resampled_tone_has_the_gain_that_is_told(frequency: float) -> None:
     positions = MARGIN + 0.123 + np.arange(1024) * 0.871
     tone = np.cos(2 * np.pi * frequency * n + 0.4)[None]
     expected = gain(np.array([frequency])) * np.cos(2 * np.pi * frequency * positions + 0.4)
-    assert interpolate(double_rate(tone), [slice(0, 1)], positions[None])[0] == pytest.approx(expected, abs=1.5e-5)
+    assert resample([[tone]], positions[None, None])[0, 0] == pytest.approx(expected, abs=1.5e-5)
 
 
 @pytest.mark.parametrize(
