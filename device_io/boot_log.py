@@ -63,7 +63,7 @@ _RULES = (
     _rule(
         "secure-boot",
         Severity.BAD,
-        r"secure boot (?:v\d )?(?:verification|check) failed|signature (?:verification|check) failed"
+        r"secure boot (?:v\d )?(?:(?:verification|check) )?fail|signature (?:verification|check) failed"
         r"|no signature block|failed to verify (?:app )?signature",
         "The firmware is not signed as this module demands",
         "The module starts its maker's signed firmware only. Restore the backup, or flash the maker's firmware.",
@@ -85,8 +85,8 @@ _RULES = (
     _rule(
         "damaged-image",
         Severity.BAD,
-        r"csum err|checksum failed|hash (?:of data )?(?:failed|mismatch|does not match)|calculated hash"
-        r"|image (?:corrupted|hash failed)|image at 0x[0-9a-f]+ has invalid magic byte|image invalid",
+        r"csum err|checksum failed|SHA-256 comparison failed|hash (?:of data )?(?:failed|mismatch|does not match)"
+        r"|calculated hash|image (?:corrupted|hash failed)|image at 0x[0-9a-f]+ has invalid magic byte|image invalid",
         "The firmware in the flash is damaged",
         "Flash the firmware again, or finish the update that was broken off.",
     ),
@@ -96,6 +96,13 @@ _RULES = (
         r"mismatch chip id|chip revision check failed|requires chip rev|can't boot.*revision"
         r"|efuse block revision check failed",
         "The firmware is for another chip",
+        "Flash the firmware for this module, or restore the last backup.",
+    ),
+    _rule(
+        "flash-too-small",
+        Severity.BAD,
+        r"detected size ?\(\d+k\) smaller than the size in the binary image header",
+        "The firmware is built for a larger flash memory",
         "Flash the firmware for this module, or restore the last backup.",
     ),
     _rule(
@@ -145,7 +152,7 @@ _RULES = (
     _rule(
         "settings-erased",
         Severity.WARN,
-        r"nvs.*(?:no settings|no free pages|new version found|corrupt|erasing)",
+        r"nvs.*(?:no settings|no[ _]free[ _]pages|new[ _]version[ _]found|corrupt|erasing|init failed)",
         "The settings were not found",
         "The module runs with defaults. Put the settings of the last backup back.",
     ),

@@ -40,6 +40,22 @@ def keys(log: str) -> list[str]:
         ("E (12) boot_comm: mismatch chip ID, expected 0, found 5", "wrong-chip"),
         ("E (66) boot: Factory app partition is not bootable", "slot-skipped"),
         ("W (338) nvs: no settings, using defaults", "settings-erased"),
+        ("E (400) example: nvs_flash_init failed (0x1105)", "settings-erased"),
+        ("ESP_ERROR_CHECK failed: esp_err_t 0x1105 (ESP_ERR_NVS_NO_FREE_PAGES) at 0x400d2a3c", "settings-erased"),
+        (
+            "SHA-256 comparison failed:\nCalculated: 1d1f28\nExpected: ffffff\nAttempting to boot anyway...",
+            "damaged-image",
+        ),
+        ("Secure boot failed\nets_main.c 329", "secure-boot"),
+        ("secure boot check fail\nets_main.c 371", "secure-boot"),
+        (
+            "E (380) spi_flash: Detected size(2048k) smaller than the size in the binary image header(4096k).",
+            "flash-too-small",
+        ),
+        ("ESP-ROM:esp32s3-20210327\nrst:0x15 (USB_UART_CHIP_RESET),boot:0x23 (DOWNLOAD(USB/UART0))", "download-mode"),
+        ("ESP-ROM:esp32c3-api1-20210207\nrst:0x1 (POWERON),boot:0x4 (DOWNLOAD(USB/UART0/1))", "download-mode"),
+        ("ESP-ROM:esp32c3-api1-20210207\nrst:0xf (BROWNOUT_RST),boot:0xc (SPI_FAST_FLASH_BOOT)", "brown-out"),
+        ("ESP-ROM:esp32s3-20210327\nrst:0x7 (TG0WDT_SYS_RST),boot:0x8\ninvalid header: 0xffffffff", "no-bootloader"),
         ("W (340) cal: no calibration", "no-calibration"),
     ],
 )
