@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+import time
 from typing import Any
 
 from app.ask_password import ask_password
@@ -15,6 +16,8 @@ from device_io.discovery.usb_ports import plugged_in
 from device_io.source import LinkError, LinkErrorKind, ModuleInfo
 from device_io.urls import LinkUrl, parse_url
 
+_TELL_S = 5.0
+"""A long scan says that often how far it is."""
 _NOT_WORTH_TELLING = (LinkErrorKind.SILENT, LinkErrorKind.NOT_A_MODULE)
 
 
@@ -75,6 +78,7 @@ class _Found:
         self._list = ModuleList()
         self._lock = threading.Lock()
         self._told = 0.0
+        self._told_s = time.monotonic()
 
     def on_found(self, url: str, info: ModuleInfo) -> None:
         with self._lock:
@@ -83,8 +87,9 @@ class _Found:
     def on_progress(self, progress: SearchProgress) -> None:
         if progress.total > 1 and progress.text:
             share = progress.done / progress.total
-            if share - self._told >= 0.05:
-                self._told = share
+            now_s = time.monotonic()
+            if share - self._told >= 0.05 or now_s - self._told_s >= _TELL_S:
+                self._told, self._told_s = share, now_s
                 self._output.note(f"{progress.url}: {progress.text}, {100 * share:.0f} %")
 
     def on_nothing(self, url: str, error: LinkError) -> None:

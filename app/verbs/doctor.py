@@ -42,7 +42,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
             {"check": check.name, "state": check.state, "text": check.text, "advice": check.advice},
             f"{text}\n      {check.advice}" if check.advice else text,
         )
-    bad = next((check for check in checks if check.state == "bad"), None)
+    # The first that says what to do: "no answer" may stand before the reason for it.
+    bad = min((check for check in checks if check.state == "bad"), key=lambda check: not check.advice, default=None)
     if bad is not None:
         raise Refused(f"{bad.name}: {bad.text} {bad.advice}".rstrip())
     return 0

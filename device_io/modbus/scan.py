@@ -45,6 +45,7 @@ class _Step(NamedTuple):
     baud: int
     parity: str
     units: tuple[int, ...]
+    low: bool  # whether these are the low addresses
 
 
 def scan(
@@ -57,8 +58,9 @@ def scan(
     cancelled: Callable[[], bool] = lambda: False,
     opener: LineOpener = open_line,
 ) -> Iterator[FoundUnit]:
-    """Units as they are found, likely settings and low addresses first. A unit that answers with an exception is there
-    too. progress: (requests done, of so many, what is tried). cancelled: asked often; the scan ends within 0.5 s.
+    """Units as they are found, likely settings and low addresses first; once one is found, all addresses at its setting
+    and the low ones at others. A unit that answers with an exception is there too. progress: (requests done, of so
+    many, what is tried). cancelled: asked often; the scan ends within 0.5 s.
 
     :raises LinkError: if the port can't be opened or goes away.
     """
@@ -89,8 +91,12 @@ def scan(
                 there = _look(master, port, step, unit, cancelled)
                 if there is not None:
                     found.add(unit)
-                    # A bus has one setting: finish it before the others.
-                    steps.sort(key=lambda other: (other.baud, other.parity) != (step.baud, step.parity))
+                    # A bus has one setting: finish it first, then look for modules that were left at another one, at
+                    # low addresses only. All of them with all settings would take a quarter of an hour.
+                    same = [other for other in steps if other[:2] == step[:2]]
+                    low = [other for other in steps if other[:2] != step[:2] and other.low]
+                    done += sum(len(other.units) for other in steps) - sum(len(o.units) for o in same + low)
+                    steps = same + low
                     yield there
         finally:
             line.close()
@@ -101,7 +107,7 @@ def _steps(bauds: Sequence[int], parities: Sequence[str], units: Sequence[int]) 
     settings = [pair for pair in LIKELY if pair[0] in bauds and pair[1] in parities]
     settings += [(b, p) for b in sorted(bauds, reverse=True) for p in parities if (b, p) not in settings]
     first, rest = tuple(units[:FIRST_UNITS]), tuple(units[FIRST_UNITS:])
-    return [_Step(*pair, chosen) for chosen in (first, rest) if chosen for pair in settings]
+    return [_Step(*pair, chosen, chosen is first) for chosen in (first, rest) if chosen for pair in settings]
 
 
 def _master(line: ByteLine, step: _Step) -> Master:

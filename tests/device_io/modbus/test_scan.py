@@ -37,7 +37,46 @@ def test_modules_are_found_at_their_settings(serve: Serve, monkeypatch: pytest.M
         (9600, 20, modules[1].info.eui),
     ]
     assert [unit.url for unit in found] == list(port.urls)
-    assert [at for at, _, _ in told] == [*range(10), 10]
+    # 9600 baud with all units, 19 200 with the low ones alone: the other two count as done.
+    assert [at for at, _, _ in told] == [0, 1, *range(4, 10), 10]
+    assert {total for _, total, _ in told} == {10}
+
+
+def test_a_module_at_a_high_address_is_found_and_the_scan_ends(monkeypatch: pytest.MonkeyPatch):
+    """It looks at every address at its setting, and not at every address at all other settings."""
+    monkeypatch.setattr(scan_module, "REPLY_S", 0.001)
+    monkeypatch.setattr(scan_module, "QUIET_S", 0.0)
+    monkeypatch.setattr("device_io.modbus.client.PAUSE_S", 0.0)
+    module = running_module("clean")
+    module.settings.write({"rs485_unit": 2, "confirm": True})
+    behind = RtuSlave([ModuleRegisters(module)])
+    lines: dict[tuple[int, str], list[MemoryLine]] = {}
+
+    class Deaf(MemoryLine):
+        def write(self, data: bytes) -> None:
+            self.requests.append(data)
+
+    def opener(port: str, baud: int, parity: str) -> MemoryLine:
+        line = (MemoryLine if (baud, parity) == (9600, "E") else Deaf)(behind)
+        lines.setdefault((baud, parity), []).append(line)
+        return line
+
+    told: list[tuple[int, int]] = []
+    found = list(
+        scan(
+            "x",
+            bauds=(9600, 19_200, 115_200),
+            opener=opener,
+            progress=lambda done, total, _: told.append((done, total)),
+        )
+    )
+    assert [(unit.baud, unit.parity, unit.unit) for unit in found] == [(9600, "E", 2)]
+    asked = {at: {request[0] for line in of for request in line.requests} for at, of in lines.items()}
+    assert asked.pop((9600, "E")) == set(range(1, 248))
+    assert len(asked) == 8
+    assert all(units <= set(range(1, 17)) for units in asked.values())
+    assert told == sorted(told)
+    assert told[-1] == (9 * 247, 9 * 247)
 
 
 def test_an_exception_proves_presence_and_nothing_is_written():
