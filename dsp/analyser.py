@@ -288,6 +288,8 @@ class Analyser:
 def pull_analysers(analysers: Sequence[Analyser]) -> list[list[Measurement]]:
     """`pull` of several analysers: windows of the same kind of module are measured in one go, which costs less."""
     ready = [analyser for analyser in analysers if analyser._begin_pull()]
+    if not ready:
+        return [[] for _ in analysers]
     results = dict(zip(map(id, ready), _drain(ready, final=False), strict=True))
     return [results.get(id(analyser), []) for analyser in analysers]
 

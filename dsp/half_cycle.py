@@ -208,21 +208,22 @@ class HalfCycleMeter:
         self, raws: Sequence[RawSamples], rows: NDArray[np.float64], found: Sequence[_Found]
     ) -> list[HalfCycles]:
         """Ends and rms of the cycles of some windows."""
-        table = np.array([[(*cycles, first, count) for cycles, first, count in one.of] for one in found])
-        crossing, half, bend, first, count = table.T[:, self._bounds, :, None]  # [channels, windows, 1] each
-        numbers = first + np.arange(-2.0, max(1.0, float(count.max())))
-        h = numbers * half
+        counts = [[count for _, _, count in one.of] for one in found]
+        longest = [max(own) for own in counts]
+        table = np.array([[(*cycles, first) for cycles, first, _ in one.of] for one in found])
+        crossing, half, bend, first = table.T[:, self._bounds, :, None]  # [channels, windows, 1] each
+        h = half * (first + np.arange(-2.0, max(1, *longest)))
         times = crossing + h * (1.0 - bend * h)
         begins, rates = np.array([(raw.time_s, raw.rate_hz) for raw in raws]).T[:, :, None, None]
         places = (times - begins) * rates + PAD
         ends = times[:, :, 2:]
         square = _integrals(rows, places) / (places[:, :, 2:] - places[:, :, :-2])
         rms = np.sqrt(np.maximum(square, 0.0)) / self._gains
-        behind = np.arange(rms.shape[2]) >= count
-        ends[behind] = rms[behind] = np.nan
+        if min(map(min, counts)) < rms.shape[2]:
+            behind = np.arange(rms.shape[2]) >= np.array(counts).T[self._bounds, :, None]
+            ends[behind] = rms[behind] = np.nan
         own = rms[: self._voltages]
-        lowest, highest = (function.reduce(own, axis=2, initial=np.nan).T.tolist() for function in (np.fmin, np.fmax))
-        longest = count.max(axis=0).astype(np.intp).ravel().tolist()
+        lowest, highest = np.fmin.reduce(own, axis=2).T.tolist(), np.fmax.reduce(own, axis=2).T.tolist()
         return [
             HalfCycles(
                 self.keys,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,10 +48,11 @@ class PhaseModel:
         """Frequency at a time."""
         return (self.c1 + 2.0 * self.c2 * (time_s - self.reference_s)) / (2.0 * np.pi)
 
-    def times_after(self, start_s: float, cycles: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Times at which the phase has advanced by `cycles` (any shape) since start_s."""
-        speed = self.c1 + 2.0 * self.c2 * (start_s - self.reference_s)
-        return start_s + advance_times(2.0 * np.pi * cycles, speed, self.c2)
+    def time_after(self, start_s: float, cycles: float) -> float:
+        """Time at which the phase has advanced by `cycles` since start_s; as advance_times."""
+        speed, advance = self.c1 + 2.0 * self.c2 * (start_s - self.reference_s), 2.0 * math.pi * cycles
+        least = 0.25 * speed * speed
+        return start_s + 2.0 * advance / (speed + math.sqrt(max(4.0 * (least + self.c2 * advance), least)))
 
 
 @dataclass(frozen=True)

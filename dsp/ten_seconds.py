@@ -141,8 +141,7 @@ class TenSecondFrequency:
         self._first = self._last = None
 
     def _cycle_start(self, model: PhaseModel, start_s: float, number: int) -> tuple[int, float]:
-        ahead = np.array([number - self._turns - self._drift])
-        return number, float(model.times_after(start_s, ahead)[0])
+        return number, model.time_after(start_s, number - self._turns - self._drift)
 
     def _measure_drift(self, data: WindowData, model: PhaseModel) -> None:
         """Phase of the reference voltage against the cycles that were counted."""

@@ -339,8 +339,7 @@ class WindowMaker:
                 self._group, self._settled = 0, False
                 self._ahead.clear()
                 self._model = PhaseModel.of_frequency(self._cursor, frequency)
-        turns = np.array([float(self._cycles)])
-        end = float(self._model.times_after(self._cursor, turns)[0])
+        end = self._model.time_after(self._cursor, self._cycles)
         cycle = (end - self._cursor) / self._cycles
         needed = end + (AHEAD_CYCLES + KERNEL_CYCLES) * cycle
         over = final or self._ended(needed)
@@ -366,7 +365,7 @@ class WindowMaker:
                 self._forget_phase()
                 return self._free_window(available_s[1], final)
             self._model = fit.model
-            end = float(fit.model.times_after(self._cursor, turns)[0])
+            end = fit.model.time_after(self._cursor, self._cycles)
             if abs(middle - before) < 2e-4 * middle:
                 break
             self._ahead.clear()
