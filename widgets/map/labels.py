@@ -31,6 +31,9 @@ _COUNTRY_FROM = 0.9
 _COUNTRY_TO = 6.0
 """... and no longer when it is so many times as wide as the view."""
 
+_SHORT = {"United States of America": "United States"}
+"""Names that are wider than need be."""
+
 
 @dataclass(frozen=True)
 class _Names:
@@ -51,7 +54,7 @@ def _countries() -> tuple[_Names, NDArray[np.float64]]:
     countries = outline.countries()
     longitude, latitude = countries.longitude_deg.astype(float), countries.latitude_deg.astype(float)
     order = np.argsort(-countries.area)
-    names = tuple(countries.names[index].upper() for index in order)
+    names = tuple(_SHORT.get(countries.names[index], countries.names[index]).upper() for index in order)
     # Mercator magnifies by 1 / cos(latitude); the area is in square degrees at the equator.
     side = np.sqrt(countries.area / np.cos(np.radians(latitude)) ** 2) / 360.0
     return _Names(names, x_of(longitude[order]), y_of(latitude[order])), side[order]
