@@ -31,6 +31,8 @@ PAUSE_S = 0.06
 """A reply that stops for so long has ended; adapters deliver what they have every 16 ms."""
 _LATENCIES = 1024
 _LOOK_S = 0.1
+_BY_GATEWAY = (10, 11)
+"""Exceptions of a gateway, not of the unit behind it: it has no way to it, or no answer from it."""
 _SLOWEST = 1.03
 """A sender's clock may be this much too slow."""
 _Ask = Callable[[], ModbusPDU]
@@ -165,6 +167,9 @@ class Master:
         if function in (_READ_HOLDING, _READ_INPUT) and client.hears_itself():
             client.comm_params.handle_local_echo = True
         if reply.isError():
+            if reply.exception_code in _BY_GATEWAY:
+                self.unanswered += 1
+                raise NoReply("no reply to the gateway")
             raise ExceptionReply(reply.exception_code)
         return reply
 

@@ -57,6 +57,7 @@ class Station:
         self._turn = threading.RLock()  # held while it uses the bus or tells its sink
         self._running: _Running | None = None
         self._shot: Steps[list[SampleBlock]] | None = None
+        self._shot_from_s = 0.0  # no snapshot is begun before
         self._due_s = 0.0
         self._retry_s = RETRY_S
         self._done_s: deque[float] = deque(maxlen=_RATE_OVER)
@@ -86,9 +87,11 @@ class Station:
 
     def due_s(self) -> float:
         """When it wants the bus next (time.monotonic)."""
-        if self._unit is not None and (self._shot or self._running or self._snapshots or self._jobs):
+        if self._unit is None:
+            return self._due_s
+        if self._shot or self._running or self._jobs:
             return 0.0
-        return self._due_s
+        return min(self._due_s, self._shot_from_s) if self._snapshots else self._due_s
 
     def turn(self, master: Master) -> None:
         """Use the bus for a while. LinkError UNPLUGGED or STALLED if the port fails."""
@@ -171,7 +174,7 @@ class Station:
         if time.monotonic() >= self._due_s:
             self._due_s = max(self._due_s + self._poll_s, time.monotonic())
             self._poll(unit)
-        if self._snapshots:
+        if self._shot or (self._snapshots and time.monotonic() >= self._shot_from_s):
             self._step_snapshot(unit)
 
     def _poll(self, unit: Unit) -> None:
@@ -203,7 +206,8 @@ class Station:
             self._sink.on_blocks(blocks)
         except LinkError:
             self._shot = None
-            self._snapshots = False  # it takes none
+            self._shot_from_s = time.monotonic() + LONGEST_RETRY_S
+            self._snapshots = self._known is not None and "waveform-snapshot" in self._known.capabilities
 
     def _not_delivered(self, blocks: list[SampleBlock]) -> list[SampleBlock]:
         """Without the samples that the snapshot before had too: on a quick line it began before that one's end."""

@@ -30,6 +30,10 @@ SNAPSHOT_WAIT_S = 3.0
 BLOCKS_A_STEP = 4
 """Blocks of a snapshot that are read before others get the bus."""
 _BUSY = (5, 6)
+_BUSY_S = 0.05
+"""Time that a busy unit is given; twice as much each further time."""
+_UNKNOWN = (1, 2, 3)
+"""Exceptions that say that a unit has no such function, register or value."""
 
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
@@ -65,8 +69,10 @@ class Unit:
         size = sum(field.registers for field in rm.IDENTITY)
         try:
             head, data = self._block(rm.IDENTITY_BLOCK, size, None, attempts)
-        except (ExceptionReply, _Torn):
-            raise self._no_module("it does not know the registers of one") from None
+        except ExceptionReply as error:
+            raise self._refusal(error) from None
+        except _Torn:
+            raise self._no_module("its registers hold something else") from None
         if not codec.is_identity(data):
             raise self._no_module("its registers hold something else")
         if codec.identity_version(data) > rm.MAP_VERSION:
@@ -203,9 +209,7 @@ class Unit:
             except _Torn:
                 continue
             except ExceptionReply as error:
-                raise LinkError(
-                    LinkErrorKind.NOT_A_MODULE, f"{self.name} does not know the registers of a module ({error})."
-                ) from None
+                raise self._refusal(error) from None
         raise DamagedReply("the blocks never belonged together")
 
     def _apply(self, values: Mapping[str, Setting], before: Mapping[str, Setting]) -> None:
@@ -256,6 +260,7 @@ class Unit:
                 self._count(good=True)
                 if error.code not in _BUSY or not left:
                     raise
+                time.sleep(_BUSY_S * 2 ** (attempts - left - 1))
             except (NoReply, DamagedReply) as error:
                 self._count(good=False)
                 if isinstance(error, DamagedReply):
@@ -273,6 +278,11 @@ class Unit:
     def _begin_copy(self) -> int:
         self._copy_us = None
         return next(self._mark) & 0xFFFF
+
+    def _refusal(self, error: ExceptionReply) -> LinkError:
+        if error.code in _UNKNOWN:
+            return self._no_module(f"it does not know the registers of one ({error})")
+        return LinkError(LinkErrorKind.REFUSED, f"{self.name} can't answer now ({error}). Try again in a moment.")
 
     def _no_module(self, why: str) -> LinkError:
         return LinkError(

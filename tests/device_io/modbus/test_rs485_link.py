@@ -8,14 +8,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from device_io.modbus import bus, client, station
+from device_io.modbus import bus, client, station, unit
 from device_io.modbus.rs485_link import Rs485Link
+from device_io.modbus.scan import scan
 from device_io.source import LinkError, LinkErrorKind, LinkPhase
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.rs485_port import Rs485Port
 from device_io.virtual_module.rtu_faults import parse_rtu_faults
 from device_io.virtual_module.rtu_registers import ModuleRegisters
-from device_io.virtual_module.rtu_slave import RtuSlave
+from device_io.virtual_module.rtu_slave import RtuSlave, framed
+from resources import register_map as rm
 from resources.parameters import parameter
 from resources.settings import modbus_settings
 from tests.fakes.recording_sink import RecordingSink
@@ -142,6 +144,63 @@ def test_snapshots_that_follow_at_once_never_overlap(nothing_left_behind: None):
         expected_us = before.device_time_us + (after.first_index - before.first_index) / rate_hz * 1e6
         assert after.device_time_us == pytest.approx(expected_us, abs=300)
     assert shorter, "none of them would have overlapped"
+
+
+def test_a_snapshot_that_is_refused_once_is_tried_again(nothing_left_behind: None, monkeypatch: pytest.MonkeyPatch):
+    """A module may be busy with itself for a moment; only one without snapshots is never asked again."""
+    monkeypatch.setattr(station, "LONGEST_RETRY_S", 0.1)
+    refusals = 3
+
+    def spoil(reply: bytes) -> list[tuple[float, bytes]]:
+        nonlocal refusals
+        if reply[1] == 6 and reply[2:4] == rm.SNAPSHOT.to_bytes(2, "big") and refusals:
+            refusals -= 1
+            return [(0.0, framed(bytes([1, 0x86, 4])))]
+        return [(0.0, reply)]
+
+    line = MemoryLine(RtuSlave([ModuleRegisters(running_module("clean", "1P"))]), spoil)
+    link, sink = Rs485Link("rs485:bus?baud=115200", snapshots=True, opener=lambda *_: line), RecordingSink()
+    link.start(sink)
+    sink.wait_for_blocks(2)
+    link.stop()
+    assert refusals == 0
+    assert LinkPhase.LOST not in sink.phases
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(2, LinkErrorKind.NOT_A_MODULE), (4, LinkErrorKind.REFUSED), (6, LinkErrorKind.REFUSED)],
+)
+def test_what_refuses_to_be_read_is_told_apart(
+    nothing_left_behind: None, monkeypatch: pytest.MonkeyPatch, code: int, kind: LinkErrorKind
+):
+    """No such register: something else. Failed or busy: perhaps a module, at another moment."""
+    monkeypatch.setattr(unit, "_BUSY_S", 0.001)
+    line = MemoryLine(
+        RtuSlave([ModuleRegisters(running_module("clean"))]),
+        lambda reply: [(0.0, framed(bytes([reply[0], reply[1] | 0x80, code])))],
+    )
+    link, sink = Rs485Link("rs485:bus", reconnect=False, opener=lambda *_: line), RecordingSink()
+    link.start(sink)
+    sink.wait_for_phase(LinkPhase.FAILED)
+    link.stop()
+    assert kind_of(sink) == kind
+    assert f"exception {code}" in str(sink.states[-1].error)
+
+
+@pytest.mark.parametrize("code", [10, 11])
+def test_a_gateway_that_finds_no_unit_is_no_unit(nothing_left_behind: None, code: int):
+    """A gateway answers for a unit that is not there."""
+    line = MemoryLine(
+        RtuSlave([ModuleRegisters(running_module("clean"))]),
+        lambda reply: [(0.0, framed(bytes([reply[0], reply[1] | 0x80, code])))],
+    )
+    assert list(scan("x", bauds=(115_200,), parities=("N",), units=range(1, 5), opener=lambda *_: line)) == []
+    link, sink = Rs485Link("rs485:bus", reconnect=False, opener=lambda *_: line), RecordingSink()
+    link.start(sink)
+    sink.wait_for_phase(LinkPhase.FAILED)
+    link.stop()
+    assert kind_of(sink) == LinkErrorKind.SILENT
 
 
 def test_a_fresh_module_gives_its_snapshot_when_it_has_one(serve: Serve, link_to: LinkTo):
