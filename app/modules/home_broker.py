@@ -77,7 +77,8 @@ class HomeBroker:
         if self._broker is None:
             raise RuntimeError("the broker does not run")
         password = self._broker.add_module(eui)
-        return Access(_address(), self._port, TOKEN, eui.upper(), password, self._broker.ca_file)
+        host = _address() if self._host in ("", "0.0.0.0", "::") else self._host
+        return Access(host, self._port, TOKEN, eui.upper(), password, self._broker.ca_file)
 
     def password(self, sentence: str) -> str | None:
         """This program's own password, where the question is about its account on this broker."""

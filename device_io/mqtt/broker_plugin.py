@@ -1,8 +1,12 @@
-"""What the embedded broker adds to the library's: logins and topic rights (loaded by name), and a clean end."""
+"""What the embedded broker adds to the library's: logins and topic rights (loaded by name), sizes of its queues, and a
+clean end."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +17,14 @@ from amqtt.session import Session
 
 from device_io.mqtt.accounts import Accounts
 
+log = logging.getLogger(__name__)
+
 NAME = f"{__name__}.AccountsPlugin"
+MOST_MESSAGES = 1000
+"""What may wait: of one client, of all together on their way to others, and for a client that is away."""
+BACKLOG_BYTES, SLOW_S = 65_536, 10.0
+"""A client that has had so much waiting for so long, or has when too many messages wait, is cut off."""
+_LOOK_S = 0.25
 
 
 class AccountsPlugin(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]
@@ -30,7 +41,8 @@ class AccountsPlugin(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]
         self._accounts: Accounts = self.config.accounts
 
     async def authenticate(self, *, session: Session) -> bool:
-        """Whether the login is right."""
+        """Whether the login is right. What the session sends waits in a queue that has a size from here on."""
+        session.delivered_message_queue = asyncio.Queue(MOST_MESSAGES)
         return self._accounts.is_right(session.username, session.password)
 
     async def topic_filtering(
@@ -41,26 +53,58 @@ class AccountsPlugin(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]
         return session is not None and topic is not None and self._accounts.may_use(session.username, topic)
 
 
-class ClosingBroker(Broker):  # type: ignore[misc]
-    """Closes every connection whose client is done with, or that is open when it ends; the library leaves some."""
+class BoundedBroker(Broker):  # type: ignore[misc]
+    """No client can make it grow: one that reads too slowly is cut off, of one that sends too fast messages are lost.
+    Closes every connection whose client is done with, or that is open when it ends; the library leaves some.
 
-    _open: set[asyncio.StreamWriter] | None = None
+    It reaches into the library (0.12): `_broadcast_queue` and `_tasks_queue` hold what is on its way to clients."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._open: dict[asyncio.StreamWriter, float] = {}  # since when its backlog is too long, else infinite
+        self._broadcast_queue: asyncio.Queue[Any] = asyncio.Queue(MOST_MESSAGES)
+        self._guard: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take connections."""
+        await super().start()
+        self._guard = asyncio.create_task(self._watch())
 
     async def stream_connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
     ) -> None:
         """A client connected; returns when it is gone."""
-        if self._open is None:
-            self._open = set()
-        self._open.add(writer)
+        self._open[writer] = math.inf
         try:
             await super().stream_connected(reader, writer, listener_name)
         finally:
-            self._open.discard(writer)
+            del self._open[writer]
             writer.transport.abort()
 
     async def shutdown(self) -> None:
         """End, with all connections."""
-        for writer in self._open or ():
+        if self._guard is not None:
+            self._guard.cancel()
+        for writer in self._open:
             writer.transport.abort()
         await super().shutdown()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            self._cut_off_the_slow(time.monotonic())
+
+    def _cut_off_the_slow(self, now_s: float) -> None:
+        for writer, since_s in self._open.items():
+            waiting = writer.transport.get_write_buffer_size()
+            self._open[writer] = math.inf if waiting <= BACKLOG_BYTES else min(since_s, now_s)
+            if now_s - self._open[writer] > SLOW_S or (
+                waiting > BACKLOG_BYTES and len(self._tasks_queue) > MOST_MESSAGES
+            ):
+                log.info("A client at %s reads too slowly and was cut off.", writer.get_extra_info("peername"))
+                writer.transport.abort()
+
+    async def _retain_broadcast_message(self, broadcast: Any, qos: int, target_session: Session) -> None:
+        """Keep a message for a client that is away, while there is room."""
+        if target_session.retained_messages.qsize() < MOST_MESSAGES:
+            await super()._retain_broadcast_message(broadcast, qos, target_session)

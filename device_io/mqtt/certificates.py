@@ -48,22 +48,25 @@ def server_files(folder: Path, names: Iterable[str]) -> ServerFiles:
     folder.mkdir(parents=True, exist_ok=True)
     files = ServerFiles(folder / "ca.pem", folder / "broker.pem", folder / "broker.key")
     ca_key_path = folder / "ca.key"
-    ca = _load(files.ca)
-    if ca is None or not ca_key_path.is_file() or _days_left(ca) < RENEW_DAYS:
+    ca, ca_key = _load(files.ca), _load_key(ca_key_path)
+    if ca_key_path.is_file() and (ca_key is None or (ca is not None and not _belong(ca, ca_key))):
+        raise OSError(
+            f"{ca_key_path} is damaged. Remove the folder {folder}, then give every module the new certificate and a "
+            "new password."
+        )
+    if ca is None or ca_key is None or _days_left(ca) < RENEW_DAYS:
         ca_key = ec.generate_private_key(ec.SECP256R1())
         ca = _authority(ca_key)
         _write_key(ca_key_path, ca_key)
         files.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
         files.cert.unlink(missing_ok=True)
     wanted = {_general_name(name) for name in names}
-    cert = _load(files.cert)
-    if cert is None or not files.key.is_file() or _days_left(cert) < RENEW_DAYS or not wanted <= _names_in(cert):
-        loaded = serialization.load_pem_private_key(ca_key_path.read_bytes(), None)
-        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-            raise OSError(f"{ca_key_path} is not a key of this program. Remove the folder {folder}.")
+    cert, key = _load(files.cert), _load_key(files.key)
+    fits = cert is not None and key is not None and _belong(cert, key) and cert.issuer == ca.subject
+    if cert is None or not fits or _days_left(cert) < RENEW_DAYS or not wanted <= _names_in(cert):
         key = ec.generate_private_key(ec.SECP256R1())
         _write_key(files.key, key)
-        files.cert.write_bytes(_server(key, wanted, ca, loaded).public_bytes(serialization.Encoding.PEM))
+        files.cert.write_bytes(_server(key, wanted, ca, ca_key).public_bytes(serialization.Encoding.PEM))
     return files
 
 
@@ -131,6 +134,18 @@ def _load(path: Path) -> x509.Certificate | None:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
+
+
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+def _belong(cert: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bool:
+    return cert.public_key() == key.public_key()
 
 
 def _days_left(cert: x509.Certificate) -> float:

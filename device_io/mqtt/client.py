@@ -32,6 +32,9 @@ class Client(Protocol):
     def on_message(self, topic: str, payload: bytes, host_time_ns: int) -> None:
         """A message on one of the topics."""
 
+    def on_kept(self, topic: str) -> None:
+        """The broker had kept a message on one of the topics. Nobody knows how old it is: it tells nothing of now."""
+
     def on_down(self, error: LinkError) -> None:
         """No connection, for this reason; it is tried again."""
 

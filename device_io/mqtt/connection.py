@@ -26,7 +26,8 @@ from device_io.urls import MqttUrl
 
 log = logging.getLogger(__name__)
 
-KEEP_ALIVE_S = 20
+KEEP_ALIVE_S = 6
+"""A broker that is gone without a word is noticed after twice this time: before a module counts as silent."""
 CONNACK_TIMEOUT_S = 10.0
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Pauses between attempts to connect; the last one repeats."""
@@ -337,7 +338,10 @@ class BrokerConnection:
         except UnicodeDecodeError:
             return
         for client in self._routes.of(topic):
-            client.on_message(topic, bytes(message.payload), host_time_ns)
+            if message.retain:
+                client.on_kept(topic)
+            else:
+                client.on_message(topic, bytes(message.payload), host_time_ns)
 
     def _closed_before_it_answered(self) -> LinkError:
         url, wire = self.url, self._wire
@@ -345,7 +349,13 @@ class BrokerConnection:
             assert wire.error is not None
             return dialling.tls_problem(wire.error, url)
         self._unclear += 1
-        if url.scheme == "mqtts" and self._unclear >= _UNCLEAR_CLOSES:
+        if self._unclear >= _UNCLEAR_CLOSES:
+            if url.scheme == "mqtt":
+                return LinkError(
+                    LinkErrorKind.NO_CONNECTION,
+                    f"What listens on {url.host}, port {url.port}, closes every connection before it answers. Check "
+                    "that it is an MQTT broker without TLS.",
+                )
             # With TLS 1.3 the handshake ends well and the refusal comes behind it; it can be lost on the way.
             wish = "another client certificate" if url.cert else "a client certificate"
             return LinkError(

@@ -29,6 +29,7 @@ NAMES = (ADDRESS, CONNECTION, ENCRYPTION, LOGIN, RIGHTS, MESSAGE)
 """The links of the chain in their order; each check bears one of these names."""
 EXPIRES_SOON_DAYS = 14
 _LOGIN_S = 15.0
+_PATIENCE = 0.35  # of the time to listen; then the module is asked to publish more often: every 5 s
 
 
 def examine_broker(
@@ -132,7 +133,9 @@ class _Examination:
                 )
                 return
             yield Check(RIGHTS, "ok", f"The broker accepts the subscription to {listener.wanted}.")
-            self._wait(listener.heard, self._listen_s)
+            if not self._wait(listener.heard, _PATIENCE * self._listen_s):
+                connection.post(lambda: listener.wake(connection))
+                self._wait(listener.heard, (1.0 - _PATIENCE) * self._listen_s)
             yield listener.verdict(self._listen_s)
         finally:
             connection.detach(listener)
@@ -154,12 +157,14 @@ class _Listener:
     def __init__(self, url: MqttUrl) -> None:
         self._eui = url.eui
         everything = any_readings()
-        self.wanted = everything if url.token is None or url.eui is None else topics_of(url.token, url.eui).readings
+        self._topic = None if url.token is None or url.eui is None else topics_of(url.token, url.eui)
+        self.wanted = everything if self._topic is None else self._topic.readings
         self.topics: tuple[str, ...] = tuple(dict.fromkeys((self.wanted, everything)))
         self.logged_in, self.answered, self.heard = threading.Event(), threading.Event(), threading.Event()
         self.error: LinkError | None = None
         self.refused = False
         self._problem = ""
+        self._kept = self._woken = False
         self._others: set[str] = set()
 
     def on_up(self, _connection: BrokerConnection) -> None:
@@ -169,6 +174,9 @@ class _Listener:
     def on_subscribed(self, refused: tuple[str, ...]) -> None:
         self.refused = self.wanted in refused
         self.answered.set()
+
+    def on_kept(self, topic: str) -> None:
+        self._kept = self._kept or topic == self.wanted or self.wanted == any_readings()
 
     def on_down(self, error: LinkError) -> None:
         if self.logged_in.is_set() or isinstance(error, UnclearEnd):
@@ -191,17 +199,26 @@ class _Listener:
             self._problem = str(error)
         self.heard.set()
 
+    def wake(self, connection: BrokerConnection) -> None:
+        """Ask a module that says nothing to publish more often. On the connection's thread."""
+        if self._topic is not None and not self.heard.is_set():
+            self._woken = connection.publish(self._topic.config, b"burst")
+
     def verdict(self, listen_s: float) -> Check:
         """What was heard."""
         whom = f"module {self._eui}" if self._eui else "any module"
         if self._problem:
-            return Check(MESSAGE, "warn", f"A message of {whom} came, but it can't be right: {self._problem}")
+            problem = self._problem.rstrip(".")
+            return Check(MESSAGE, "warn", f"A message of {whom} came, but it can't be right: {problem}.")
         if self.heard.is_set():
-            return Check(MESSAGE, "ok", f"A message of {whom} came.")
+            seldom = " It publishes seldom and was asked to do so more often (burst mode)." if self._woken else ""
+            return Check(MESSAGE, "ok", f"A message of {whom} came.{seldom}")
         text = f"No message of {whom} came in {listen_s:.0f} s."
         if self._others:
             there = ", ".join(sorted(self._others)[:5])
             return Check(MESSAGE, "bad", f"{text} Others are heard: {there}.", "Compare token and EUI with these.")
+        if self._kept:
+            text += " The broker only keeps an old one (retained)."
         return Check(
             MESSAGE,
             "bad",

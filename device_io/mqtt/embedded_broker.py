@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import threading
@@ -119,10 +120,18 @@ class EmbeddedBroker:
             try:
                 probe.bind((self.host, self.port))
             except OSError as error:
-                raise OSError(
-                    f"Port {self.port} can't be listened on ({(error.strerror or str(error)).lower()}). Another broker "
-                    "may run on this computer: use that one, or choose another port."
-                ) from None
+                raise OSError(self._why_not(error)) from None
+
+    def _why_not(self, error: OSError) -> str:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            return f"This computer has no address {self.host} to listen on. Take one of its own, or 0.0.0.0 for all."
+        if error.errno == errno.EACCES:
+            return f"Port {self.port} is reserved by the system. Choose one from 1024 on, such as {MQTTS_PORT}."
+        reason = (error.strerror or str(error)).lower()
+        return (
+            f"Port {self.port} can't be listened on ({reason}). Another broker may run on this computer: use that one, "
+            "or choose another port."
+        )
 
     def _run(self, accounts: Accounts) -> None:
         try:
@@ -133,7 +142,7 @@ class EmbeddedBroker:
             self._started.set()
 
     async def _serve(self, accounts: Accounts) -> None:
-        from device_io.mqtt.broker_plugin import NAME, ClosingBroker
+        from device_io.mqtt.broker_plugin import NAME, BoundedBroker
 
         assert self._files is not None
         loop = asyncio.get_running_loop()
@@ -147,7 +156,7 @@ class EmbeddedBroker:
             "certfile": str(self._files.cert),
             "keyfile": str(self._files.key),
         }
-        broker = ClosingBroker(
+        broker = BoundedBroker(
             {"listeners": {"default": listener}, "plugins": {NAME: {"accounts": accounts}}}, loop=loop
         )
         await broker.start()

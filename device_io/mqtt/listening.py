@@ -90,6 +90,9 @@ class _Ear:
                 )
             )
 
+    def on_kept(self, topic: str) -> None:
+        pass
+
     def on_down(self, error: LinkError) -> None:
         if not self._was_up and not isinstance(error, UnclearEnd):
             self._put(error)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from device_io.mqtt.burst import BurstWatch
-from device_io.mqtt.connection import PERSONAL, BrokerConnection
+from device_io.mqtt.burst import BURST_INTERVAL_S, BurstWatch
+from device_io.mqtt.connection import PERSONAL, BrokerConnection, UnclearEnd
 from device_io.mqtt.delivery import Delivery
 from device_io.mqtt.jobs import Done, Failed, WaitingJobs
 from device_io.mqtt.payload import PayloadError
@@ -48,6 +48,8 @@ PROBE_S = 5.0
 STALL_S = 5.0
 RESTARTED_S = 1.0
 """A module that sends readings, but no samples for so long, has been away and forgotten its hosts."""
+QUIET_S = BURST_INTERVAL_S + 2.0
+"""A module that has said nothing for so long is asked to publish more often."""
 SILENT_INTERVALS = 3.5
 """A module is silent when so many of its intervals have gone by."""
 
@@ -79,7 +81,7 @@ class ModuleClient:
         self._pending: Readings | None = None
         self._connected_before = False
         self._heard_s = self._greeted_s = self._asked_s = self._samples_s = 0.0
-        self._heard = False
+        self._heard = self._kept = self._woken = False
         self._unfit = ""
 
     @property
@@ -166,7 +168,7 @@ class ModuleClient:
         """As of `Client`."""
         self._connection = connection
         self._info = self._pending = None
-        self._session = self._streaming = self._greeting = self._heard = False
+        self._session = self._streaming = self._greeting = self._heard = self._woken = False
         self._heard_s = self._greeted_s = time.monotonic()
         self._burst.forget()
         if self._connected_before:
@@ -191,7 +193,12 @@ class ModuleClient:
         self._connection = None
         self._info = None
         self._session = self._streaming = False
-        self._fail(error, personal=error.kind in PERSONAL)
+        if self._connected_before or not isinstance(error, UnclearEnd):  # else it is tried again until it is clear why
+            self._fail(error, personal=error.kind in PERSONAL)
+
+    def on_kept(self, topic: str) -> None:
+        """As of `Client`."""
+        self._kept = self._kept or topic == self._topic.readings
 
     def on_message(self, topic: str, payload: bytes, host_time_ns: int) -> None:
         """As of `Client`."""
@@ -227,7 +234,12 @@ class ModuleClient:
             )
             self._lose_session()
         elif now_s - self._heard_s > self._patience_s() and self._out.phase != LinkPhase.LOST:
-            self._fail(silence(self._url.host, self._eui, self._patience_s(), heard=self._heard, unfit=self._unfit))
+            seconds = self._patience_s()
+            self._fail(silence(self._url.host, self._eui, seconds, self._heard, unfit=self._unfit, kept=self._kept))
+        elif not (self._heard or self._unfit or self._woken) and now_s - self._heard_s > QUIET_S:
+            # Perhaps it publishes seldom. Burst mode is off, or it would have spoken; in it, it will.
+            self._woken = True
+            self._connection.publish(self._topic.config, b"burst")
         again_s = PROBE_S if self._speaks else GREET_AGAIN_S
         if not self._session and now_s - self._greeted_s > again_s:
             self._greet()

@@ -19,8 +19,9 @@ def plain_info(eui: str) -> ModuleInfo:
     )
 
 
-def silence(host: str, eui: str, seconds: float, *, heard: bool, unfit: str) -> LinkError:
-    """Why nothing comes. heard: it was there before. unfit: what came instead of readings, "" for nothing."""
+def silence(host: str, eui: str, seconds: float, heard: bool, *, unfit: str, kept: bool) -> LinkError:
+    """Why nothing comes. heard: it was there before. unfit: what came instead of readings, "" for nothing. kept: the
+    broker has an old message."""
     if heard:
         return LinkError(
             LinkErrorKind.STALLED,
@@ -28,8 +29,9 @@ def silence(host: str, eui: str, seconds: float, *, heard: bool, unfit: str) -> 
         )
     if unfit:
         return LinkError(LinkErrorKind.NOT_A_MODULE, unfit)
+    old = " The broker only keeps an old message of it (retained)." if kept else ""
     return LinkError(
         LinkErrorKind.SILENT,
-        f"The broker {host} is there, but the module {eui} has sent nothing since {seconds:.0f} s. Check its power, "
-        "its WiFi, and token and EUI in the address.",
+        f"The broker {host} is there, but the module {eui} has sent nothing since {seconds:.0f} s.{old} Check its "
+        "power, its WiFi, and token and EUI in the address.",
     )

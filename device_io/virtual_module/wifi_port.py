@@ -10,14 +10,14 @@ from dataclasses import replace
 import numpy as np
 
 from device_io.mqtt.burst import BURST_INTERVAL_S, BURST_S
-from device_io.mqtt.connection import BrokerConnection
+from device_io.mqtt.connection import BrokerConnection, UnclearEnd
 from device_io.mqtt.module_url import module_url
 from device_io.mqtt.payload import encode_payload
 from device_io.mqtt.published_firmware import imitate
 from device_io.mqtt.topics import Topics, split_request, topics_of
 from device_io.sensix_link.messages import Kind, Message
 from device_io.sensix_link.samples import encode_samples
-from device_io.source import LinkError
+from device_io.source import LinkError, LinkErrorKind
 from device_io.urls import MqttUrl
 from device_io.virtual_module.faults import NO_FAULTS, Faults
 from device_io.virtual_module.module import SLOT_S, VirtualModule
@@ -112,14 +112,22 @@ class _Runner:
         self._due_s = self._module.now_s() + FIRST_READINGS_S
         self._sessions.clear()
 
-    def on_subscribed(self, _refused: tuple[str, ...]) -> None:
+    def on_subscribed(self, refused: tuple[str, ...]) -> None:
         """As of `Client`."""
-        self.error = None
+        words = (
+            "The broker does not allow this user to use {}. Check user, token and EUI, and the rights on the broker."
+        )
+        self.error = LinkError(LinkErrorKind.TOPIC_REFUSED, words.format(refused[0])) if refused else None
         self.settled.set()
+
+    def on_kept(self, _topic: str) -> None:
+        """As of `Client`."""
 
     def on_down(self, error: LinkError) -> None:
         """As of `Client`."""
         self._up = False
+        if isinstance(error, UnclearEnd):
+            return  # it is tried again until it is clear why
         self.error = error
         self.settled.set()
 

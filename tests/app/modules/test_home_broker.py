@@ -30,6 +30,7 @@ def broker(tmp_path):
 def test_a_module_comes_with_its_password_and_is_read_with_ours(broker):
     module = VirtualModule("clean")
     access = broker.add_module(module.info.eui)
+    assert access.host == "127.0.0.1", "where the broker listens"
     assert stat.S_IMODE((access.ca_file.parent / "broker.key").stat().st_mode) == 0o600
     url = parse_url(f"mqtts://{access.user}@127.0.0.1:{access.port}?ca={access.ca_file}")
     port = WifiPort(module, url, password=access.password)

@@ -16,6 +16,7 @@ import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from device_io.mqtt import broker_plugin
 from device_io.mqtt.certificates import server_files
 from device_io.mqtt.embedded_broker import BrokerFailure, EmbeddedBroker
 from device_io.mqtt.wifi_link import WifiLink
@@ -186,3 +187,91 @@ def test_mqtt_5_is_refused_not_crashed(broker: EmbeddedBroker) -> None:
     client.disconnect()
     assert ends
     assert ends[0] != "Success"
+
+
+def a_client_that_reads_nothing(broker: EmbeddedBroker) -> ssl.SSLSocket:
+    """It logs in as `desktop`, subscribes to everything, and never reads again."""
+    context = ssl.create_default_context(cafile=str(broker.ca_file))
+    plain = socket.create_connection(("127.0.0.1", broker.port), timeout=5.0)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf = context.wrap_socket(plain, server_hostname="localhost")
+
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(2, "big") + value.encode()
+
+    def packet(kind: int, body: bytes) -> bytes:
+        assert len(body) < 128
+        return bytes([kind, len(body)]) + body
+
+    flags = 0xC2  # user, password, clean session; keep alive 0: for ever
+    deaf.sendall(
+        packet(
+            0x10,
+            text("MQTT") + bytes([4, flags, 0, 0]) + text("deaf") + text("desktop") + text(broker.desktop_password),
+        )
+    )
+    assert deaf.recv(4) == b"\x20\x02\x00\x00"
+    deaf.sendall(packet(0x82, b"\0\1" + text("v1/+/devices/+/0/bin") + b"\0"))
+    assert deaf.recv(5)[:1] == b"\x90"
+    return deaf
+
+
+@pytest.mark.parametrize("reason", ["too long", "too much"])
+def test_a_client_that_reads_nothing_is_cut_off_and_others_go_on(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reason: str
+) -> None:
+    caplog.set_level(logging.INFO, broker_plugin.__name__)
+    monkeypatch.setattr(broker_plugin, "SLOW_S", 0.5 if reason == "too long" else 1e9)
+    monkeypatch.setattr(broker_plugin, "MOST_MESSAGES", 10**9 if reason == "too long" else 100)
+    topic = f"v1/home/devices/{EUI}/0/bin"
+    deaf = a_client_that_reads_nothing(broker)
+    with (
+        Publisher(place(broker), "desktop", broker.desktop_password) as other,
+        Publisher(place(broker), EUI, broker.add_module(EUI)) as module,
+    ):
+        other.subscribe(topic)
+        sent = 0
+        deadline_s = time.monotonic() + 30.0
+        while not caplog.records:
+            assert time.monotonic() < deadline_s, "it was never cut off"
+            module.publish(topic, bytes(60_000))
+            sent += 1
+            other.wait_for(sent)
+        module.publish(topic, b"last")
+        other.wait_for(sent + 1)
+        assert other.received[-1] == (topic, b"last")
+    deaf.close()
+    assert "reads too slowly" in caplog.records[0].getMessage()
+
+
+@pytest.mark.parametrize(
+    ("host", "words"), [("192.0.2.77", "no address 192.0.2.77"), ("nowhere.invalid", "no address nowhere.invalid")]
+)
+def test_an_address_of_another_computer_is_told(tmp_path: Path, host: str, words: str) -> None:
+    with pytest.raises(BrokerFailure, match=words):
+        EmbeddedBroker(tmp_path, free_port(), host).start()
+
+
+def test_a_damaged_certificate_or_key_is_made_anew(tmp_path: Path) -> None:
+    first = server_files(tmp_path, ["localhost"])
+    authority = first.ca.read_bytes()
+    for path, content in ((first.cert, b"rubbish"), (first.key, b"rubbish"), (first.key, other_key(tmp_path))):
+        path.write_bytes(content)
+        files = server_files(tmp_path, ["localhost"])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files.cert, files.key)
+        context.load_verify_locations(files.ca)
+    assert first.ca.read_bytes() == authority, "the modules know it"
+
+
+@pytest.mark.parametrize("content", ["rubbish", "other"])
+def test_a_damaged_key_of_the_authority_is_told(tmp_path: Path, content: str) -> None:
+    server_files(tmp_path, ["localhost"])
+    key = tmp_path / "ca.key"
+    key.write_bytes(other_key(tmp_path) if content == "other" else b"rubbish")
+    with pytest.raises(BrokerFailure, match=r"ca\.key is damaged\. Remove the folder"):
+        EmbeddedBroker(tmp_path, free_port(), "127.0.0.1").start()
+
+
+def other_key(folder: Path) -> bytes:
+    return server_files(folder / "other", ["localhost"]).key.read_bytes()

@@ -152,6 +152,7 @@ def test_a_missing_client_certificate_is_explained(brokers: Brokers, stranger: b
     finally:
         link.stop()
     assert error is not None
+    assert LinkPhase.LOST not in sink.phases, "nothing is told before it is clear"
     assert error.kind == LinkErrorKind.CLIENT_CERTIFICATE
     assert "client certificate" in str(error)
     assert "cert=FILE&key=FILE" in str(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device_io.mqtt.embedded_broker import EmbeddedBroker
 from device_io.mqtt.payload import decode_payload
 from device_io.mqtt.wifi_link import WifiLink
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, SampleBlock
@@ -18,7 +19,7 @@ from device_io.virtual_module.faults import parse_faults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.wifi_port import WifiPort
 from tests.fakes.certificates import make_ca
-from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.mosquitto import Mosquitto, free_port
 from tests.fakes.mqtt_publisher import Publisher
 from tests.fakes.recording_sink import RecordingSink
 
@@ -247,3 +248,34 @@ def test_a_broker_that_is_not_there_is_told(tmp_path: Path) -> None:
             pass
     finally:
         port.stop()
+
+
+def test_a_port_tells_what_the_broker_does_not_allow(tmp_path: Path) -> None:
+    """The user of one module at the topics of another."""
+    broker = EmbeddedBroker(tmp_path, free_port(), "127.0.0.1")
+    password = broker.add_module("0253454E000000E1")
+    broker.start()
+    url = parsed(f"mqtts://0253454E000000E1@127.0.0.1:{broker.port}/home/0253454E000000E2?ca={broker.ca_file}")
+    port = WifiPort(VirtualModule(eui="0253454E000000E2"), url, password=password)
+    port.start()
+    try:
+        problem = port.wait()
+    finally:
+        port.stop()
+        broker.stop()
+    assert problem is not None
+    assert problem.kind == LinkErrorKind.TOPIC_REFUSED
+
+
+def test_a_port_waits_until_it_is_clear_why_the_broker_closes(tmp_path: Path) -> None:
+    """With TLS 1.3 the refusal can be lost on the way."""
+    ca = make_ca(tmp_path)
+    with Mosquitto(tmp_path, tls=ca, require_certificate=True) as broker:
+        port = WifiPort(VirtualModule(), parsed(f"{broker.url}?ca={ca.cert}"))
+        port.start()
+        try:
+            problem = port.wait()
+        finally:
+            port.stop()
+    assert problem is not None
+    assert problem.kind == LinkErrorKind.CLIENT_CERTIFICATE
