@@ -121,7 +121,7 @@ class EsptoolProcess:
         self._do({"do": "read", "offset": offset, "size": size, "path": str(path)}, progress)
 
     def write(self, offset: int, path: Path, progress: Progress | None = None) -> None:
-        """Write a file to flash; esptool checks the digest."""
+        """Write a file to flash and remove the file; esptool checks the digest."""
         self._do({"do": "write", "offset": offset, "path": str(path)}, progress)
 
     def digest(self, offset: int, size: int) -> str:

@@ -185,9 +185,12 @@ class _Board:
     def do_write(self, order: dict[str, Any]) -> dict[str, Any]:
         from esptool.cmds import write_flash
 
+        with open(order["path"], "rb") as file:
+            data = file.read()
+        os.unlink(order["path"])  # it may hold a password, and who made it may be ended before it is removed
         in_stub = self._esp.IS_STUB
         try:
-            write_flash(self._esp, [(int(order["offset"]), order["path"])])
+            write_flash(self._esp, [(int(order["offset"]), data)])
         finally:
             # Getting over a lost connection, esptool runs the stub anew and leaves this object thinking of the ROM.
             self._esp.IS_STUB = in_stub

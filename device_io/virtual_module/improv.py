@@ -18,7 +18,8 @@ from device_io.improv.packets import (
 from device_io.virtual_module.settings import Settings
 
 NETWORKS = (("Workshop", -48, True), ("Garden", -79, True), ("Guests", -63, False))
-"""(name, dBm, locked) of what it sees. A locked one takes every password of at least 8 characters, as WPA2 asks for."""
+"""(name, dBm, locked) of what it sees. A locked one takes every password of at least 8 characters, as WPA2 asks for,
+that does not begin with "wrong"."""
 SHORTEST_PASSWORD = 8
 
 
@@ -60,7 +61,8 @@ class VirtualImprov:
     def _join(self, ssid: str, password: str) -> bytes:
         trying = encode(PacketType.STATE, bytes([State.PROVISIONING]))
         locked = {name: locked for name, _, locked in NETWORKS}.get(ssid)
-        if locked is None or (locked and len(password) < SHORTEST_PASSWORD):
+        wrong = len(password) < SHORTEST_PASSWORD or password.startswith("wrong")
+        if locked is None or (locked and wrong):
             return (
                 encode(PacketType.STATE, bytes([State.PROVISIONING])) + _error(Error.UNABLE_TO_CONNECT) + self._state()
             )

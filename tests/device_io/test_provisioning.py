@@ -132,6 +132,27 @@ def test_a_network_out_of_reach_is_named(plug_in, broker):
     assert home.module.settings["mqtt_host"] == ""
 
 
+def test_a_wrong_password_of_the_network_is_named(plug_in, broker):
+    home = plug_in()
+    done = provision(home.port, wish_for(broker, password="wrong horse"))
+    assert (done.result, done.step) == ("failed", Step.WIFI)
+    assert "Check the password" in done.reason
+    assert home.module.settings["wifi_ssid"] == ""
+
+
+def test_a_broker_that_is_not_there_and_one_of_another_authority_are_named(plug_in, broker, tmp_path):
+    make_ca(tmp_path)
+    (foreign,) = tmp_path.glob("*ca.pem")
+    for place, words in (
+        (f"127.0.0.1:1?ca={broker.ca}", "Connection: No connection to 127.0.0.1, port 1"),
+        (f"127.0.0.1:{broker.port}?ca={foreign}", "Encryption: The certificate of 127.0.0.1 is not signed by"),
+    ):
+        url = parse_url(f"mqtts://anna@{place}")
+        done = provision(plug_in().port, wish_for(broker, broker=url), reading_s=0.5)
+        assert (done.result, done.step) == ("failed", Step.READING)
+        assert done.reason.startswith(words)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

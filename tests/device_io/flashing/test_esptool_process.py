@@ -44,6 +44,7 @@ def test_one_connection_identifies_writes_reads_and_digests(mock_port, tmp_path)
         assert not identity.secure_boot
         assert identity.flash_size >= 1024 * 1024
         esptool.write(0x10000, image, lambda done, total: told.append((done, total)))
+        assert not image.exists()
         assert esptool.digest(0x10000, len(data)) == hashlib.md5(data).hexdigest()
         back = tmp_path / "back.bin"
         esptool.read(0x10000, 65_536, back)
