@@ -167,8 +167,19 @@ class ConsentRecord:
         self._write(self._read().get("given"), "given once")
 
     def withdraw(self) -> None:
-        """From now on there is no consent."""
-        self._write(None, "withdrawn")
+        """From now on there is no consent; `emptied` is to follow."""
+        self._write(None, "withdrawn", is_emptying=True)
+
+    @property
+    def is_emptying(self) -> bool:
+        """Whether the outbox still has to be emptied: the program ended while consent was withdrawn."""
+        return self._read().get("emptying") is True
+
+    def emptied(self) -> None:
+        """Nothing that was made under the consent of before is left."""
+        document = self._read()
+        if document.pop("emptying", None) is not None:
+            self._replace(document)
 
     def _stamp(self) -> str:
         return self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -180,9 +191,13 @@ class ConsentRecord:
             return {}
         return document if isinstance(document, dict) and document.get("schema") == SCHEMA else {}
 
-    def _write(self, given: Any, what: str) -> None:
+    def _write(self, given: Any, what: str, *, is_emptying: bool = False) -> None:
         history = [*self.history, {"what": what, "at": self._stamp(), "version": VERSION}]
-        body = json.dumps({"schema": SCHEMA, "given": given, "history": history}, indent=1)
+        emptying = {"emptying": True} if is_emptying or self.is_emptying else {}
+        self._replace({"schema": SCHEMA, "given": given, "history": history, **emptying})
+
+    def _replace(self, document: dict[str, Any]) -> None:
+        body = json.dumps(document, indent=1)
         fresh = self._folder / (FILE + ".new")
         try:
             private_folder(self._folder)

@@ -38,8 +38,8 @@ DEFAULT_LIMIT_BYTES = 64 * 2**20
 """Unsent messages that are kept: some seven months of one module."""
 
 _INSERT = (
-    "INSERT OR IGNORE INTO message (end_s, due_s, cell, day, digest, topic, payload, seal) "
-    "SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE digest = ?)"
+    "INSERT OR IGNORE INTO message (end_s, due_s, cell, day, digest, topic, payload, seal, consent) "
+    "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE digest = ?)"
 )
 _UNSENT_BYTES = "SELECT total(length(payload)) FROM message WHERE sent_s IS NULL"
 
@@ -117,9 +117,9 @@ class Outbox:
             self._db.execute("INSERT INTO alias VALUES (?, ?, ?)", (cell, day, fresh.pseudonym))
         return fresh
 
-    def put(self, interval: Interval, cell: str) -> bool:
+    def put(self, interval: Interval, cell: str, consent: str = "") -> bool:
         """Keep an interval until it is sent, on the disk when this returns. False if it is in there already, sent or
-        not. MessageError for what the map must not get."""
+        not. consent: under which it may leave. MessageError for what the map must not get."""
         alias = self.alias(cell, day_of(interval.end_s))
         payload = message.build(interval, alias)
         message.check(payload, now_s=self._now() + AGREE_S, topic=alias.topic)
@@ -127,7 +127,7 @@ class Outbox:
             due_s = interval.end_s + random_delay_s()
             seal = message.seal(payload, alias.topic, interval.end_s)
             digest = _digest(interval)
-            row = (interval.end_s, due_s, cell, alias.day, digest, alias.topic, payload, seal, digest)
+            row = (interval.end_s, due_s, cell, alias.day, digest, alias.topic, payload, seal, consent, digest)
             is_new = bool(self._db.execute(_INSERT, row).rowcount)
             if is_new:
                 self._make_room(len(payload))
@@ -142,11 +142,14 @@ class Outbox:
             ).fetchone()
         return row is not None
 
-    def next(self, count: int, *, after: Sequence[int] = (), backdated: bool, at_once: bool) -> list[Waiting]:
+    def next(
+        self, count: int, *, after: Sequence[int] = (), backdated: bool, at_once: bool, consent: str = ""
+    ) -> list[Waiting]:
         """Unsent messages of intervals that are over and may go now, oldest first, at most `count`, without the ids
         `after`.
 
-        backdated: late ones as well. at_once: not only when they are due.
+        backdated: late ones as well. at_once: not only when they are due. consent: only what was put under it; "" for
+        whatever there is.
         """
         now_s = self._now()
         first_s = 0 if backdated else now_s - LATE_S
@@ -154,18 +157,33 @@ class Outbox:
             rows = self._db.execute(
                 "SELECT id, end_s, due_s, cell, day, topic, payload, seal FROM message WHERE sent_s IS NULL "
                 f"AND end_s BETWEEN ? AND ? AND due_s <= ? AND id NOT IN ({','.join('?' * len(after))}) "
-                "AND id NOT IN (SELECT id FROM acknowledged) ORDER BY end_s, id LIMIT ?",
-                (first_s, now_s, float("inf") if at_once else now_s, *after, count),
+                "AND (consent = ? OR ? = '') AND id NOT IN (SELECT id FROM acknowledged) ORDER BY end_s, id LIMIT ?",
+                (first_s, now_s, float("inf") if at_once else now_s, *after, consent, consent, count),
             ).fetchall()
         return [Waiting(*row) for row in rows]
 
-    def next_due_s(self, *, backdated: bool) -> float | None:
+    def still_waits(self, waiting: Waiting) -> bool:
+        """Whether a message may leave: nobody has deleted it since it was read."""
+        with explained():
+            row = self._db.execute(
+                "SELECT 1 FROM message WHERE id = ? AND seal = ? AND sent_s IS NULL", (waiting.id, waiting.seal)
+            ).fetchone()
+        return row is not None
+
+    def check_room(self) -> None:
+        """OutboxError where nothing can be written: what would be acknowledged now would be sent again."""
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO counter VALUES ('checked', 0) ON CONFLICT (name) DO UPDATE SET value = 1 - value"
+            )
+
+    def next_due_s(self, *, backdated: bool, consent: str = "") -> float | None:
         """Epoch seconds when the next message is due; None where none waits."""
         with explained():
             (due_s,) = self._db.execute(
                 "SELECT min(due_s) FROM message WHERE sent_s IS NULL AND end_s >= ? "
-                "AND id NOT IN (SELECT id FROM acknowledged)",
-                (0 if backdated else self._now() - LATE_S,),
+                "AND (consent = ? OR ? = '') AND id NOT IN (SELECT id FROM acknowledged)",
+                (0 if backdated else self._now() - LATE_S, consent, consent),
             ).fetchone()
         return None if due_s is None else float(due_s)
 
@@ -192,12 +210,16 @@ class Outbox:
                 (today,),
             )
 
-    def withdraw(self) -> int:
-        """Delete all that is unsent, and all pseudonyms, from the file itself. Returns how many messages."""
+    def withdraw(self, consent: str = "") -> int:
+        """Delete all that is unsent under a consent ("": under any), and all pseudonyms, from the file itself. Returns
+        how many messages; where there are none under that consent, nothing is deleted."""
         self.settle()
         with self._writing():
-            gone = self._db.execute("DELETE FROM message WHERE sent_s IS NULL").rowcount
-            self._db.execute("DELETE FROM alias")
+            gone = self._db.execute(
+                "DELETE FROM message WHERE sent_s IS NULL AND (consent = ? OR ? = '')", (consent, consent)
+            ).rowcount
+            if gone or not consent:
+                self._db.execute("DELETE FROM alias")
         with explained():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return int(gone)

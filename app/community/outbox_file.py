@@ -18,7 +18,7 @@ _VERSION = 2
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     end_s INTEGER NOT NULL,
     due_s REAL NOT NULL,
     cell TEXT NOT NULL,
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS message (
     topic TEXT NOT NULL,
     payload BLOB NOT NULL,
     seal BLOB NOT NULL,
-    sent_s REAL
+    sent_s REAL,
+    consent TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS message_unsent ON message (end_s, id) WHERE sent_s IS NULL;
 CREATE INDEX IF NOT EXISTS message_sent ON message (sent_s) WHERE sent_s IS NOT NULL;
@@ -85,6 +86,9 @@ def _prepare(db: sqlite3.Connection) -> None:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
         try:
             if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:  # nobody else was quicker
+                columns = [row[1] for row in db.execute("PRAGMA table_info(message)")]
+                if "consent" not in columns:
+                    db.execute("ALTER TABLE message ADD COLUMN consent TEXT NOT NULL DEFAULT 'standing'")
                 sent_log.begin(db)
                 db.execute(f"PRAGMA user_version = {_VERSION}")
             db.execute("COMMIT")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -16,6 +17,8 @@ from app.community.rest import MapClient
 from app.community.session import UploadError
 from app.community.trusted_time import TrustedTime
 from app.community.upload import BACK_OFF_S, BackOff, Progress, Uploader
+
+log = logging.getLogger(__name__)
 
 STOP_S = 2.0
 _LOOK_EVERY_S = 5.0
@@ -46,6 +49,7 @@ class Sender:
 
     until_empty: send at once, whatever is due, and end with it; else go on, each message at its time. patience_s: with
     until_empty, how long nothing may get through before it gives up. how_to_trust: see TrustedTime.
+    consent, unrecorded: see Uploader.
     on_state: told of each new state, on the sender's thread.
     """
 
@@ -60,6 +64,8 @@ class Sender:
         until_empty: bool = False,
         patience_s: float = 60.0,
         how_to_trust: str = "",
+        consent: str = "",
+        unrecorded: set[int] | None = None,
         on_state: Callable[[SenderState], None] = lambda _: None,
     ) -> None:
         self._folder = folder
@@ -70,6 +76,8 @@ class Sender:
         self._until_empty = until_empty
         self._patience_s = patience_s
         self._how_to_trust = how_to_trust
+        self._consent = consent
+        self._unrecorded = unrecorded
         self._on_state = on_state
         self._stop = threading.Event()
         self._woken = threading.Event()
@@ -100,10 +108,22 @@ class Sender:
         try:
             trusted = TrustedTime(self._time_source, self._broker, how=self._how_to_trust)
             with Outbox(self._folder, limit_bytes=self._limit_bytes, now=trusted.now) as outbox:
-                uploader = Uploader(outbox, self._broker, self._password, trusted, self._stop.is_set)
+                uploader = Uploader(
+                    outbox,
+                    self._broker,
+                    self._password,
+                    trusted,
+                    self._stop.is_set,
+                    consent=self._consent,
+                    unrecorded=self._unrecorded,
+                )
                 self._work(outbox, uploader)
         except (OutboxError, BrokerError) as wrong:
             self._tell(SenderState(SenderPhase.FAILED, str(wrong), progress=self.state.progress))
+        except Exception:
+            log.exception("Sending failed within this program")
+            words = "Sending failed within this program; what is not acknowledged waits. It is tried again."
+            self._tell(SenderState(SenderPhase.FAILED, words, progress=self.state.progress))
 
     def _work(self, outbox: Outbox, uploader: Uploader) -> None:
         pauses = BackOff()
@@ -135,7 +155,7 @@ class Sender:
 
     def _rest(self, outbox: Outbox) -> None:
         """Until something is due, but look at the clock now and then: it may have been set, or the computer slept."""
-        due_s = outbox.next_due_s(backdated=self._broker.accepts_backdated)
+        due_s = outbox.next_due_s(backdated=self._broker.accepts_backdated, consent=self._consent)
         pause_s = _LOOK_EVERY_S if due_s is None else max(0.1, min(due_s - time.time(), _LOOK_EVERY_S))
         self._woken.clear()
         if not self._stop.is_set():

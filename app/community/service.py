@@ -14,12 +14,15 @@ from pathlib import Path
 from app.community import message
 from app.community.anonymise import Aggregate, anonymise, day_of, why_left_out
 from app.community.broker import BrokerError, parse_broker, password_of
-from app.community.consent import Choices, ConsentError, ConsentRecord, Given
+from app.community.consent import Choices, ConsentError, ConsentRecord, Given, check_choices
 from app.community.map_answers import MapError
-from app.community.outbox import LATE_S, Counts, Outbox
+from app.community.outbox import FILE, LATE_S, Counts, Outbox
 from app.community.rest import MapClient
 from app.community.sender import Sender, SenderPhase, SenderState
 from app.community.sent_log import LogLimits
+
+STANDING = "standing"
+"""The consent that stands, as the outbox calls it."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Community:
         self._keeping = threading.Lock()  # nothing is kept between the end of consent and the emptying of the outbox
         self._lock = threading.Lock()
         self._sender: Sender | None = None
+        self._unrecorded: set[int] = set()
 
     @property
     def given(self) -> Given | None:
@@ -72,15 +76,17 @@ class Community:
         return self._consent.given
 
     def give(self, choices: Choices) -> Given:
-        """Record consent and begin to keep intervals; `start` sends them. What waits under older choices is deleted:
-        it was made under another consent. ValueError or ConsentError when that can't be."""
-        self.stop()
-        known = self._consent.given
-        given = self._consent.give(choices)
-        if known is not None and known.choices != choices:
-            with self._outbox() as outbox:
-                outbox.withdraw()
-        return given
+        """Record consent and begin to keep intervals; `start` sends them. What waits under another consent (other
+        choices, another text) is deleted. ValueError or ConsentError when that can't be."""
+        check_choices(choices)
+        with self._keeping:
+            self.stop()
+            self._finish_withdrawing()
+            known = self._consent.given
+            if (known is None or known.choices != choices) and (self.folder / FILE).exists():
+                with self._outbox() as outbox:
+                    outbox.withdraw(STANDING)
+            return self._consent.give(choices)
 
     def give_once(self) -> None:
         """Note in the record that consent was given for one sending."""
@@ -91,8 +97,20 @@ class Community:
         with self._keeping:
             self._consent.withdraw()
             self.stop()
-            with self._outbox() as outbox:
-                return outbox.withdraw()
+            return self._finish_withdrawing()
+
+    def finish_withdrawing(self) -> None:
+        """Empty the outbox where consent was withdrawn and the program ended before it could."""
+        with self._keeping:
+            self._finish_withdrawing()
+
+    def _finish_withdrawing(self) -> int:
+        if not self._consent.is_emptying:
+            return 0
+        with self._outbox() as outbox:
+            gone = outbox.withdraw()
+        self._consent.emptied()
+        return gone
 
     def offer(self, measurement: Aggregate) -> str | None:
         """Keep a 10-minute measurement for sending, if there is consent. Returns why it was left out, None if it was
@@ -106,7 +124,7 @@ class Community:
                 return reason
             try:
                 with self._outbox(given.choices.limit_mb) as outbox:
-                    outbox.put(anonymise(measurement, given.choices.share), given.choices.cell)
+                    outbox.put(anonymise(measurement, given.choices.share), given.choices.cell, STANDING)
             except message.MessageError as wrong:
                 return str(wrong)
         with self._lock:
@@ -141,6 +159,7 @@ class Community:
     def start(self, ask_password: Callable[[str], str] | None = None) -> None:
         """Send from now on what consent covers, each message at its time. Does nothing without consent, or if it is
         sending already. BrokerError or MapError for an address, file or password that can't be used."""
+        self.finish_withdrawing()
         given = self._consent.given
         with self._lock:
             if given is None or self._sender is not None:
@@ -155,6 +174,8 @@ class Community:
                 source,
                 limit_bytes=choices.limit_mb * 2**20,
                 how_to_trust=self._how_to_trust,
+                consent=STANDING,
+                unrecorded=self._unrecorded,
                 on_state=self._on_state,
             )
             self._sender.start()
@@ -204,6 +225,11 @@ class Community:
 
     def _outbox(self, limit_mb: int = 64) -> Outbox:
         return Outbox(self.folder, limit_bytes=limit_mb * 2**20)
+
+
+def consent_once(broker: str) -> str:
+    """The consent of a single sending to this broker, as the outbox calls it."""
+    return f"once {parse_broker(broker).address}"
 
 
 def iso(time_s: float) -> str:

@@ -54,11 +54,22 @@ class BackOff:
 
 class Uploader:
     """Empties an outbox to a broker, in the caller's thread. stopped: asked often; sending ends within 2 s of True.
-    BrokerError for certificates that can't be used."""
+    consent: only what was put under it. unrecorded: ids that are acknowledged though that could not be written; they
+    outlive this. BrokerError for certificates that can't be used."""
 
     def __init__(
-        self, outbox: Outbox, broker: Broker, password: str | None, trusted: TrustedTime, stopped: Callable[[], bool]
+        self,
+        outbox: Outbox,
+        broker: Broker,
+        password: str | None,
+        trusted: TrustedTime,
+        stopped: Callable[[], bool],
+        *,
+        consent: str = "",
+        unrecorded: set[int] | None = None,
     ) -> None:
+        self._consent = consent
+        self._unrecorded = set[int]() if unrecorded is None else unrecorded
         self._outbox = outbox
         self._broker = broker
         self._password = password
@@ -79,18 +90,26 @@ class Uploader:
         :raises OutboxError: the outbox fails, or another program is sending from it.
         """
         with self._outbox.sending():
+            self._record()
             try:
                 while not self._stopped() and (first := self._next(1, at_once)):
                     self._trusted.confirm()
                     if self._trusted.is_confirmed:
                         self._outbox.give_up_future(self._trusted.now())
+                    self._outbox.check_room()
                     self._send_day(first[0], at_once)
             finally:
                 self._outbox.settle()
 
     def _next(self, count: int, at_once: bool) -> list[Waiting]:
         under_way = [waiting.id for waiting, _ in self._under_way.values()]
-        return self._outbox.next(count, after=under_way, backdated=self._broker.accepts_backdated, at_once=at_once)
+        return self._outbox.next(
+            count,
+            after=under_way,
+            backdated=self._broker.accepts_backdated,
+            at_once=at_once,
+            consent=self._consent,
+        )
 
     def _send_day(self, first: Waiting, at_once: bool) -> None:
         session = self._open()
@@ -151,6 +170,8 @@ class Uploader:
                 )
 
     def _publish(self, session: Session, waiting: Waiting) -> None:
+        if not self._outbox.still_waits(waiting):
+            return
         self._pass(waiting)
         if waiting.id in self._unsure:
             self.progress.repeated += 1
@@ -170,12 +191,18 @@ class Uploader:
 
     def _acknowledge(self, numbers: list[int], now_s: float) -> None:
         done = [self._under_way.pop(number) for number in numbers if number in self._under_way]
-        self._outbox.acknowledged([waiting.id for waiting, _ in done])
+        self._unrecorded.update(waiting.id for waiting, _ in done)
+        self._record()
         for waiting, sent_s in done:
             self._unsure.discard(waiting.id)
             took_s = now_s - sent_s
             self._quickest_s = took_s if self._quickest_s is None else min(self._quickest_s, took_s)
         self.progress.acknowledged += len(done)
+
+    def _record(self) -> None:
+        if self._unrecorded:
+            self._outbox.acknowledged(sorted(self._unrecorded))
+            self._unrecorded.clear()
 
     def _most_under_way(self) -> int:
         """As many as the line holds: one while its length is not known, or where it is short."""

@@ -24,7 +24,7 @@ from app.community.map_answers import MapError
 from app.community.outbox import FILE, Counts, Outbox, OutboxError, Waiting
 from app.community.sender import SenderPhase, SenderState
 from app.community.sent_log import USUAL_LIMITS, LogLimits
-from app.community.service import Community, Preview
+from app.community.service import STANDING, Community, Preview
 from app.map.own import OwnValues
 from app.readings_means import TOO_FEW, WHY, MeanOfReadings, ReadingsMeans
 from device_io.source import ModuleInfo
@@ -290,4 +290,4 @@ class SharingService:
         if not (self._folder / FILE).exists():
             return None
         with Outbox(self._folder, limit_bytes=choices.limit_mb * 2**20) as outbox:
-            return next(iter(outbox.next(1, backdated=choices.accepts_backdated, at_once=True)), None)
+            return next(iter(outbox.next(1, backdated=choices.accepts_backdated, at_once=True, consent=STANDING)), None)

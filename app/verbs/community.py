@@ -20,7 +20,7 @@ from app.community.outbox import LATE_S, Outbox, OutboxError
 from app.community.rest import RANGES, MapClient
 from app.community.sender import Sender, SenderPhase, SenderState
 from app.community.sent_log import USUAL_LIMITS
-from app.community.service import Community, Preview, iso
+from app.community.service import Community, Preview, consent_once, iso
 from app.data_folder import data_folder
 from app.output import Output, Refused, WrongUsage
 from app.readings_means import TOO_FEW, WHY, MeanOfReadings
@@ -191,6 +191,7 @@ def _send(community: Community, args: argparse.Namespace, output: Output) -> Non
     source = MapClient(time_url, ca=args.ca) if time_url else None
     broker.context()
     password = password_of(broker, ask_password)
+    community.finish_withdrawing()
     community.give_once()
     with Outbox(community.folder) as outbox:
         tally = _collect(outbox, choices, broker, args, output)
@@ -227,7 +228,7 @@ def _collect(
         reason = why_left_out(measurement)
         if reason is None:
             try:
-                is_new = outbox.put(anonymise(measurement, choices.share), choices.cell)
+                is_new = outbox.put(anonymise(measurement, choices.share), choices.cell, consent_once(choices.broker))
                 tally["new" if is_new else "known"] += 1
                 continue
             except MessageError as wrong:
@@ -290,6 +291,7 @@ def _send_all(
         until_empty=True,
         patience_s=patience_s,
         how_to_trust=_HOW_TO_TRUST,
+        consent=consent_once(broker.url.text),
         on_state=tell,
     )
     sender.start()

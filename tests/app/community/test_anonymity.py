@@ -121,7 +121,7 @@ def live(folder: Path, home: Home, values: dict[str, float | None], share: set[s
     return made | {"topic": waiting.topic.encode(), "payload": waiting.payload, "client id": client_id.encode()}
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(homes(), readings, shares, st.integers(1, 4000))
 def test_no_trace_of_a_home(home: Home, values: dict[str, float | None], share: set[str], ago: int) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -134,7 +134,7 @@ def test_no_trace_of_a_home(home: Home, values: dict[str, float | None], share: 
         assert not found, f"{found} in {what}"
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(two_homes_in_one_cell(), readings, shares, st.integers(0, 2**32))
 def test_two_homes_in_one_cell_are_the_same_to_the_byte(
     homes: tuple[Home, Home], values: dict[str, float | None], share: set[str], seed: int
@@ -155,7 +155,7 @@ def test_two_homes_in_one_cell_are_the_same_to_the_byte(
     assert made[0] == made[1]
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(homes(), st.integers(0, 3000), st.integers(1, 3000))
 def test_two_days_share_nothing_but_cell_and_type(home: Home, first: int, apart: int) -> None:
     cell = cell_of(f"{home.latitude_deg!r},{home.longitude_deg!r}")

@@ -19,6 +19,7 @@ import pytest
 from app import cli
 from app.community import feed
 from app.community.outbox import Outbox
+from app.community.service import consent_once
 from app.readings_means import WHY
 from device_io.mqtt.payload import encode_payload
 from dsp.measurement import Measurement
@@ -213,11 +214,11 @@ def short_record(folder: Path, seconds: float) -> Path:
 
 
 def test_it_ends_within_2_s_when_asked(tmp_path: Path, data: Path) -> None:
+    url = f"mqtt://127.0.0.1:{free_port()}"
     with Outbox(data) as outbox:
-        outbox.put(interval(last_end_s()), "u82f")
+        outbox.put(interval(last_end_s()), "u82f", consent_once(url))
     record = short_record(tmp_path / "short", 1.0)
     program = "import sys; from app import cli; cli.VERBS['community'] = 'share'; sys.exit(cli.main(sys.argv[1:]))"
-    url = f"mqtt://127.0.0.1:{free_port()}"
     arguments = [
         "community",
         "send",
