@@ -131,38 +131,50 @@ def fast_length(at_least: int) -> int:
     return best
 
 
-def resample(samples: Sequence[Sequence[NDArray[np.float64]]], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Both stages: values [windows, channels, m] of each window's samples, which are [channels, n] of each chip, at
-    fractional positions [windows, chips, m] in samples, MARGIN or more away from their ends."""
-    count, rows = positions.shape[2], sum(len(part) for part in samples[0])
-    values = np.empty((len(samples), rows, count))
+def resample(
+    stretches: Sequence[Sequence[NDArray[np.float64]]], of: Sequence[int], positions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Both stages: values [windows, channels, m] at fractional positions [windows, chips, m] in the samples of the
+    stretch that each window is of, MARGIN or more away from their ends.
+
+    stretches: samples of each chip, [channels, n]. of: stretch of each window, in order."""
+    count, rows = positions.shape[2], sum(len(part) for part in stretches[0])
+    values = np.empty((len(of), rows, count))
     at = positions * 2.0
     before = at.astype(np.intp)
     at -= before
     at += at
     at -= 1.0
     # The same memory for every window and chip: it stays in the processor's cache.
-    length = fast_length(max(part.shape[1] for of_chips in samples for part in of_chips))
+    length = fast_length(max(part.shape[1] for chips in stretches for part in chips))
     ring, lines, doubled = np.empty((rows, length)), np.empty((rows, length + 1), complex), np.empty((rows, 2 * length))
     powers, weights, places = np.ones((DEGREE + 1, count)), np.empty((TAPS, count)), np.empty((TAPS, count), np.intp)
-    room = np.empty((max(map(len, samples[0])), TAPS, count))
-    for of_chips, found, own_at, own_before in zip(samples, values, at, before, strict=True):
+    room = np.empty((max(map(len, stretches[0])), TAPS, count))
+    done = -1
+    for which, found, own_at, own_before in zip(of, values, at, before, strict=True):
+        if which != done:
+            _lay_out(stretches[which], ring)
+            _double_rate(ring, lines, doubled)
+            done = which
         row = 0
-        for part in of_chips:
-            ring[row : row + len(part), : part.shape[1]] = part
-            ring[row : row + len(part), part.shape[1] :] = 0.0
-            row += len(part)
-        _double_rate(ring, lines, doubled)
-        row = 0
-        for part, u, base in zip(of_chips, own_at, own_before, strict=True):
+        for part, u, base in zip(stretches[which], own_at, own_before, strict=True):
             own = slice(row, row + len(part))
-            row += len(part)
+            row = own.stop
             _powers_of(u, powers)
             np.matmul(_taps(), powers, out=weights)
             np.add(base, _NEAR, out=places)
             near = doubled[own].take(places, axis=1, out=room[: len(part)], mode="clip")
             np.einsum("ctm,tm->cm", near, weights, out=found[own])
     return values
+
+
+def _lay_out(chips: Sequence[NDArray[np.float64]], ring: NDArray[np.float64]) -> None:
+    """Samples of all chips into ring [channels, n], zeros behind them."""
+    row = 0
+    for part in chips:
+        ring[row : row + len(part), : part.shape[1]] = part
+        ring[row : row + len(part), part.shape[1] :] = 0.0
+        row += len(part)
 
 
 def _double_rate(ring: NDArray[np.float64], lines: NDArray[np.complex128], doubled: NDArray[np.float64]) -> None:

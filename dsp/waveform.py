@@ -13,7 +13,7 @@ from dsp.channels import ChannelSpec
 from dsp.harmonic_model import continue_signal
 from dsp.phase import advance_times
 from dsp.resample import MARGIN, resample
-from dsp.stream import Source
+from dsp.stream import Segment, Source
 from dsp.window import Window
 
 LONGEST_WINDOW_S = 12 / 50.9
@@ -23,6 +23,8 @@ REACH = 8
 ROOM = MARGIN + REACH
 """Samples needed on each side of a window."""
 CLIPPED = 1.0 - 1e-6
+TOGETHER = 4096
+"""Samples that are resampled in one go: what the transforms need stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,10 @@ def take_waveforms(
     edges_s = instants_s[:, :: points + 2 * REACH].tolist()
     shape = len(windows), limits.size
     low, high = np.empty(shape), np.empty(shape)
-    views, begins, paces, rates, continued = [], [], [], [], []
+    stretches, of = _Stretches(), []
+    begins, paces, rates, continued = [], [], [], []
     for number, (window, (before_s, after_s)) in enumerate(zip(windows, edges_s, strict=True)):
-        own, row, lacking = [], 0, False
+        views, places, row, lacking = [], [], 0, False
         for chip, (segment, earliest, clock) in enumerate(sources[number]):
             begin, pace = clock.index_at(window.start_s), clock.rate_hz
             if window.stretches:
@@ -79,24 +82,56 @@ def take_waveforms(
                 lacking = True
                 frequency_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
                 samples = continue_signal(samples, clock.rate_hz, frequency_hz, before, after)
-            own.append(samples)
-            begins.append(begin - first)
+            views.append(samples)
+            places.append((segment, first, stop))
+            begins.append(begin)
             paces.append(pace)
             rates += [clock.rate_hz] * len(samples)
             within, rows = samples[:, MARGIN:-MARGIN], slice(row, row + len(samples))
             np.minimum.reduce(within, axis=1, out=low[number, rows])
             np.maximum.reduce(within, axis=1, out=high[number, rows])
             row = rows.stop
-        views.append(own)
+        of.append(stretches.add(views, places, lacking))
         continued.append(lacking)
-    chips = len(views[0])
-    positions = instants_s[:, None] * np.array(paces).reshape(-1, chips, 1) + np.array(begins).reshape(-1, chips, 1)
-    values = resample(views, positions)
+    chips = len(views)
+    firsts = [first for which in of for first in stretches.firsts[which]]
+    offsets = (np.array(begins) - firsts).reshape(-1, chips, 1)
+    positions = instants_s[:, None] * np.array(paces).reshape(-1, chips, 1) + offsets
+    values = resample(stretches.samples, of, positions)
     over: list[bool] = np.any(np.maximum(high, -low) >= limits, axis=1).tolist()
     clipped = [
         _clipped(window, of, limits) if near else 0 for near, window, of in zip(over, windows, sources, strict=True)
     ]
     return Waveforms(values, high <= low, np.array(rates).reshape(shape), clipped, continued)
+
+
+class _Stretches:
+    """Samples of windows that follow each other, taken together as far as TOGETHER allows: windows overlap by what the
+    resampler needs beyond their ends, which is then worked through once.
+
+    samples, firsts: of each chip of each stretch, its samples [channels, n] and the index of the first one."""
+
+    def __init__(self) -> None:
+        self.samples: list[list[NDArray[np.float64]]] = []
+        self.firsts: list[list[int]] = []
+        self._open: list[tuple[Segment, int, int]] = []
+
+    def add(self, views: list[NDArray[np.float64]], places: list[tuple[Segment, int, int]], lacking: bool) -> int:
+        """The stretch of a window with these samples from `first` to `stop` of each chip's segment. lacking: they are
+        not all there, so that it has one of its own."""
+        joined = [
+            (segment, first, stop)
+            for (segment, first, last), (own, start, stop) in zip(self._open, places, strict=False)
+            if own is segment and first <= start <= last <= stop and stop - first <= TOGETHER
+        ]
+        if len(joined) == len(places) and not lacking:
+            self.samples[-1] = [segment.view(first, stop) for segment, first, stop in joined]
+            self._open = joined
+        else:
+            self.samples.append(views)
+            self.firsts.append([first for _, first, _ in places])
+            self._open = [] if lacking else places
+        return len(self.samples) - 1
 
 
 def _instants(windows: Sequence[Window], points: int) -> NDArray[np.float64]:

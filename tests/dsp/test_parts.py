@@ -65,7 +65,7 @@ def test_resampled_tone_has_the_gain_that_is_told(frequency: float) -> None:
     positions = MARGIN + 0.123 + np.arange(1024) * 0.871
     tone = np.cos(2 * np.pi * frequency * n + 0.4)[None]
     expected = gain(np.array([frequency])) * np.cos(2 * np.pi * frequency * positions + 0.4)
-    assert resample([[tone]], positions[None, None])[0, 0] == pytest.approx(expected, abs=1.5e-5)
+    assert resample([[tone]], [0], positions[None, None])[0, 0] == pytest.approx(expected, abs=1.5e-5)
 
 
 @pytest.mark.parametrize(
