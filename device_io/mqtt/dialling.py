@@ -68,11 +68,25 @@ def resolve(url: MqttUrl) -> list[Address]:
     try:
         found = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
+        local = _in_local_network(url)
+        if local:
+            return local
         raise LinkError(
             LinkErrorKind.NO_SUCH_HOST,
             f"There is no host named {url.host}. Check the name, and that this computer is in the right network.",
         ) from None
     return [(int(family), address) for family, _, _, _, address in found]
+
+
+def _in_local_network(url: MqttUrl) -> list[Address]:
+    if not url.host.lower().rstrip(".").endswith(".local"):
+        return []
+    from device_io.mqtt.mdns import MdnsFailure, addresses_of
+
+    try:
+        return [(int(socket.AF_INET), (address, url.port)) for address in addresses_of(url.host)]
+    except MdnsFailure:
+        return []
 
 
 def connect_tcp(url: MqttUrl, addresses: list[Address], stopping: threading.Event) -> socket.socket:

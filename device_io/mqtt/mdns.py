@@ -82,6 +82,20 @@ def browse(
         zeroconf.close()
 
 
+def addresses_of(host: str, *, seconds: float = 1.8, interfaces: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The IPv4 addresses of a name that ends in `.local`, asked of the local network; none where nobody answers. Many
+    systems do not look such names up by themselves. Raises MdnsFailure."""
+    from zeroconf import AddressResolverIPv4  # type: ignore[attr-defined]  # meant to be used, if not listed
+
+    zeroconf = _open(interfaces)
+    try:
+        wanted = AddressResolverIPv4(f"{host.rstrip('.')}.")
+        wanted.request(zeroconf, 1000.0 * seconds)
+        return tuple(wanted.parsed_addresses())
+    finally:
+        zeroconf.close()
+
+
 class Announcement:
     """Tells the local network of a broker with TLS on this computer, from `start` to `stop`."""
 

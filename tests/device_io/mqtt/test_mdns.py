@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
+import pytest
 from zeroconf import ServiceInfo, Zeroconf
 
-from device_io.mqtt.mdns import Announcement, browse
+from device_io.mqtt import dialling, mdns
+from device_io.mqtt.mdns import Announcement, addresses_of, browse
+from device_io.source import LinkError, LinkErrorKind
+from device_io.urls import MqttUrl, parse_url
 
 LOOPBACK = ["127.0.0.1"]
 
@@ -41,6 +46,36 @@ def test_a_module_tells_who_it_is() -> None:
         zeroconf.unregister_all_services()
         zeroconf.close()
     assert found.properties == {"eui": "0253454E00000001", "system": "3P+N"}
+
+
+def test_the_name_of_a_broker_is_looked_up_where_the_system_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    announcement = Announcement(18_884, name="Named broker", interfaces=LOOPBACK)
+    announcement.start()
+    try:
+        found = next(service for service in browse(10.0, interfaces=LOOPBACK) if service.name == "Named broker")
+        assert addresses_of(found.host, seconds=10.0, interfaces=LOOPBACK) == ("127.0.0.1",)
+        monkeypatch.setattr(mdns, "addresses_of", lambda host: addresses_of(host, seconds=10.0, interfaces=LOOPBACK))
+        monkeypatch.setattr(dialling.socket, "getaddrinfo", unknown_to_the_system)
+        url = parse_url(f"mqtts://{found.host}:{found.port}")
+        assert isinstance(url, MqttUrl)
+        assert dialling.resolve(url) == [(int(socket.AF_INET), ("127.0.0.1", 18_884))]
+    finally:
+        announcement.stop()
+
+
+@pytest.mark.parametrize("host", ["nobody-of-this-name.local", "broker.example"])
+def test_a_name_that_nobody_has_is_told(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mdns, "addresses_of", lambda host: addresses_of(host, seconds=0.3, interfaces=LOOPBACK))
+    monkeypatch.setattr(dialling.socket, "getaddrinfo", unknown_to_the_system)
+    url = parse_url(f"mqtts://{host}")
+    assert isinstance(url, MqttUrl)
+    with pytest.raises(LinkError) as caught:
+        dialling.resolve(url)
+    assert caught.value.kind == LinkErrorKind.NO_SUCH_HOST
+
+
+def unknown_to_the_system(*_: object, **__: object) -> None:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 def test_a_search_ends_when_cancelled() -> None:
