@@ -184,10 +184,12 @@ class ModulesPage(QWidget):
     def _written(self, changed: Changed) -> None:
         self._settings_read(changed.settings)
         if changed.confirm_s:
-            self.panel.settings.set_told(Status.WARN, "Written. Confirm it when the module can still be reached.")
+            told = f"Written. Confirm it when the module can still be reached. {changed.remark}"
+            self.panel.settings.set_told(Status.WARN, told.rstrip())
             self._begin_counting(changed.confirm_s)
         else:
-            self.panel.settings.set_told(Status.OK, "Written, read back and compared.")
+            told = f"Written, read back and compared. {changed.remark}"
+            self.panel.settings.set_told(Status.WARN if changed.remark else Status.OK, told.rstrip())
 
     def _confirm(self) -> None:
         module = self._module()

@@ -4,6 +4,7 @@ the window."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from app.modules.settings_change import JOB_S, Changed, History, confirm, cuts, problems, write
@@ -61,16 +62,30 @@ class ModuleSettings:
         try:
             changed = self._with_link(module, lambda link: write(link, changes))
         except LinkError as error:
-            self._history.note(module.eui, url, before, changes, f"failed: {error}")
+            self._note(module, url, before, changes, f"failed: {error}")
             raise
         outcome = "to be confirmed" if changed.confirm_s else "written"
-        self._history.note(module.eui, url, before, changes, outcome)
-        return changed
+        return replace(changed, remark=self._note(module, url, before, changes, outcome))
 
     def confirm(self, module: KnownModule) -> None:
         """Make the last change stand. :raises LinkError:"""
         self._with_link(module, confirm)
-        self._history.note(module.eui, self.url_for(module) or "", {}, {}, "confirmed")
+        self._note(module, self.url_for(module) or "", {}, {}, "confirmed")
+
+    def _note(
+        self,
+        module: KnownModule,
+        url: str,
+        before: Mapping[str, Setting],
+        changes: Mapping[str, Setting],
+        outcome: str,
+    ) -> str:
+        """Note it in the history; one sentence where that fails: the change itself has happened all the same."""
+        try:
+            self._history.note(module.eui, url, before, changes, outcome)
+        except OSError as error:
+            return f"The history of changes can't be written: {error.strerror or error}."
+        return ""
 
     def _with_link(self, module: KnownModule, work: Callable[[ModuleLink], Result]) -> Result:
         used = self._used()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,11 @@ LARGEST_HISTORY = 1_000_000
 @dataclass(frozen=True)
 class Changed:
     """How a change went. settings: all of the module's as they now stand. confirm_s: the module undoes the change after
-    so many seconds unless it is confirmed; 0 where it stands."""
+    so many seconds unless it is confirmed; 0 where it stands. remark: one sentence for the person, "" for none."""
 
     settings: Mapping[str, Setting]
     confirm_s: int
+    remark: str = ""
 
 
 def problems(changes: Mapping[str, Setting]) -> dict[str, str]:
@@ -123,13 +125,18 @@ class History:
         with self._lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._shorten()
-            with open(self._path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            line = json.dumps(entry, ensure_ascii=False) + "\n"
+            with open(self._path, "ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        line = "\n" + line  # the program was killed in the middle of the one before
+                file.write(line.encode("utf-8", "replace"))
 
     def entries(self, eui: str | None = None) -> list[dict[str, object]]:
         """What was noted, the latest first, of one module or of all."""
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return []
         found = []
@@ -148,5 +155,7 @@ class History:
                 return
         except OSError:
             return
-        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-        self._path.write_text("".join(lines[len(lines) // 2 :]), encoding="utf-8")
+        lines = self._path.read_bytes().splitlines(keepends=True)
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(b"".join(lines[len(lines) // 2 :]))
+        os.replace(fresh, self._path)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.modules.settings import ModuleSettings, Target
 from app.modules.settings_change import History, confirm, cuts, problems, write
-from device_io.discovery.module_list import KnownLink, Presence
+from device_io.discovery.module_list import KnownLink, KnownModule, Presence
 from device_io.source import LinkError, LinkPhase
 from device_io.usb_link import UsbLink
 from device_io.virtual_module.module import VirtualModule
@@ -65,3 +66,41 @@ def test_the_history_shows_changes_but_no_secrets(tmp_path):
     assert first["changes"]["name"] == {"from": "a", "to": "b"}
     assert "sesame" not in (tmp_path / "state" / "changes.jsonl").read_text()
     assert history.entries("A" * 16) == [first]
+
+
+def test_a_history_that_was_cut_off_in_the_middle_goes_on(tmp_path):
+    path = tmp_path / "changes.jsonl"
+    history = History(path)
+    history.note("A" * 16, USB.url, {}, {"name": "Käller"}, "written")
+    path.write_bytes(path.read_bytes()[: path.read_bytes().index("ä".encode()) + 1])  # killed within a character
+    assert history.entries() == []
+    history.note("B" * 16, USB.url, {}, {"name": "b"}, "written")
+    assert [entry["module"] for entry in history.entries()] == ["B" * 16]
+
+
+def test_a_long_history_loses_its_older_half(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.modules.settings_change.LARGEST_HISTORY", 2000)
+    path = tmp_path / "changes.jsonl"
+    history = History(path)
+    for n in range(60):
+        history.note(f"{n:016X}", USB.url, {}, {"name": "x"}, "written")
+        assert path.stat().st_size < 2400
+    told = [int(str(entry["module"]), 16) for entry in history.entries()]
+    assert told[0] == 59
+    assert told == list(range(59, 59 - len(told), -1))
+    assert len(told) > 4
+    assert [file.name for file in tmp_path.iterdir()] == ["changes.jsonl"]
+
+
+def test_a_change_stands_although_its_history_can_not_be_written(tmp_path, module_and_link):
+    module, link = module_and_link
+    (tmp_path / "no-folder").write_text("")
+    info = module.info
+    known = KnownModule(info.eui, info, (USB,))
+    settings = ModuleSettings(History(tmp_path / "no-folder" / "x.jsonl"), lambda: Target(USB.url, info.eui, link))
+    changed = settings.write(known, {}, {"rs485_unit": 9})
+    assert module.settings["rs485_unit"] == 9
+    assert changed.confirm_s > 0
+    assert changed.remark.startswith("The history of changes can't be written")
+    settings.confirm(known)
+    assert module.settings["unconfirmed_s"] == 0
