@@ -93,9 +93,11 @@ class _Reader:
         self._error: LinkError | None = None
         self._lost_since_s: float | None = None
         self._was_connected = False
+        self._works_when = LinkPhase.STREAMING
 
     def on_identity(self, info: ModuleInfo) -> None:
         if "waveform-stream" not in info.capabilities:
+            self._works_when = LinkPhase.CONNECTED  # it never streams
             if self._longer:
                 self._refusal = _NO_WAVEFORM + " Leave --every out, or read the module over USB."
             elif self._events and not self._was_connected:
@@ -116,7 +118,7 @@ class _Reader:
                 if self._was_connected and state.error is not None:
                     self._output.note(f"{state.error} Waiting for it to come back.")
             self._error = state.error or self._error
-        elif state.phase is LinkPhase.STREAMING:
+        elif state.phase in (self._works_when, LinkPhase.STREAMING):
             self._lost_since_s = None
             self._error = None
 

@@ -22,7 +22,7 @@ from resources.systems import WiringSystem, channels_of
 
 _NEUTRAL_TEST_S = 0.2
 _NEUTRAL_TOLERANCE = 0.1
-_RANGE_TEST_SAMPLES = 1000
+_PROBED_SAMPLES = 1000
 _WIDEST_CONVERTER = 2.0**24 - 1
 """Largest count of a converter (24 bits, unsigned): a range beyond it is that of the number format."""
 
@@ -140,6 +140,11 @@ def open_comtrade(
                     "phase currents, so it is no neutral current (--channels IN=... takes it nevertheless)."
                 )
         assigned, system = _fit_system(assigned, system)
+        for key, channel in _without_samples(assigned, data, span):
+            if key.startswith("V"):
+                raise FileError(f"All samples are missing in channel {channel.label} ({key}): nothing can be measured.")
+            notes.append(f"Channel {channel.label} ({key}) is left out: all its samples are missing.")
+            del assigned[key]
         notes += _channel_notes(assigned)
         full_scales = _full_scales(assigned, config.format, data, span)
         return ComtradeRecord(config_file.path, config, data, span, assigned, system, notes, full_scales)
@@ -194,6 +199,22 @@ def _carries_neutral(assignment: Assignment, data: SampleData, span: Span) -> bo
     return size > 0 and error <= _NEUTRAL_TOLERANCE * size
 
 
+def _without_samples(
+    assigned: Mapping[str, AnalogChannel], data: SampleData, span: Span
+) -> Iterator[tuple[str, AnalogChannel]]:
+    """Channels whose samples are missing from the first to the last, where others have some; the record is read to
+    its end only while there may be one."""
+    found = dict.fromkeys(assigned, False)
+    columns = [channel.index for channel in assigned.values()]
+    for rows in data.rows(columns, span.start, span.stop, _PROBED_SAMPLES):
+        for key, samples in zip(assigned, rows.samples.T, strict=True):
+            found[key] = found[key] or bool(np.isfinite(samples).any())
+        if all(found.values()):
+            return
+    if any(found.values()):
+        yield from [(key, assigned[key]) for key, there in found.items() if not there]
+
+
 def _channel_notes(assigned: Mapping[str, AnalogChannel]) -> Iterator[str]:
     for key, channel in assigned.items():
         if channel.unit is None:
@@ -220,7 +241,7 @@ def _full_scales(
     if not ranged or file_format == "FLOAT32":
         return full_scales
     columns = [channel.index for channel in ranged.values()]
-    first = next(data.rows(columns, span.start, span.stop, _RANGE_TEST_SAMPLES), None)
+    first = next(data.rows(columns, span.start, span.stop, _PROBED_SAMPLES), None)
     if first is None:
         return full_scales
     for (key, channel), samples in zip(ranged.items(), first.samples.T, strict=True):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.output import Output, Refused
+from app.readings_measurement import measurement_of
+from app.stopping import Stop
+from app.verbs.read import _Reader
+from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, Readings
+from device_io.virtual_module.module import VirtualModule
 from dsp.signalling import HIGHEST_HZ
 from tests.fakes.command_line import Simulation, json_lines, run_verb
 from tests.fakes.comtrade_writer import three_phase
@@ -68,3 +75,24 @@ def test_readings_alone_make_no_longer_intervals() -> None:
     assert "no waveform" in refused.stderr.splitlines()[-1]
     assert [line["window"] for line in json_lines(windows.stdout)] == ["10/12-cycle"] * 2
     assert "Events can't be seen" in windows.stderr
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_link_that_came_back_is_waited_for_no_longer(streams: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Readings come as soon as it is connected; a waveform does not until it streams."""
+    info = VirtualModule("clean", "1P").info
+    if not streams:
+        info = info._replace(capabilities=frozenset({"readings", "settings"}))
+    reader = _Reader(Output(as_json=True, stop=Stop()), longer=False, events=False)
+    reader.on_identity(info)
+    reader.on_state(LinkState(LinkPhase.LOST, "x", LinkError(LinkErrorKind.UNPLUGGED, "It is gone.")))
+    reader.on_state(LinkState(LinkPhase.CONNECTED, "x"))
+    threading.Timer(
+        0.5, lambda: reader.on_measurement(measurement_of(Readings(5_000_000, 10**18, {"V1r": 230.0}), info))
+    ).start()
+    if streams:
+        with pytest.raises(Refused, match="It is gone"):
+            reader.print_measurements(1, 0.0)
+    else:
+        reader.print_measurements(1, 0.0)
+        assert json_lines(capsys.readouterr().out)[0]["values"]["V1r"] == 230.0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from device_io.comtrade import ComtradeRecord, open_comtrade
+from device_io.comtrade import ComtradeRecord, FileError, open_comtrade
 from tests.fakes.comtrade_writer import FakeChannel, FakeRecord, three_phase
 
 FORMATS = [
@@ -252,3 +252,17 @@ def test_ascii_samples_with_decimals_have_no_converters_range(tmp_path: Path) ->
     with open_comtrade(path) as record:
         assert record.info.chips[0].channels[0].full_scale == np.inf
         np.testing.assert_allclose(samples_of(record)[:, 0], wave, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["ASCII", "BINARY"])
+def test_a_current_without_samples_is_left_out(tmp_path: Path, form: str) -> None:
+    fake = three_phase(3000, format=form)
+    fake.channels[5].missing = range(3000)  # I3
+    fake.channels[0].missing = range(1500)  # V1 begins later
+    with open_comtrade(fake.write(tmp_path)) as record:
+        assert tuple(record.assigned) == ("V1", "V2", "V3", "I1", "I2", "IN")
+        assert any("all its samples are missing" in note and "(I3)" in note for note in record.notes)
+        assert np.isfinite(samples_of(record)[1500:]).all()
+    fake.channels[0].missing = range(3000)
+    with pytest.raises(FileError, match=r"samples are missing in channel 1 .*\(V1\)"):
+        open_comtrade(fake.write(tmp_path))
