@@ -32,7 +32,11 @@ def show_facts(panel: FirmwarePanel, facts: Facts, ended: Ended | None) -> None:
     """Versions, changes and backup."""
     module, package = facts.module, shown_package(facts, ended)
     panel.set_versions(words.installed_words(module.firmware if module else ""), words.package_words(package))
-    nothing = "There is no newer firmware here." if package is None else "Nothing is said about changes."
+    nothing = (
+        "There is none that is newer on this computer. Look online, or choose an image."
+        if package is None
+        else "Nothing is said about changes."
+    )
     panel.set_changes(words.changes_of(package), nothing=nothing)
     show_backups(panel, facts)
 

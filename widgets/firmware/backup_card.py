@@ -12,11 +12,13 @@ from widgets.controls.card import Card
 from widgets.controls.chip import Chip
 from widgets.controls.field import Field
 from widgets.controls.label import Label
+from widgets.controls.paragraph import Paragraph
 from widgets.controls.status_icon import Status
 from widgets.firmware.model import Backup
 from widgets.theme import Theme
 
 _NONE = "There is no backup of this module yet."
+_NONE_YET = "None of this module yet. The whole flash is kept before anything is written."
 
 
 class BackupCard(Card):
@@ -48,6 +50,7 @@ class BackupCard(Card):
             self._grid.addWidget(name, row, 0)
             self._grid.addWidget(value, row, 1)
         self._grid.addWidget(self.choice, 0, 1)
+        self.nothing = Paragraph(_NONE_YET, "body", "text3")
         self.folder = PushButton("Open folder")
         self.restore = PushButton("Put this backup back")
         buttons = QHBoxLayout()
@@ -55,6 +58,7 @@ class BackupCard(Card):
         buttons.addWidget(self.folder)
         buttons.addWidget(self.restore)
         buttons.addStretch(1)
+        self.body_layout.addWidget(self.nothing)
         self.body_layout.addLayout(self._grid)
         self.body_layout.addStretch(1)
         self.body_layout.addSpacing(8)
@@ -74,8 +78,11 @@ class BackupCard(Card):
         self.choice.set_choices([(backup.key, backup.taken) for backup in backups] if several else [])
         if several:
             self.choice.set_value(backups[picked].key)
+        for part in (*self._names, *self._values, self.folder, self.restore):
+            part.setVisible(bool(backups))
         self.choice.setVisible(several)
-        self._values[0].setVisible(not several)
+        self._values[0].setVisible(bool(backups) and not several)
+        self.nothing.setVisible(not backups)
         self._show(self._backups[picked] if backups else Backup())
 
     def set_busy(self, busy: bool) -> None:
@@ -89,7 +96,7 @@ class BackupCard(Card):
         digest = backup.sha256.replace(" ", "")
         short = f"{digest[:4]} {digest[4:8]} … {digest[-8:-4]} {digest[-4:]}" if len(digest) > 20 else digest
         for label, text in zip(self._values, (backup.taken, backup.content, short, backup.kept_in), strict=True):
-            label.set_text(text or ("none of this module" if not there and label is self._values[0] else ""))
+            label.set_text(text)
         self._values[2].setToolTip(digest)
         if there:
             state = (Status.OK, "Saved and verified") if backup.verified else (Status.WARN, "Not verified")
@@ -111,5 +118,5 @@ class BackupCard(Card):
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        for part in (self.chip, self.choice, self.folder, self.restore, *self._names, *self._values):
+        for part in (self.chip, self.nothing, self.choice, self.folder, self.restore, *self._names, *self._values):
             part.set_theme(theme)

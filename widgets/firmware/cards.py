@@ -104,7 +104,8 @@ class ChangesCard(Card):
         self._face = _ChangeFace()
         self.all_button = LinkButton("All changes")
         self.all_button.clicked.connect(self.all_wanted)
-        self.body_layout.setContentsMargins(17, 4, 17, 8)
+        self.nothing = Paragraph(NOTHING_SAID, "body", "text3")
+        self.body_layout.addWidget(self.nothing)
         self.body_layout.addWidget(self._face, 1)
         self.told = Label("", "hint", "text3", align=Qt.AlignmentFlag.AlignRight)
         self.source_button = LinkButton("Look online...")
@@ -126,7 +127,11 @@ class ChangesCard(Card):
     def set_changes(self, changes: Sequence[Change], total: int | None = None, nothing: str = NOTHING_SAID) -> None:
         """The first three are shown; total: how many there are; nothing: the words where there are none."""
         count = len(changes) if total is None else total
-        self._face.set_changes(tuple(changes[: self._SHOWN]), nothing)
+        self._face.set_changes(tuple(changes[: self._SHOWN]))
+        self.nothing.set_text("" if changes else nothing)
+        self.body_layout.setContentsMargins(17, 4 if changes else 14, 17, 8 if changes else 14)
+        self._face.setVisible(bool(changes))
+        self.nothing.setVisible(not changes)
         self.all_button.setVisible(count > self._SHOWN)
         self.all_button.setText(f"All {count} changes")
         self.all_button.setAccessibleName(self.all_button.text())
@@ -137,7 +142,7 @@ class ChangesCard(Card):
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        for part in (self._face, self.all_button, self.told, self.source_button):
+        for part in (self._face, self.nothing, self.all_button, self.told, self.source_button):
             part.set_theme(theme)
 
 
@@ -145,12 +150,11 @@ class _ChangeFace(Themed, QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._changes: tuple[Change, ...] = ()
-        self._nothing = NOTHING_SAID
         self._compact = False
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
-    def set_changes(self, changes: tuple[Change, ...], nothing: str) -> None:
-        self._changes, self._nothing = changes, nothing
+    def set_changes(self, changes: tuple[Change, ...]) -> None:
+        self._changes = changes
         self.setAccessibleName("; ".join(f"{change.title}. {change.detail}" for change in changes))
         self.setToolTip("\n".join(f"{change.title}: {change.detail}" for change in changes))
         self.updateGeometry()
@@ -169,11 +173,7 @@ class _ChangeFace(Themed, QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, theme = QPainter(self), self.theme
-        if not self._changes:
-            box = QRect(0, 0, self.width(), 40)
-            draw_text(painter, box, self._nothing, "body", theme.colour("text3"))
-            return
-        row = min(28 if self._compact else 54, self.height() // len(self._changes))
+        row = min(28 if self._compact else 54, self.height() // max(1, len(self._changes)))
         for index, change in enumerate(self._changes):
             top = index * row
             if index:

@@ -113,6 +113,7 @@ class FirmwarePanel(Themed, QWidget):
         self._left.addWidget(self.guide, 5)
         self._left.addWidget(self.changes, 5)
         self._left.addWidget(self.backup, 4)
+        self._left.addStretch(0)
         self._columns.addLayout(self._left, 100)
         self._columns.addWidget(self.progress, 130)
         self._update.addLayout(self._columns, 1)
@@ -177,10 +178,12 @@ class FirmwarePanel(Themed, QWidget):
     def set_changes(self, changes: Sequence[Change], total: int | None = None, nothing: str = NOTHING_SAID) -> None:
         """What changes; total: how many changes there are in all; nothing: the words where there are none."""
         self.changes.set_changes(changes, total, nothing)
+        self._share_height(self.changes, 5 if changes else 0)
 
     def set_backups(self, backups: Sequence[Backup], picked: int = 0) -> None:
         """The backups of this module, the newest first, and which of them is shown."""
         self.backup.set_backups(backups, picked)
+        self._share_height(self.backup, 4 if backups else 0)
 
     def set_stages(self, stages: Sequence[Stage]) -> None:
         """The stages and how far they are."""
@@ -223,6 +226,12 @@ class FirmwarePanel(Themed, QWidget):
         """In a low window progress and backup come before what changes."""
         low = self._compact and self.phase in (*_BUSY, Phase.DONE)
         self.changes.setVisible(not self._headline.guide and not low)
+
+    def _share_height(self, card: QWidget, share: int) -> None:
+        """An empty card takes no more than it needs; where all are, the rest of the column stays free."""
+        self._left.setStretchFactor(card, share)
+        last = self._left.count() - 1
+        self._left.setStretch(last, 0 if any(self._left.stretch(row) for row in range(last) if row != 1) else 1)
 
     def _on_view(self, view: object) -> None:
         self._stack.setCurrentIndex(("update", "wifi", "log").index(str(view)))
