@@ -3,6 +3,7 @@ be seen from how often messages come."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 
@@ -18,6 +19,7 @@ class BurstWatch:
     def __init__(self) -> None:
         self._last_s: float | None = None
         self._intervals: deque[float] = deque(maxlen=_KEPT)
+        self._asked_until_s = -math.inf
 
     def note(self, now_s: float) -> None:
         """A message came."""
@@ -33,6 +35,20 @@ class BurstWatch:
     def longest_s(self) -> float:
         """Longest interval of late, 0 where none is known."""
         return max(self._intervals, default=0.0)
+
+    def toggled(self, on: bool, now_s: float) -> None:
+        """We sent a toggle, to begin a burst or to end one."""
+        self._asked_until_s = now_s + BURST_S if on else -math.inf
+
+    def needs_toggle(self, on: bool, now_s: float) -> bool:
+        """Whether messages come otherwise than wanted: at least as often as in burst mode, or as they always do."""
+        asked = now_s < self._asked_until_s
+        if not on:
+            return asked or bool(self.is_on(now_s))
+        often = bool(self._intervals) and self._intervals[-1] <= BURST_INTERVAL_S + _SLACK_S
+        return not (
+            asked or (often and self._last_s is not None and now_s - self._last_s <= BURST_INTERVAL_S + _SLACK_S)
+        )
 
     def is_on(self, now_s: float | None = None) -> bool | None:
         """Whether burst mode is on; None where that can't be seen: too few messages, or as frequent anyway."""

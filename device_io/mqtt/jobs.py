@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from device_io.mqtt.requests import MOST
+from device_io.job_queue import MOST, too_many
 from device_io.source import LinkError, LinkErrorKind, Readings
 
 Done = Callable[[Readings], None]
@@ -59,5 +59,5 @@ class WaitingJobs:
     def _has_room(self, failed: Failed) -> bool:
         if len(self._held) + len(self._readers) < MOST:
             return True
-        failed(LinkError(LinkErrorKind.REFUSED, "Too many requests wait for the module. Try again in a moment."))
+        failed(too_many())
         return False

@@ -143,10 +143,14 @@ class ModuleClient:
         """Toggle burst mode unless it stands as wanted already."""
         if self._hold(lambda: self.set_burst(on, done, failed), failed):
             return
-        needed = bool(self._burst.is_on()) != on
-        if needed and self._connection is not None:
-            self._connection.publish(self._topic.config, b"burst")
+        needed = self._burst.needs_toggle(on, time.monotonic())
+        if needed:
+            self._toggle_burst(on)
         done(needed)
+
+    def _toggle_burst(self, on: bool) -> None:
+        if self._connection is not None and self._connection.publish(self._topic.config, b"burst"):
+            self._burst.toggled(on, time.monotonic())
 
     def _hold(self, again: Callable[[], None], failed: Failed) -> bool:
         """Whether a job has to wait until the module is known, or has failed."""
@@ -239,7 +243,7 @@ class ModuleClient:
         elif not (self._heard or self._unfit or self._woken) and now_s - self._heard_s > QUIET_S:
             # Perhaps it publishes seldom. Burst mode is off, or it would have spoken; in it, it will.
             self._woken = True
-            self._connection.publish(self._topic.config, b"burst")
+            self._toggle_burst(True)
         again_s = PROBE_S if self._speaks else GREET_AGAIN_S
         if not self._session and now_s - self._greeted_s > again_s:
             self._greet()

@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from device_io.job_queue import MOST, too_many
 from device_io.sensix_link.messages import ErrorCode, ErrorReply, Message, MessageError
 from device_io.source import LinkError, LinkErrorKind
 
 REPEAT_S = 0.7
 TIMEOUT_S = 4.0
-MOST = 16
-"""Requests that may wait."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,7 @@ class Requests:
         if first:
             self._waiting.appendleft(request)
         elif len(self._waiting) >= MOST:
-            request.failed(
-                LinkError(LinkErrorKind.REFUSED, "Too many requests wait for the module. Try again in a moment.")
-            )
+            request.failed(too_many())
             return
         else:
             self._waiting.append(request)
