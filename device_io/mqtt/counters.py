@@ -62,10 +62,15 @@ def _follow(before: _Moment, now: _Moment) -> bool:
 
 
 def _begin_anew(before: _Moment, now: _Moment) -> bool:
-    """Whether half of the energies that only grow have fallen: to nothing, or to what was last stored."""
+    """Whether the energies that only grow have fallen, to nothing or to what was last stored: half of them, or all of one
+    kind (not every firmware stores both)."""
     grown = [other - one for one, other in zip(before.energies[:_GROWING], now.energies, strict=False)]
-    fallen, counted = sum(one < 0 for one in grown), sum(one > 0 for one in before.energies[:_GROWING])
-    return fallen > 0 and 2 * fallen >= counted and max(grown) <= _most(before, now)
+    fallen = [one < 0 for one in grown]
+    counted = [one > 0 for one in before.energies[:_GROWING]]
+    kinds = (slice(0, _GROWING // 2), slice(_GROWING // 2, _GROWING))
+    half = any(fallen) and 2 * sum(fallen) >= sum(counted)
+    one_kind = any(any(counted[kind]) and fallen[kind] == counted[kind] for kind in kinds)
+    return (half or one_kind) and max(grown) <= _most(before, now)
 
 
 def _most(before: _Moment, now: _Moment) -> float:

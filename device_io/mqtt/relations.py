@@ -53,7 +53,7 @@ CONTINUITY = 1 << (len(RELATIONS) - 1)
 _FAULTY = 7 * (_S | _PF | _Q) | _SUM_S | _SUM_SE | _HZ | _TURN | _HALF_TURN | _SEQUENCE
 """Nobody knows whether the published firmware keeps these."""
 
-_HZ_MHZ = 2000  # in an event phases differ by half of it
+_HZ_MHZ = 5000  # in an event phases may differ by half of it
 _LOWEST_MHZ = 40_000
 _THIRD_DEG, _HALF_DEG, _TURN_DEG = 12_000, 18_000, 36_000
 _ROUGH_DEG = 4000  # further off, it may be open which sequence it is

@@ -74,7 +74,7 @@ def test_the_two_bytes_in_front_are_looked_at(lead: bytes) -> None:
         ({"phi1": 100}, "reactive power of L1"),
         ({"THV2": SOUND["THV2"] + 16}, "harmonics of V2"),
         ({"3I9": 256}, "harmonics of I3"),
-        ({"Fq2i": SOUND["Fq2i"] + 4096}, "frequencies"),
+        ({"Fq2i": SOUND["Fq2i"] + 8192}, "frequencies"),
         ({"V23a": SOUND["V23a"] + 8}, "angles"),
         ({"Prot": 0}, "phase sequence"),
         ({"SEc": SOUND["SEc"] - 16}, "apparent energies"),
@@ -146,6 +146,12 @@ def test_a_restarted_module_is_not_suspected(factor: float) -> None:
     decoder = warmed_up()
     assert told(decoder, energies(factor), 60 * SECOND_NS) == ""
     assert told(decoder, energies(factor + 1.0), 62 * SECOND_NS) == ""
+
+
+def test_a_restart_that_keeps_one_kind_of_energy_is_none_either() -> None:
+    decoder = warmed_up()
+    numbers = raw(energies(31.0))
+    assert told(decoder, pack_raw(numbers | dict.fromkeys(("SE1", "SE2", "SE3", "SEc"), 0)), 60 * SECOND_NS) == ""
 
 
 def test_another_module_in_its_place_is_believed_the_third_time() -> None:
