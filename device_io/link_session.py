@@ -162,7 +162,7 @@ class LinkSession:
             if isinstance(answer, reply):
                 return answer
             if isinstance(answer, ErrorReply):
-                raise LinkError(LinkErrorKind.REFUSED, _refusal(answer))
+                raise LinkError(LinkErrorKind.REFUSED, answer.sentence())
         raise LinkError(
             LinkErrorKind.SILENT, f"The module on {self._name} answers no more. Unplug it and plug it in again."
         )
@@ -303,9 +303,3 @@ class LinkSession:
         if baud != self.baud:
             self._transport.set_baud(baud)
             self.baud = baud
-
-
-def _refusal(answer: ErrorReply) -> str:
-    known = {code.value: code.name.lower().replace("_", " ") for code in ErrorCode}
-    reason = answer.text.strip() or known.get(answer.code, f"reason {answer.code}")
-    return f"The module refuses: {reason.rstrip('.')}."

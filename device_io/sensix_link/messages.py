@@ -172,6 +172,8 @@ class _Echo(Message):
         return cls(request_id, payload[1:])
 
 
+MAX_REASON = 160
+"""Characters of a module's own words that a sentence takes over."""
 MAX_PROBE = 256
 
 
@@ -301,6 +303,13 @@ class ErrorReply(Message):
     def unpack(cls, payload: bytes) -> Self:
         request_id, code = unpack_fields(cls._layout, cls.kind, payload)
         return cls(request_id, code, payload[2:].decode("utf-8", "replace"))
+
+    def sentence(self) -> str:
+        """One sentence for people, on one line whatever the module wrote."""
+        known = {code.value: code.name.lower().replace("_", " ") for code in ErrorCode}
+        text = " ".join("".join(c if c.isprintable() else " " for c in self.text).split()).rstrip(".")
+        end = "…" if len(text) > MAX_REASON else "."
+        return f"The module refuses: {text[:MAX_REASON] or known.get(self.code, f'reason {self.code}')}{end}"
 
 
 MESSAGES: Mapping[int, type[Message]] = {

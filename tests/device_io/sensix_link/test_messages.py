@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from device_io.sensix_link.framing import MAX_PAYLOAD
 from device_io.sensix_link.messages import (
     MAX_PROBE,
+    MAX_REASON,
     MESSAGES,
     Baud,
     Clock,
@@ -175,3 +176,17 @@ def test_no_common_version_says_what_to_update() -> None:
     older = version_problem(0, 0)
     assert older is not None
     assert "firmware" in older
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "sentence"),
+    [
+        (5, "Wert ist zu groß.", "The module refuses: Wert ist zu groß."),
+        (8, " ", "The module refuses: busy."),
+        (99, "", "The module refuses: reason 99."),
+        (5, "first\nsecond\x00\x1b[31m", "The module refuses: first second [31m."),
+        (5, "x" * 5000, f"The module refuses: {'x' * MAX_REASON}…"),
+    ],
+)
+def test_a_refusal_is_one_short_line(code: int, text: str, sentence: str) -> None:
+    assert ErrorReply(1, code, text).sentence() == sentence
