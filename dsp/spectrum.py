@@ -80,7 +80,7 @@ class FrontEnd:
         self, step_hz: float, rates_hz: NDArray[np.float64], count: int
     ) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
         """The inverse at k step_hz, k = 0..count - 1, for samples of rates_hz [channels], 0 where a response passes
-        nothing, and whether it passes: [channels, count] both."""
+        nothing, and whether it passes: [channels, count] both. Times the root of 2 but for k = 0: lines are rms."""
         drift = step_hz / self._step_hz - 1.0 if self._step_hz else np.inf
         rates = rates_hz - self._rates_hz
         if abs(drift) > STEADY or count > self._passes.shape[1] or np.abs(rates).max() > STEADY * rates_hz[0]:
@@ -104,9 +104,11 @@ class FrontEnd:
         gain_slope = (upper - lower) / (2.0 * STEADY)
         self._passes = here[self._kind] != 0.0
         by_rate = -here[self._kind] * gain_slope
-        self._inverse = (here[self._kind] * gains).view(np.float64)
-        self._by_rate = by_rate.view(np.float64)
-        self._by_step = (slope[self._kind] * gains - by_rate).view(np.float64)
+        by_step = slope[self._kind] * gains - by_rate
+        rms = np.where(np.arange(count), ROOT_2, 1.0)
+        self._inverse, self._by_step, self._by_rate = (
+            (rms * part).view(np.float64) for part in (here[self._kind] * gains, by_step, by_rate)
+        )
 
     def _invert(self, frequency_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
         response = np.stack([transfer(sections, frequency_hz) for sections in self._responses])
@@ -128,7 +130,7 @@ HIGHEST_RAD = 2.55
 
 @lru_cache(maxsize=8)
 def _ends(points: int, reach: int) -> NDArray[np.float64]:
-    """What the sum over a window's instants lacks against the integral, by lines: weights [2 reach + 1, lines x (real,
+    """What the mean over a window's instants lacks against the integral, by lines: weights [2 reach + 1, lines x (real,
     imaginary)] of the differences between the samples about its end and those about its start.
 
     A tone that turns by d more than a line from instant to instant, and by which the end differs from the start, adds
@@ -140,7 +142,7 @@ def _ends(points: int, reach: int) -> NDArray[np.float64]:
     apart = np.where(np.abs(apart) < 1e-6, 1e-6, apart)
     lacking = 1.0 / (1j * apart) - 1.0 / np.expm1(1j * apart)
     turns = np.exp(1j * tones[:, None] * np.arange(-reach, reach + 1))
-    return np.ascontiguousarray(np.linalg.pinv(turns) @ lacking).view(np.float64)
+    return np.ascontiguousarray(np.linalg.pinv(turns) @ lacking / points).view(np.float64)
 
 
 def spectra_of(waveforms: Waveforms, windows: Sequence[Window], front_ends: Sequence[FrontEnd]) -> list[Spectrum]:
@@ -152,27 +154,22 @@ def spectra_of(waveforms: Waveforms, windows: Sequence[Window], front_ends: Sequ
     """
     samples, rates_hz = waveforms.samples, waveforms.rates_hz
     points = samples.shape[2] - 2 * REACH - 1
-    lines = np.fft.rfft(samples[..., REACH : points + REACH], axis=2)
-    # Where the signal had to be continued its ends alone are sure.
-    steps = samples[..., points:] - samples[..., : 2 * REACH + 1]
-    parts = lines.view(np.float64)
-    if any(waveforms.continued):
-        for own, step, continued in zip(parts, steps, waveforms.continued, strict=True):
-            reach = 0 if continued else REACH
-            own += step[:, REACH - reach : REACH + reach + 1] @ _ends(points, reach)
-    else:
-        parts += (steps.reshape(-1, 2 * REACH + 1) @ _ends(points, REACH)).reshape(parts.shape)
-    parts *= ROOT_2 / points
-    lines[..., 0] /= ROOT_2
-    spectra = []
     slowest_hz = rates_hz.min(axis=1).tolist()
-    for own, window, front_end, rates, rate in zip(lines, windows, front_ends, rates_hz, slowest_hz, strict=True):
+    spectra = []
+    for own, continued, window, front_end, rates, rate in zip(
+        samples, waveforms.continued, windows, front_ends, rates_hz, slowest_hz, strict=True
+    ):
         duration_s = window.end_s - window.start_s
         cycles = window.cycles if window.model is not None else 0
         band = band_of(rate, cycles / duration_s) if cycles else NO_BAND
         in_band = min(int(INDICATIVE * rate * (1.0 + BAND_TOLERANCE) * duration_s) + 1, points // 2)
         factors, measured = front_end.at(1.0 / duration_s, rates, in_band + 1)
-        factors *= own[:, : in_band + 1]
+        lines = np.fft.rfft(own[:, REACH : points + REACH], axis=1, norm="forward")
+        # Where the signal had to be continued its ends alone are sure.
+        reach = 0 if continued else REACH
+        steps = own[:, points + REACH - reach : points + REACH + reach + 1] - own[:, REACH - reach : REACH + reach + 1]
+        lines.view(np.float64)[:, : 2 * in_band + 2] += steps @ _ends(points, reach)[:, : 2 * in_band + 2]
+        factors *= lines[:, : in_band + 1]
         spectra.append(Spectrum(factors, measured, duration_s, cycles, in_band, band))
     return spectra
 
