@@ -62,8 +62,8 @@ def _follow(before: _Moment, now: _Moment) -> bool:
 
 
 def _begin_anew(before: _Moment, now: _Moment) -> bool:
-    """Whether the energies that only grow have fallen, to nothing or to what was last stored: half of them, or all of one
-    kind (not every firmware stores both)."""
+    """Whether the energies that only grow have fallen, to nothing or to what was last stored: half of them, or all of
+    one kind (not every firmware stores both)."""
     grown = [other - one for one, other in zip(before.energies[:_GROWING], now.energies, strict=False)]
     fallen = [one < 0 for one in grown]
     counted = [one > 0 for one in before.energies[:_GROWING]]

@@ -14,6 +14,7 @@ from resources.parameters import PAYLOAD_BYTES
 LEAD = b"\0\0"
 """What the publisher puts in front."""
 
+_FINE_SCALE = FINE / COARSE
 _HARMONICS = np.ones(ORDERS)
 _HARMONICS[0] = 0.0
 
@@ -70,9 +71,13 @@ def decode_payload(data: bytes) -> Decoded:
     channels = len(CHANNELS)
     orders = wire[channels:].reshape(channels, ORDERS)
     fundamentals = orders[:, 0].tolist()
-    scales = np.array([100.0 if fundamental == FINE else 1.0 for fundamental in fundamentals])
     values: list[float | None] = [value / scale for value, scale in zip(numbers, places.scales, strict=True)]
-    values += (wire / scales[places.channel_of]).tolist()
+    fine = fundamentals.count(FINE)
+    if 0 < fine < channels:
+        scales = np.where(orders[:, 0] == FINE, _FINE_SCALE, 1.0)
+        values += (wire / scales[places.channel_of]).tolist()
+    else:
+        values += (wire / _FINE_SCALE if fine else wire).tolist()
     for n, fundamental in enumerate(fundamentals):
         if fundamental not in (0, COARSE, FINE):
             start = len(numbers) + channels + n * ORDERS

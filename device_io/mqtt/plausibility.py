@@ -6,8 +6,6 @@ where a message may come from it (`may_be_published`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from device_io.mqtt.payload_layout import CHANNELS, COARSE, FINE, Distortion, Head
 
 MAX_V, MAX_A, MAX_W = 1000, 1000, 1_000_000
@@ -28,21 +26,20 @@ def may_be_published(head: Head) -> bool:
 def why_impossible(head: Head, distortion: Distortion) -> str:
     """Why these can't be true, "" if they can: outside of what a module at a low-voltage grid can measure, or
     contradicting each other whatever way they were worked out."""
-    published = may_be_published(head)
     return (
         _out_of_range(head)
-        or _contradiction(head)
+        or _lines_contradict(head)
         or _unknown_form(distortion)
-        or ("" if published else _out_of_range_if_sound(head) or _contradiction_if_sound(head, distortion))
+        or (_active_contradicts(head) if may_be_published(head) else _contradiction(head, distortion))
     )
 
 
 def _out_of_range(head: Head) -> str:
-    if max(head.v) > 1000 * MAX_V or max(head.lines) > 2000 * MAX_V or min(head.v) < 0 or min(head.lines) < 0:
+    phases, lines, currents, powers = head.v, head.lines, head.i, head.p + head.s + head.q
+    if max(phases) > 1000 * MAX_V or max(lines) > 2000 * MAX_V or min(phases) < 0 or min(lines) < 0:
         return f"a voltage is below 0 or above {MAX_V} V"
-    if max(head.i) > 1000 * MAX_A or min(head.i) < 0:
+    if max(currents) > 1000 * MAX_A or min(currents) < 0:
         return f"a current is below 0 or above {MAX_A} A"
-    powers = (*head.p, *head.s, *head.q)
     if max(powers) > 1000 * MAX_W or min(powers) < -1000 * MAX_W:
         return f"a power is above {MAX_W // 1_000_000} MW"
     if max(head.pf) > 100 or min(head.pf) < -100:
@@ -52,13 +49,17 @@ def _out_of_range(head: Head) -> str:
     return ""
 
 
-def _contradiction(head: Head) -> str:
+def _lines_contradict(head: Head) -> str:
     one, two, three = head.v
     for line, u, w in zip(head.lines, (one, two, three), (two, three, one), strict=True):
         if line > _SLACK * (u + w) + _UNIT:
             return "a voltage between two phases is more than those of the phases together"
         if line and u and w and _SLACK * line + _UNIT < abs(u - w):
             return "a voltage between two phases is less than what the phases differ by"
+    return ""
+
+
+def _active_contradicts(head: Head) -> str:
     for p, s in zip(head.p, head.s, strict=True):
         if abs(p) > _SLACK * abs(s) + _UNIT:
             return "an active power is more than the apparent power"
@@ -72,22 +73,19 @@ def _unknown_form(distortion: Distortion) -> str:
     return ""
 
 
-def _out_of_range_if_sound(head: Head) -> str:
-    energies: Sequence[int] = (*head.active_energy, *head.apparent_energy, *head.reactive_energy)
+def _contradiction(head: Head, distortion: Distortion) -> str:
+    energies = head.active_energy + head.apparent_energy + head.reactive_energy
     if max(energies) > _MAX_MWH or min(energies) < -_MAX_MWH:
         return "an energy is more than anybody has used"
     hz = head.hz
     if min(hz) < _MIN_MHZ and any(0 < one < _MIN_MHZ for one in hz):
         return f"a frequency is below {_MIN_MHZ // 1000} Hz"
-    return ""
-
-
-def _contradiction_if_sound(head: Head, distortion: Distortion) -> str:
     for v, i, s in zip(head.v, head.i, head.s, strict=False):  # the phases
         if 1000 * (abs(s) - _UNIT) > _SLACK * v * i:
             return "an apparent power is more than voltage times current"
     for p, q, s in zip(head.p, head.q, head.s, strict=True):
-        if p * p + q * q > (_SLACK * abs(s) + _UNIT) ** 2:
+        most = _SLACK * abs(s) + _UNIT
+        if p * p + q * q > most * most:
             return "active and reactive power are more than the apparent power together"
     for n, (fundamental, thd, total, squares) in enumerate(zip(*distortion, strict=True)):
         most = (_MAX_VOLTAGE_PCT if n < _VOLTAGES else _MAX_CURRENT_PCT) * 0.01 * (fundamental or FINE)
