@@ -6,7 +6,7 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from device_io.comtrade.config import AnalogChannel
 from device_io.comtrade.errors import FileError
@@ -17,7 +17,6 @@ NEUTRAL = "IN"
 KEYS = (*VOLTAGES, *CURRENTS, NEUTRAL)
 
 _FAMILIES = ("123", "ABC", "RST", "RYB")
-_LINE_TO_LINE = "LL"
 _LISTED = 40
 
 _SPLIT = re.compile(r"[^A-Z0-9]+")
@@ -35,22 +34,29 @@ _PHASE_TOKEN = re.compile(r"(?:L|PHASE|PHS|PH)?([123])|(?:PHASE|PHS|PH)?([ABCRST
 
 @dataclass(frozen=True)
 class Assignment:
-    """assigned: {key: channel}. fourth_current: a fourth current whose name does not say what it measures."""
+    """assigned: {key: channel}. fourth_current: a fourth current whose name does not say what it measures. between: V1,
+    V2 and V3 are the voltages from L1 to L2, L2 to L3 and L3 to L1."""
 
     assigned: Mapping[str, AnalogChannel]
     fourth_current: AnalogChannel | None = None
     notes: tuple[str, ...] = ()
+    between: bool = False
 
 
 @dataclass(frozen=True)
 class _Guess:
-    """What a channel's name says. phase: A B C R S T Y 1 2 3 4 N, LL line to line, "" nothing. group: the rest of
-    its name, the same for channels that belong together."""
+    """What a channel's name says. phase: A B C R S T Y 1 2 3 4 N, two of them between lines, "" nothing. group: the
+    rest of its name, the same for channels that belong together."""
 
     channel: AnalogChannel
     kind: str
     phase: str
     group: str
+
+    @property
+    def between(self) -> bool:
+        """Whether it is a voltage between two lines."""
+        return len(self.phase) == 2
 
 
 @dataclass
@@ -70,12 +76,18 @@ def assign_channels(channels: Sequence[AnalogChannel], mapping: Mapping[str, str
     assigned: dict[str, AnalogChannel] = {}
     notes: list[str] = []
     fourth: AnalogChannel | None = None
+    between = False
     if not given.keys() & set(VOLTAGES):
         found = _one_set(guesses, "V", channels)
         if found is None:
+            found, between = _between_lines(guesses), True
+        if found is None:
             raise FileError(f"No phase voltage was recognised among the channels of the record. {_ask(channels)}")
         assigned |= {f"V{p}": found.phases[p] for p in "123" if p in found.phases}
-        if any(guess.phase == _LINE_TO_LINE for guess in guesses):
+        if between:
+            names = ", ".join(assigned[key].label for key in VOLTAGES)
+            notes.append(f"The record holds voltages between lines: V1, V2, V3 follow from {names}, without neutral.")
+        elif any(guess.between for guess in guesses):
             notes.append("Line-to-line voltages of the record are left out: they follow from the phase voltages.")
         if not found.phases.keys().isdisjoint("4N"):
             notes.append("A voltage of the neutral is left out.")
@@ -96,7 +108,7 @@ def assign_channels(channels: Sequence[AnalogChannel], mapping: Mapping[str, str
     assigned |= given
     _check(assigned, channels)
     ordered = {key: assigned[key] for key in KEYS if key in assigned}
-    return Assignment(ordered, fourth, tuple(notes))
+    return Assignment(ordered, fourth, tuple(notes), between)
 
 
 def _check(assigned: Mapping[str, AnalogChannel], channels: Sequence[AnalogChannel]) -> None:
@@ -154,20 +166,19 @@ def _guess(channel: AnalogChannel) -> _Guess | None:
     unit = channel.unit or (None if channel.unit_text else kind or field_kind)
     if unit is None or set(tokens) & _DERIVED or any(found not in (None, unit) for found in (kind, field_kind)):
         return None
-    if _LINE_TO_LINE in (phase, field_phase):
-        return _Guess(channel, unit, _LINE_TO_LINE, rest)
-    return _Guess(channel, unit, field_phase or phase, rest)
+    pair = next((found for found in (phase, field_phase) if len(found) == 2), "")
+    return _Guess(channel, unit, pair or field_phase or phase, rest)
 
 
 def _read_tokens(tokens: Sequence[str], unit: str | None) -> tuple[str | None, str, str]:
     """(kind "V" "A" or None, phase, what remains) of the words of a name."""
-    compounds = [k for k, token in enumerate(tokens) if _COMPOUND.fullmatch(token) or _is_pair(token)]
+    compounds = [k for k, token in enumerate(tokens) if _COMPOUND.fullmatch(token) or _pair(token)]
     compounds = [k for k in compounds if tokens[k] not in _FILL_WORDS] or compounds
     if compounds:  # UL1, VAN, IR, U12
         at = compounds[-1]
         compound = _COMPOUND.fullmatch(tokens[at])
         kind = "A" if tokens[at][0] == "I" else "V"
-        phase = compound[2] if compound else _LINE_TO_LINE
+        phase = compound[2] if compound else _pair(tokens[at])
         used = {at}
         following = _PHASE_TOKEN.fullmatch(tokens[at + 1]) if at + 1 < len(tokens) else None
         if following is not None:
@@ -176,14 +187,14 @@ def _read_tokens(tokens: Sequence[str], unit: str | None) -> tuple[str | None, s
                 used.add(at + 1)
             elif kind == "V" and phase + other in _PAIRS:  # UL1-L2
                 used.add(at + 1)
-                phase = _LINE_TO_LINE
+                phase += other
         return kind, phase, _rest(tokens, used)
     kinds = [k for k, token in enumerate(tokens) if token in _KIND_WORDS]
     named_kind = _KIND_WORDS[tokens[kinds[0]]] if kinds else None
     singles = {k: _letter(match) for k, token in enumerate(tokens) if (match := _PHASE_TOKEN.fullmatch(token))}
     for k, letter in singles.items():  # V A-B
-        if (unit or named_kind) == "V" and letter + singles.get(k + 1, "") in _PAIRS:
-            return named_kind, _LINE_TO_LINE, _rest(tokens, {k, k + 1, *kinds})
+        if (unit or named_kind) == "V" and (pair := letter + singles.get(k + 1, "")) in _PAIRS:
+            return named_kind, pair, _rest(tokens, {k, k + 1, *kinds})
     if not singles:
         return named_kind, "", _rest(tokens, set(kinds))
     best = max(singles, key=lambda k: (_weight(tokens, k, kinds), k))
@@ -209,14 +220,15 @@ def _rest(tokens: Sequence[str], used: Collection[int]) -> str:
     return " ".join(token for k, token in enumerate(tokens) if k not in used and token not in _FILL_WORDS)
 
 
-def _is_pair(token: str) -> bool:
+def _pair(token: str) -> str:
+    """The two lines that a word like UL1L2 or VAB names, "" for another word."""
     pair = _PAIR.fullmatch(token)
-    return pair is not None and pair[2] + pair[3] in _PAIRS
+    return pair[2] + pair[3] if pair is not None and pair[2] + pair[3] in _PAIRS else ""
 
 
 def _one_set(guesses: Sequence[_Guess], kind: str, channels: Sequence[AnalogChannel]) -> _Set | None:
     """The one set of phases of a kind; None where there is nothing of the kind."""
-    mine = [guess for guess in guesses if guess.kind == kind and guess.phase != _LINE_TO_LINE]
+    mine = [guess for guess in guesses if guess.kind == kind and not guess.between]
     phased = [guess for guess in mine if guess.phase not in ("N", "4")]
     if not phased:
         return None
@@ -238,6 +250,24 @@ def _one_set(guesses: Sequence[_Guess], kind: str, channels: Sequence[AnalogChan
         else f"It can't be told which of the {what} of the record belong to the phases"
     )
     raise FileError(f"{reason}. {_ask(channels)}")
+
+
+def _between_lines(guesses: Sequence[_Guess]) -> _Set | None:
+    """The one set of voltages between three lines, each in either direction; 1 2 3: from L1, L2, L3 to the next."""
+    sets = []
+    for family in _FAMILIES:
+        phases: dict[str, list[AnalogChannel]] = defaultdict(list)
+        for guess in guesses:
+            for p, (one, other) in enumerate(zip(family, family[1:] + family[0], strict=True), 1):
+                if guess.phase == one + other:
+                    phases[str(p)].append(guess.channel)
+                elif guess.phase == other + one:
+                    phases[str(p)].append(
+                        replace(guess.channel, scale=-guess.channel.scale, offset=-guess.channel.offset)
+                    )
+        if [len(phases[p]) for p in "123"] == [1, 1, 1]:
+            sets.append(_Set("", {p: phases[p][0] for p in "123"}))
+    return sets[0] if len(sets) == 1 else None
 
 
 def _complete_sets(guesses: Sequence[_Guess], group_of: Callable[[_Guess], str]) -> list[_Set]:

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from device_io.comtrade.channels import NEUTRAL, Assignment, assign_channels
+from device_io.comtrade.channels import NEUTRAL, VOLTAGES, Assignment, assign_channels
 from device_io.comtrade.config import AnalogChannel, Config, parse_config
 from device_io.comtrade.data import SampleData, open_data
 from device_io.comtrade.errors import FileError
@@ -33,7 +33,8 @@ class ComtradeRecord:
     rate_hz, samples: of the section that is read; samples that are missing in it count.
     start_utc_ns: its first sample, UTC (0 where the record states no time).
     line_frequency_hz: as the record states it, None where it does not.
-    analog: all channels of the file; assigned: {key: channel} of those that are measured, in key order.
+    analog: all channels of the file; assigned: {key: channel} of those that are measured, in key order. Where there are
+    only voltages between lines V1 to V3 are made of them: assigned tells those from L1 to L2, L2 to L3, L3 to L1.
     notes: sentences on what was left out or assumed.
     """
 
@@ -47,6 +48,7 @@ class ComtradeRecord:
         system: WiringSystem,
         notes: Sequence[str],
         full_scales: Mapping[str, float],
+        between: bool,
     ) -> None:
         self.path = path
         self.station = config.station
@@ -59,7 +61,7 @@ class ComtradeRecord:
         self.system = system
         self.notes = tuple(notes)
         self._config, self._data, self._span = config, data, span
-        self._full_scales = full_scales
+        self._full_scales, self._between = full_scales, between
 
     def blocks(self, samples_per_block: int = 65536) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """(index of the first sample, float64 [n, channels of `assigned` in order] in V and A, NaN where missing), at
@@ -73,6 +75,9 @@ class ComtradeRecord:
             with np.errstate(over="ignore", invalid="ignore"):
                 samples *= scale
                 samples += offset
+                if self._between:  # to the voltages against the star point: their sum is 0
+                    lines = samples[:, :3]
+                    samples[:, :3] = (lines - np.roll(lines, 1, axis=1)) / 3.0
             yield first, samples
 
     @property
@@ -139,6 +144,8 @@ def open_comtrade(
                     f"Channel {assignment.fourth_current.label} is left out: it does not follow the sum of the "
                     "phase currents, so it is no neutral current (--channels IN=... takes it nevertheless)."
                 )
+        if assignment.between:
+            system = _three_wires(assigned, system, notes)
         assigned, system = _fit_system(assigned, system)
         for key, channel in _without_samples(assigned, data, span):
             if key.startswith("V"):
@@ -147,13 +154,29 @@ def open_comtrade(
             del assigned[key]
         notes += _channel_notes(assigned)
         full_scales = _full_scales(assigned, config.format, data, span)
-        return ComtradeRecord(config_file.path, config, data, span, assigned, system, notes, full_scales)
+        if assignment.between:
+            full_scales |= dict.fromkeys(VOLTAGES, math.inf)
+        return ComtradeRecord(
+            config_file.path, config, data, span, assigned, system, notes, full_scales, assignment.between
+        )
     except BaseException as fault:
         if data is not None:
             data.close()
         if isinstance(fault, OSError):
             raise FileError(f'"{place.path.name}" can\'t be read: {fault.strerror or fault}.') from None
         raise
+
+
+def _three_wires(assigned: dict[str, AnalogChannel], system: WiringSystem | None, notes: list[str]) -> WiringSystem:
+    """The system where voltages are known between lines only: without a neutral."""
+    if system not in (None, "3P"):
+        raise FileError(
+            f"The wiring system {system} needs voltages against the neutral; the record holds only those of the lines. "
+            "Leave --system out."
+        )
+    if assigned.pop(NEUTRAL, None) is not None:
+        notes.append("The neutral current is left out: there are no voltages against a neutral.")
+    return "3P"
 
 
 def _fit_system(

@@ -90,8 +90,20 @@ def test_line_to_line_voltages_are_no_phase_voltages(pairs: Sequence[str]) -> No
     assignment = assign_channels(channels(*pairs, "VA", "VB", "VC", "IA", "IB", "IC"))
     assert names(assignment) == expected("VA|VB|VC|IA|IB|IC")
     assert any("Line-to-line" in note for note in assignment.notes)
+    assert not assignment.between
+    alone = assign_channels(channels(*pairs[::-1], "IA", "IB", "IC"))
+    assert (names(alone), alone.between) == (expected("|".join([*pairs, "IA", "IB", "IC"])), True)
     with pytest.raises(FileError, match="No phase voltage"):
-        assign_channels(channels(*pairs, "IA", "IB", "IC"))
+        assign_channels(channels(*pairs[:2], "IA", "IB", "IC"))
+
+
+def test_a_voltage_between_lines_may_be_written_the_other_way_round() -> None:
+    found = assign_channels(channels("UL1L2", "UL2L3", "UL1L3")).assigned
+    assert [(channel.name, channel.scale) for channel in found.values()] == [
+        ("UL1L2", 1.0),
+        ("UL2L3", 1.0),
+        ("UL1L3", -1.0),
+    ]
 
 
 def test_what_is_no_phase_is_left_out() -> None:

@@ -266,3 +266,23 @@ def test_a_current_without_samples_is_left_out(tmp_path: Path, form: str) -> Non
     fake.channels[0].missing = range(3000)
     with pytest.raises(FileError, match=r"samples are missing in channel 1 .*\(V1\)"):
         open_comtrade(fake.write(tmp_path))
+
+
+def test_voltages_between_lines_give_those_of_the_phases(tmp_path: Path) -> None:
+    t = np.arange(1000) / 4000.0
+    phases = [325.0 * (1.0 - 0.1 * p) * np.cos(2 * np.pi * (50 * t - p / 3) + 0.2 * p) for p in range(3)]
+    star = np.stack(phases, axis=1) - np.mean(phases, axis=0)[:, None]
+    names = ("VAB", "VBC", "VCA")
+    fake = FakeRecord(
+        [FakeChannel(name, "V", phases[p] - phases[(p + 1) % 3], a=0.001) for p, name in enumerate(names)]
+        + [FakeChannel(f"I{letter}", "A", np.cos(314 * t), a=0.001) for letter in ("A", "B", "C", "N")],
+        format="BINARY32",
+        revision=2013,
+    )
+    path = fake.write(tmp_path)
+    with open_comtrade(path) as record:
+        assert (record.system, tuple(record.assigned)) == ("3P", ("V1", "V2", "V3", "I1", "I2", "I3"))
+        np.testing.assert_allclose(samples_of(record)[:, :3], star, atol=0.002)
+        assert all(any(word in note for note in record.notes) for word in ("between lines", "neutral current"))
+    with pytest.raises(FileError, match="needs voltages against the neutral"):
+        open_comtrade(path, system="3P+N")
