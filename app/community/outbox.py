@@ -213,13 +213,18 @@ class Outbox:
     def withdraw(self, consent: str = "") -> int:
         """Delete all that is unsent under a consent ("": under any), and all pseudonyms, from the file itself. Returns
         how many messages; where there are none under that consent, nothing is deleted."""
+        with explained():
+            row = self._db.execute(
+                "SELECT 1 FROM message WHERE sent_s IS NULL AND consent = ? LIMIT 1", (consent,)
+            ).fetchone()
+        if consent and row is None:
+            return 0
         self.settle()
         with self._writing():
             gone = self._db.execute(
                 "DELETE FROM message WHERE sent_s IS NULL AND (consent = ? OR ? = '')", (consent, consent)
             ).rowcount
-            if gone or not consent:
-                self._db.execute("DELETE FROM alias")
+            self._db.execute("DELETE FROM alias")
         with explained():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return int(gone)
