@@ -188,6 +188,7 @@ class EsptoolProcess:
 _NO_LOADER = ("Wrong boot mode", "No serial data received", "Failed to connect")
 _GONE = (
     "Could not configure port",
+    "could not open port",
     "Input/output error",
     "returned no data",
     "Bad file descriptor",

@@ -336,8 +336,10 @@ class Flasher:
 
     def _start(self, esptool: EsptoolProcess) -> None:
         self._enter(Stage.RESET)
-        esptool.reset()
-        esptool.close()
+        try:
+            esptool.reset()
+        finally:
+            esptool.close()  # as long as it is open, a module that comes back may get another port
         self._started = True
         self._enter(Stage.CONFIRM)
 
@@ -352,7 +354,10 @@ class Flasher:
     ) -> str | None:
         """Start the module and wait until it says that it runs `version`. before: to compare with; settings: to put
         back where they differ."""
-        self._start(esptool)
+        try:
+            self._start(esptool)
+        except EsptoolError:  # the cable was pulled after the last digest: once it is back, the module starts by itself
+            self._enter(Stage.CONFIRM)
         told = await_module(self._port, self._options.confirm_s, lease, restore=settings, cancelled=self._cancelled)
         self._check_cancelled()
         if told.info is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from device_io.flashing.result import Stage
@@ -135,3 +137,28 @@ def test_a_bad_cable_is_not_called_a_worn_flash(tmp_path, fault, words):
         result = bench.flasher(backup=False).flash(package(tmp_path))
         assert (result.result, result.stage, bench.written) == ("failed", Stage.IDENTIFY, before)
         assert words in result.reason
+
+
+def away_at_the_restart(bench):
+    def pull(told):
+        if told.stage is Stage.RESET:
+            bench.board.loader.unplugged = True
+            bench.wait(lambda: not os.path.exists(bench.url.removeprefix("usb:")))
+
+    return pull
+
+
+def test_a_cable_pulled_after_the_last_digest_and_put_back(tmp_path):
+    with FlashBench(tmp_path, "flash-unplug@999999999:2") as bench:
+        result = bench.flasher(backup=False, on_progress=away_at_the_restart(bench)).flash(package(tmp_path))
+        assert (result.result, result.reason, result.version) == ("ok", "", "2.0.0")
+        assert bench.journal.pending() == []
+
+
+def test_a_module_that_stays_away_is_written_and_verified_all_the_same(tmp_path):
+    with FlashBench(tmp_path, "flash-unplug@999999999:60") as bench:
+        flasher = bench.flasher(backup=False, confirm_s=1.0, on_progress=away_at_the_restart(bench))
+        result = flasher.flash(package(tmp_path))
+        assert (result.result, result.stage, result.unfinished) == ("failed", Stage.CONFIRM, True)
+        assert result.reason.startswith("Written and verified, but the module did not answer.")
+        assert len(bench.journal.pending()) == 1
