@@ -27,6 +27,12 @@ from resources.systems import WiringSystem
 UNTOLD_US = 5000.0
 """How far apart the clocks may be when only the times of arrival tell: the delays of links and systems."""
 _REPORTS = 8
+_SETTLE_NS = 1_500_000_000
+"""A module that reports the time does so within this; until then nothing is delivered."""
+_SPAN_NS = 10_000_000_000
+_TOLERATED_US = 1000.0
+_SLEW = 1e-4
+"""Of the time that goes by: 5 mHz of 50 Hz, while an offset is made good."""
 _MEMBERS = 3
 _WORST = (
     LinkPhase.FAILED,
@@ -39,12 +45,25 @@ _WORST = (
 
 
 class _MemberClock:
-    """From a member's own clock to UTC (us)."""
+    """From a member's own clock to UTC (us): by what it reports, else by the times of arrival.
+
+    What arrives is late by a delay that changes from block to block. Its least values tell the offset, which is then
+    kept, and follows the drift of the two clocks so slowly that no sample rate suffers.
+    """
 
     def __init__(self) -> None:
         self._reports: deque[ClockReport] = deque(maxlen=_REPORTS)
-        self._least_us = math.inf  # arrival minus own time: what came with the least delay
+        self._began_ns: int | None = None
+        self._span_ns = 0  # when the present span of looking for the least delay began
+        self._least_us = self._least_before_us = math.inf  # arrival minus own time, in this span and the last
+        self._offset_us = math.inf
+        self._heard_us = 0  # own time of the newest block
         self.uncertainty_us = math.inf
+
+    @property
+    def reports(self) -> bool:
+        """Whether it reports what time it is."""
+        return bool(self._reports)
 
     def report(self, report: ClockReport) -> None:
         if not self._reports or report.device_time_us > self._reports[-1].device_time_us:
@@ -52,14 +71,27 @@ class _MemberClock:
             self.uncertainty_us = report.uncertainty_us
 
     def arrived(self, block: SampleBlock) -> None:
+        if self._reports:
+            return
+        now_ns = block.host_time_ns
+        if self._began_ns is None:
+            self._began_ns = self._span_ns = now_ns
+        if now_ns - self._span_ns > _SPAN_NS:
+            self._span_ns, self._least_before_us, self._least_us = now_ns, self._least_us, math.inf
         length_us = len(block.counts) / block.rate_hz * 1e6
-        self._least_us = min(self._least_us, block.host_time_ns / 1000.0 - length_us - block.device_time_us)
-        if not self._reports:
-            self.uncertainty_us = UNTOLD_US
+        self._least_us = min(self._least_us, now_ns / 1000.0 - length_us - block.device_time_us)
+        least_us = min(self._least_us, self._least_before_us)
+        if math.isinf(self._offset_us):
+            if now_ns - self._began_ns >= _SETTLE_NS:
+                self._offset_us, self.uncertainty_us = least_us, UNTOLD_US
+        elif abs(least_us - self._offset_us) > _TOLERATED_US:
+            step_us = _SLEW * max(0.0, block.device_time_us - self._heard_us)
+            self._offset_us += math.copysign(min(step_us, _TOLERATED_US), least_us - self._offset_us)
+        self._heard_us = block.device_time_us
 
     def utc_us(self, device_time_us: float) -> float:
         if not self._reports:
-            return device_time_us + self._least_us
+            return device_time_us + self._offset_us
         first, last = self._reports[0], self._reports[-1]
         span_us = last.device_time_us - first.device_time_us
         speed = (last.utc_us - first.utc_us) / span_us if span_us > 0 else 1.0
@@ -91,7 +123,7 @@ class _Member:
     def on_state(self, state: LinkState) -> None:
         self.state = state
         if state.clock is not None:
-            self.clock.report(state.clock)
+            self._group.take_report(self, state.clock)
         self._group.member_changed()
 
     def on_text(self, line: str) -> None:
@@ -101,8 +133,9 @@ class _Member:
 class GroupSource:
     """A `Source` of three modules with one voltage each: the first measures L1, the second L2, the third L3.
 
-    members: their links, not yet started. Blocks begin when all three have told who they are and, where clocks are
-    told, what time it is. A member that restarts begins a new group (another boot_id).
+    members: their links, not yet started. Blocks begin when all three have told who they are and what time it is; 1.5 s
+    after the first ones of a member that does not report its time. One that restarts, or begins to report later, begins
+    a new group (another boot_id).
     """
 
     def __init__(self, members: Sequence[Source], name: str = "Group") -> None:
@@ -115,6 +148,7 @@ class GroupSource:
         self._lock = threading.RLock()
         self._sink: Sink | None = None
         self._told: tuple[int, ...] = ()
+        self._begun_anew = 0
         self._origin_us: float | None = None
         self._error: LinkError | None = None
 
@@ -156,6 +190,17 @@ class GroupSource:
                 self._told, self._origin_us = boots, None
                 self._sink.on_identity(self._info(known))
         self.member_changed()
+
+    def take_report(self, member: _Member, report: ClockReport) -> None:
+        """What a member says of its clock. From the first report on its time is another one: a new group begins."""
+        with self._lock:
+            anew = self._origin_us is not None and not member.clock.reports
+            member.clock.report(report)
+            if anew:
+                self._begun_anew += 1
+                self._told = ()
+        if anew:
+            self.member_identified()
 
     def take_blocks(self, member: _Member, number: int, blocks: list[SampleBlock]) -> None:
         """Put a member's blocks on the group's clock and hand them on."""
@@ -220,7 +265,7 @@ class GroupSource:
             firmware=_firmware(infos),
             chips=tuple(chips),
             capabilities=frozenset({"waveform-stream"}),
-            boot_id=hash(self._told) & 0xFFFFFFFF,
+            boot_id=hash((self._told, self._begun_anew)) & 0xFFFFFFFF,
             name=self._name,
         )
 
