@@ -53,8 +53,9 @@ def check_package(package: FirmwarePackage, target: Target, *, allow_unsigned: b
 
 
 def check_alone(package: FirmwarePackage) -> list[Refusal]:
-    """What speaks against a package on any module: no signature that is trusted here, or no application in it."""
-    refusals = list(_check_signature(package))
+    """What speaks against a package on any module: no signature that is trusted here, one for secure boot that does
+    not hold, or no application in it."""
+    refusals = [*_check_signature(package), *_check_boot_signatures(package)]
     if package.app is None:
         refusals.append(Refusal(Reason.NO_APP, "There is no application in it. Use a complete firmware."))
     return refusals
@@ -92,6 +93,16 @@ def _check_signature(package: FirmwarePackage) -> Iterator[Refusal]:
             f"The firmware is signed with a key that is not trusted here ({(package.key_id or '')[:16]}...). Trust the "
             "key, or allow it with --allow-unsigned if you know who made it.",
         )
+
+
+def _check_boot_signatures(package: FirmwarePackage) -> Iterator[Refusal]:
+    for what, part, image in _images(package):
+        if not all(block.holds for block in signature_blocks(part.data, image.length)):
+            yield Refusal(
+                Reason.TAMPERED,
+                f"The signature for secure boot of the {what} does not hold: somebody changed it, or it was damaged. "
+                "Get it again from its maker.",
+            )
 
 
 def _check_board(package: FirmwarePackage, target: Target) -> Iterator[Refusal]:
@@ -153,15 +164,11 @@ def _check_security(package: FirmwarePackage, target: Target) -> Iterator[Refusa
             "The module encrypts its flash; plain firmware written by wire would stop it for good. "
             "Update it over the air.",
         )
+    broken = list(_check_boot_signatures(package))
+    yield from broken
     for what, part, image in _images(package):
-        if not all(block.holds for block in signature_blocks(part.data, image.length)):
-            yield Refusal(
-                Reason.TAMPERED,
-                f"The signature for secure boot of the {what} does not hold: somebody changed it, or it was damaged. "
-                "Get it again from its maker.",
-            )
         # On a module that boots, secure boot keeps the bootloader that is there.
-        elif target.secure_boot and (what == "application" or target.partition_table is None):
+        if target.secure_boot and not broken and (what == "application" or target.partition_table is None):
             why = why_not_started(what, part.data, image, target)
             if why is not None:
                 yield Refusal(Reason.SECURE_BOOT, why)

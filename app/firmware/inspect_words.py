@@ -10,6 +10,7 @@ from firmware_images.check import Refusal
 from firmware_images.image import AppImage, parse_image
 from firmware_images.package import FirmwarePackage, Part
 from firmware_images.partition_table import PartitionTable
+from firmware_images.secure_boot import signature_blocks
 
 KINDS = {
     "bundle": "Sensix bundle",
@@ -106,7 +107,10 @@ def _part_to_json(part: Part) -> dict[str, Any]:
         "sha256": part.sha256,
     }
     if part.role in ("app", "bootloader"):
-        fields["image"] = _image_to_json(parse_image(part.data))
+        image = parse_image(part.data)
+        signed = signature_blocks(part.data, image.length)
+        keys = [{"scheme": block.scheme, "key_digest": block.key_digest, "holds": block.holds} for block in signed]
+        fields["image"] = {**_image_to_json(image), "secure_boot_keys": keys}
     return fields
 
 
@@ -145,6 +149,8 @@ def _part_lines(part: Part) -> list[str]:
         if image.secure_boot_signature != "none":
             words.append(f"signed for secure boot {image.secure_boot_signature}")
         lines.append("    " + ", ".join(words))
+        for block in signature_blocks(part.data, image.length):
+            lines.append(f"    {block.scheme} key {block.key_digest}{'' if block.holds else ', which does not hold'}")
     return lines
 
 

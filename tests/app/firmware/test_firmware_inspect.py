@@ -15,6 +15,7 @@ from app.output import Output, Refused, WrongUsage
 from app.stopping import Stop
 from app.verbs import firmware_inspect
 from firmware_images.signing import make_key
+from tests.fakes import boot_signer
 from tests.fakes import firmware_maker as maker
 
 
@@ -167,3 +168,13 @@ def test_list_shows_bundles_and_names_the_broken(firmware: Any, tmp_path: Path) 
     assert "no firmware bundle" in firmware("list", "--folder", empty).notes
     with pytest.raises(Refused, match="no folder"):
         firmware("list", "--folder", tmp_path / "none")
+
+
+def test_inspect_names_the_key_of_a_signature_for_secure_boot(firmware: Any, tmp_path: Path) -> None:
+    key = boot_signer.a_key("P-256")
+    path = tmp_path / "app.bin"
+    path.write_bytes(boot_signer.sign(tmp_path, maker.app_image(size=4096), key))
+    (told,) = firmware("inspect", path, "--json").lines
+    digest = boot_signer.digest(tmp_path, key)
+    assert told["parts"][0]["image"]["secure_boot_keys"] == [{"scheme": "ECDSA", "key_digest": digest, "holds": True}]
+    assert f"ECDSA key {digest}\n" in firmware("inspect", path).text
