@@ -190,9 +190,11 @@ def tls_problem(error: OSError, url: MqttUrl) -> LinkError:
             LinkErrorKind.NOT_TLS,
             f"The broker {broker} speaks only a TLS older than 1.2, which is not safe. Update it.",
         )
+    full = isinstance(error, (ssl.SSLEOFError, ConnectionError))  # it closed the connection
     return LinkError(
         LinkErrorKind.NOT_TLS,
-        f"The broker {broker} does not answer with TLS. Brokers take TLS on port 8883, as a rule; 1883 is without.",
+        f"The broker {broker} does not answer with TLS. Brokers take TLS on port 8883, as a rule; 1883 is without."
+        + (" A broker that takes no more clients looks the same." if full else ""),
     )
 
 

@@ -216,7 +216,12 @@ class _Listener:
         text = f"No message of {whom} came in {listen_s:.0f} s."
         if self._others:
             there = ", ".join(sorted(self._others)[:5])
-            return Check(MESSAGE, "bad", f"{text} Others are heard: {there}.", "Compare token and EUI with these.")
+            return Check(
+                MESSAGE,
+                "bad",
+                f"{text} Others are heard: {there}.",
+                "Compare token and EUI with these; upper and lower case count.",
+            )
         if self._kept:
             text += " The broker only keeps an old one (retained)."
         return Check(

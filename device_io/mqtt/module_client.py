@@ -239,7 +239,9 @@ class ModuleClient:
             self._lose_session()
         elif now_s - self._heard_s > self._patience_s() and self._out.phase != LinkPhase.LOST:
             seconds = self._patience_s()
-            self._fail(silence(self._url.host, self._eui, seconds, self._heard, unfit=self._unfit, kept=self._kept))
+            self._fail(
+                silence(self._url.host, self._url.eui or "", seconds, self._heard, unfit=self._unfit, kept=self._kept)
+            )
         elif not (self._heard or self._unfit or self._woken) and now_s - self._heard_s > QUIET_S:
             # Perhaps it publishes seldom. Burst mode is off, or it would have spoken; in it, it will.
             self._woken = True

@@ -33,5 +33,5 @@ def silence(host: str, eui: str, seconds: float, heard: bool, *, unfit: str, kep
     return LinkError(
         LinkErrorKind.SILENT,
         f"The broker {host} is there, but the module {eui} has sent nothing since {seconds:.0f} s.{old} Check its "
-        "power, its WiFi, and token and EUI in the address.",
+        "power, its WiFi, and token and EUI in the address (upper and lower case count).",
     )
