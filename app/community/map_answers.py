@@ -10,6 +10,11 @@ from typing import Any, NamedTuple
 
 from resources.geohash import PositionError, bounds
 
+LARGEST_PCT = 10_000.0
+"""A distortion beyond it is no measurement."""
+LATEST_S = 4e9
+"""Epoch seconds up to which a window is believed: milliseconds are beyond it."""
+
 _STATUSES = ("critical", "warning", "normal")
 
 
@@ -97,7 +102,7 @@ def nonsense() -> MapError:
 def parse(body: bytes) -> dict[str, Any]:
     """The JSON object of an answer. MapError for anything else."""
     try:
-        document = json.loads(body.decode("utf-8"))
+        document = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise nonsense() from None
     if not isinstance(document, dict):
@@ -136,6 +141,20 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _percent(value: Any) -> float | None:
+    """A distortion that can be drawn."""
+    number = _number(value)
+    return number if number is not None and 0.0 <= number <= LARGEST_PCT else None
+
+
+def _words(value: Any, usual: str, longest: int) -> str:
+    """Text of one line that can be shown anywhere: a terminal obeys what does not print."""
+    if not isinstance(value, str):
+        return usual
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
+    return line[:longest]
+
+
 def detail_from(document: dict[str, Any], geohash: str) -> MapDetail:
     """The answer to a question for one cell. MapError where it has no data at all."""
     data = field_of(document, "data")
@@ -146,7 +165,7 @@ def detail_from(document: dict[str, Any], geohash: str) -> MapDetail:
     metrics: dict[str, Any] = known if isinstance(known, dict) else {}
     listed = data.get("order")
     order = (
-        [key for key in listed if isinstance(key, str) and key in metrics]
+        [key for key in dict.fromkeys(key for key in listed if isinstance(key, str)) if key in metrics]
         if isinstance(listed, list)
         else list(metrics)
     )
@@ -156,7 +175,7 @@ def detail_from(document: dict[str, Any], geohash: str) -> MapDetail:
         _status(document.get("sid")),
         tuple(_metric(key, metrics[key], names.get(key)) for key in order),
         tuple(h for entry in _list(data.get("HDs")) if (h := _harmonic(entry)) is not None),
-        text if isinstance(text, str) else "",
+        _words(text, "", 500),
     )
 
 
@@ -183,23 +202,23 @@ def _metric(key: str, entry: Any, told: Any) -> MapMetric:
     points = []
     for value in _list(entry.get("values")):
         time_s = _number(value.get("x")) if isinstance(value, dict) else None
-        if time_s is not None:
+        if time_s is not None and 0.0 <= time_s <= LATEST_S:
             count = _number(value.get("cnt"))
             points.append(
                 MapPoint(
                     time_s,
-                    _number(value.get("y")),
-                    _number(value.get("min")),
-                    _number(value.get("max")),
+                    _percent(value.get("y")),
+                    _percent(value.get("min")),
+                    _percent(value.get("max")),
                     None if count is None else int(count),
                 )
             )
     return MapMetric(
         key,
-        name if isinstance(name, str) else key,
-        unit if isinstance(unit, str) else "%",
+        _words(name, key, 60),
+        _words(unit, "%", 12),
         _status(entry.get("sid")),
-        _number(entry.get("value")),
+        _percent(entry.get("value")),
         tuple(points),
     )
 
@@ -207,4 +226,4 @@ def _metric(key: str, entry: Any, told: Any) -> MapMetric:
 def _harmonic(entry: Any) -> MapHarmonic | None:
     if not isinstance(entry, dict) or type(entry.get("x")) is not int:
         return None
-    return MapHarmonic(entry["x"], _number(entry.get("y1")), _number(entry.get("y2")))
+    return MapHarmonic(entry["x"], _percent(entry.get("y1")), _percent(entry.get("y2")))

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from PySide6.QtCore import QObject, Signal
 
 from app.background import Background
+from app.community.asking import Asking
 from app.community.map_answers import MapDetail, MapError
 from app.community.rest import MapClient
+from app.data_folder import data_folder
 from app.map.cells import CellColumns, cell_columns
 
 KEPT_S = 600.0
@@ -109,7 +111,7 @@ class MapLoader(QObject):
         self._known.clear()
         self._client = None
         if url:
-            self._client = MapClient(url, ca=ca, timeout_s=self._timeout_s)
+            self._client = MapClient(url, ca=ca, timeout_s=self._timeout_s, asking=Asking(data_folder()))
 
     def load_outline(self) -> None:
         """Read the outline of the world."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from app.community.asking import Asking
 from app.community.broker import parse_broker
 from app.community.consent import VERSION
 from app.community.rest import MapClient
@@ -70,11 +71,11 @@ def _log_kept(status: Status) -> tuple[dict[str, Any], str]:
     return fields, words + (f" No longer kept: {counts.forgotten}." if counts.forgotten else "")
 
 
-def show_map(_community: Community, args: argparse.Namespace, output: Output) -> None:
+def show_map(community: Community, args: argparse.Namespace, output: Output) -> None:
     """The cells of the map, or one of them."""
     if not args.map_url:
         raise WrongUsage(f"No map is named; give its address with --map or {MAP_URL}.")
-    client = MapClient(args.map_url, ca=args.ca)
+    client = MapClient(args.map_url, ca=args.ca, asking=Asking(community.folder))
     if args.cell is None:
         found = client.cells(args.range)
         for cell in found.cells:

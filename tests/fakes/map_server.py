@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -25,7 +26,8 @@ class MapServer:
 
     cells: {geohash: sid}. page_limit: cells in a page at most. clock_ahead_s: how far its Date is ahead.
     fault: None, or one of "500", "429", "slow" (drips bytes), "silent", "cut", "wrong json", "array", "html", "null",
-    "redirect", "no date", "deep".
+    "redirect", "no date", "deep", "slow head" (drips a header), "gzip", "latin", "repeat" (the first page for ever).
+    retry_after: what 429 says.
     Asked: the paths of all requests.
     """
 
@@ -36,6 +38,7 @@ class MapServer:
         self.page_limit = page_limit
         self.clock_ahead_s = clock_ahead_s
         self.fault: str | None = None
+        self.retry_after = "120"
         self.asked: list[str] = []
         self.ending = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -128,7 +131,9 @@ def _handler(server: MapServer) -> type[BaseHTTPRequestHandler]:
             ):
                 self.answer(500, {"message": "Server error", "details": "range"})
             elif parts.path == prefix:
-                page = server.listing(query)
+                page = server.listing({**query, "offset": ["0"]} if server.fault == "repeat" else query)
+                if server.fault == "repeat":
+                    page = {**page, "results": page["results"][:2]}
                 if server.fault == "null":
                     page["results"] = [None, {"h": None, "sid": 1}, {"h": "u82f", "sid": None}, {"h": "u82g"}, 7]
                     page["count"] = 5
@@ -153,6 +158,16 @@ def _handler(server: MapServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
             self.close_connection = True
 
+        def drip_head(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            while not server.ending.wait(0.05):
+                try:
+                    self.wfile.write(b"x")
+                    self.wfile.flush()
+                except OSError:
+                    break
+            self.close_connection = True
+
         def drip(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", "100000")
@@ -167,9 +182,14 @@ def _handler(server: MapServer) -> type[BaseHTTPRequestHandler]:
 
     _FAULTS: dict[str, Callable[[Handler], object]] = {
         "500": lambda h: h.answer(500, {"message": "Something broke", "details": "?"}),
-        "429": lambda h: h.answer(429, {"message": "Request was throttled", "details": "?"}, Retry_After="120"),
+        "429": lambda h: h.answer(
+            429, {"message": "Request was throttled", "details": "?"}, Retry_After=server.retry_after
+        ),
         "slow": lambda h: h.drip(),
         "silent": lambda h: server.ending.wait(30.0),
+        "slow head": lambda h: h.drip_head(),
+        "gzip": lambda h: h.raw(200, gzip.compress(b" " * 10**7), Content_Encoding="gzip"),
+        "latin": lambda h: h.raw(200, '{"count": "é"}'.encode("latin-1"), Content_Type="application/json; charset=x"),
         "cut": lambda h: h.raw(200, b'{"count": 4, "results": [', length=4000),
         "wrong json": lambda h: h.raw(200, b"{'count': 4}"),
         "array": lambda h: h.raw(200, b"[1, 2]"),

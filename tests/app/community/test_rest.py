@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.community.asking import AN_HOUR, Asking
 from app.community.broker import parse_broker
-from app.community.map_answers import MapError, MapErrorKind, cell_from, detail_from
-from app.community.rest import CACHE_S, REQUESTS_AN_HOUR, MapClient
+from app.community.map_answers import MapError, MapErrorKind, cell_from, detail_from, parse
+from app.community.rest import CACHE_S, MapClient
 from app.community.session import UploadError
 from app.community.trusted_time import TrustedTime
 from tests.fakes.map_server import MapServer, cell_name
@@ -73,8 +76,8 @@ def test_short_pages_end_with_the_hours_allowance() -> None:
     cells: dict[str, int | None] = {cell_name(number): 2 for number in range(400)}
     with MapServer(cells, page_limit=2) as server:
         found = client(server).cells()
-        assert len(server.asked) == REQUESTS_AN_HOUR
-    assert len(found.cells) == 2 * REQUESTS_AN_HOUR
+        assert len(server.asked) == AN_HOUR
+    assert len(found.cells) == 2 * AN_HOUR
     assert not found.complete
 
 
@@ -97,16 +100,104 @@ def test_no_more_than_120_an_hour() -> None:
     clock = Clock()
     with MapServer() as server:
         asking = client(server, clock=clock)
-        for _ in range(REQUESTS_AN_HOUR):
+        for _ in range(AN_HOUR):
             asking.cells()
             clock.s += CACHE_S
         with pytest.raises(MapError) as caught:
             asking.cells()
         assert caught.value.kind is MapErrorKind.LIMIT
-        assert len(server.asked) == REQUESTS_AN_HOUR
-        assert caught.value.retry_after_s == pytest.approx(3600 - REQUESTS_AN_HOUR * CACHE_S)
+        assert len(server.asked) == AN_HOUR
+        assert caught.value.retry_after_s == pytest.approx(3600 - AN_HOUR * CACHE_S)
         clock.s += caught.value.retry_after_s or 0.0
         asking.cells()
+
+
+def test_the_limit_holds_after_a_restart_and_for_all_programs(tmp_path: Path) -> None:
+    now_s = [1000.0]
+
+    def asking() -> Asking:
+        return Asking(tmp_path, clock=lambda: now_s[0])
+
+    with MapServer() as server:
+        for number in range(AN_HOUR):
+            now_s[0] += 1.0
+            client(server, asking=asking()).cells((3, 8)[number % 2])
+        with pytest.raises(MapError) as caught:
+            client(server, asking=asking()).cells()
+        assert caught.value.kind is MapErrorKind.LIMIT
+        assert caught.value.retry_after_s == pytest.approx(3600.0 - (AN_HOUR - 1))
+        assert len(server.asked) == AN_HOUR
+        now_s[0] += 3600.0 - (AN_HOUR - 1)
+        client(server, asking=asking()).cells()
+        now_s[0] = 500.0  # the clock was set back: what lies in the future is not believed
+        client(server, asking=asking()).cells()
+
+
+def test_what_the_map_wants_holds_after_a_restart(tmp_path: Path) -> None:
+    with MapServer() as server:
+        server.fault = "429"
+        with pytest.raises(MapError):
+            client(server, asking=Asking(tmp_path)).cells()
+        server.fault = None
+        with pytest.raises(MapError, match="ask again in 2 min"):
+            client(server, asking=Asking(tmp_path)).cells()
+        assert len(server.asked) == 1
+
+
+def test_a_count_that_can_not_be_kept_counts_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder" / "community-asked.sqlite").mkdir(parents=True)
+    for place in (tmp_path / "file", tmp_path / "folder"):
+        asking = Asking(place, clock=lambda: 5.0)
+        assert [asking.take("map") for _ in range(AN_HOUR)] == [0.0] * AN_HOUR
+        assert asking.take("map") == 3600.0
+        assert asking.take("another") == 0.0
+
+
+@pytest.mark.parametrize(("told", "wait_s"), [("date", 300.0), ("7200", 3600.0), ("soon", 60.0), ("-5", 60.0)])
+def test_both_forms_of_retry_after(told: str, wait_s: float) -> None:
+    with MapServer(clock_ahead_s=5000.0) as server:  # a date is one of the map's clock
+        server.retry_after = formatdate(time.time() + 5300.0, usegmt=True) if told == "date" else told
+        server.fault = "429"
+        with pytest.raises(MapError) as caught:
+            client(server).cells()
+    assert caught.value.retry_after_s == pytest.approx(wait_s, abs=2.0)
+
+
+def test_a_map_that_repeats_itself_is_not_asked_for_ever() -> None:
+    with MapServer({cell_name(number): 2 for number in range(10)}) as server:
+        server.fault = "repeat"
+        found = client(server).cells()
+        assert len(server.asked) == 2
+    assert not found.complete
+    assert len(found.cells) == 2
+
+
+def test_what_can_not_be_drawn_is_left_out() -> None:
+    points = [
+        {"x": 1795344000000, "y": 2.0},  # milliseconds
+        {"x": -5, "y": 2.0},
+        {"x": 1e300, "y": 2.0},
+        {"x": 1795344000, "y": 1e308, "min": -3.0, "max": 1e999},
+    ]
+    metric = {"sid": 9, "value": -1.0, "values": points}
+    document = {
+        "sid": True,
+        "data": {"HDs": [{"x": 3, "y1": -0.5, "y2": 1e300}], "order": ["THV", "THV"], "metrics": {"THV": metric}},
+        "metadata": {"THV": {"name": "\x1b[31mTHD\n of\tvoltage" + "x" * 500, "units": "\x07%"}},
+        "text": "a\x1b]0;title\x07b",
+    }
+    detail = detail_from(document, "u82f")
+    (one,) = detail.metrics
+    assert one.trend == ((1795344000.0, None, None, None, None),)
+    assert (one.value, one.status, detail.status) == (None, None, None)
+    assert one.name.startswith("[31mTHD of voltage")
+    assert (len(one.name), one.unit, detail.text) == (60, "%", "a ]0;title b")
+    assert detail.harmonics == ((3, None, None),)
+
+
+def test_a_mark_in_front_of_the_answer_does_no_harm() -> None:
+    assert parse(b"\xef\xbb\xbf{}") == {}
 
 
 def test_throttled_by_the_map() -> None:
@@ -131,6 +222,9 @@ def test_throttled_by_the_map() -> None:
         ("500", MapErrorKind.REFUSED, "Something broke"),
         ("slow", MapErrorKind.SLOW, "did not answer within 1 s"),
         ("silent", MapErrorKind.SLOW, "did not answer within 1 s"),
+        ("slow head", MapErrorKind.SLOW, "did not answer within 1 s"),
+        ("gzip", MapErrorKind.NONSENSE, "not one of a community map"),
+        ("latin", MapErrorKind.NONSENSE, "not one of a community map"),
         ("cut", MapErrorKind.NONSENSE, "cut off"),
         ("wrong json", MapErrorKind.NONSENSE, "not one of a community map"),
         ("array", MapErrorKind.NONSENSE, "not one of a community map"),
@@ -174,7 +268,17 @@ def test_an_unknown_cell_and_range() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "map", "ftp://127.0.0.1", "http://", "http://map.example", "http://[::1", "http://127.0.0.1:x"]
+    "address",
+    [
+        "",
+        "map",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://map.example",
+        "http://[::1",
+        "http://127.0.0.1:x",
+        "https://me:x@map.example",
+    ],
 )
 def test_addresses(address: str) -> None:
     with pytest.raises(MapError) as caught:
