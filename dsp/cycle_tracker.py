@@ -10,6 +10,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -58,23 +59,17 @@ class Cycles(NamedTuple):
 class Advances(NamedTuple):
     """Phasors of voltages, one each half cycle, and their advances over what the tuned tone makes.
 
-    phasors, size [voltages, n]; excess [voltages, n - 1], rad. begins_s, rates_hz: of the samples; hops_s: from phasor
-    to phasor. spans: of each window, its first phasor and the one behind its last. lows, highs, totals: of the size;
-    smallest, largest: of the excess, each [windows][voltages].
+    phasors, sizes [voltages][n]; excess [voltages][n - 1], rad. begins_s, rates_hz: of the samples; hops_s: from phasor
+    to phasor. spans: of each window, its first phasor and the one behind its last.
     """
 
     phasors: NDArray[np.complex128]
-    size: NDArray[np.float64]
-    excess: NDArray[np.float64]
+    sizes: list[list[float]]
+    excess: list[list[float]]
     begins_s: list[float]
     rates_hz: list[float]
     hops_s: list[float]
     spans: list[tuple[int, int]]
-    lows: list[list[float]]
-    highs: list[list[float]]
-    totals: list[list[float]]
-    smallest: list[list[float]]
-    largest: list[list[float]]
 
 
 class CycleTracker:
@@ -178,25 +173,10 @@ class CycleTracker:
             )
             for window in windows
         ]
-        size, excess = np.zeros((voltages, count + 1)), np.zeros((voltages, count + 1))
-        np.abs(phasors, out=size[:, :count])
-        if count > 1:
-            turned = phasors[:, 1:] * phasors[:, :-1].conj()
-            turned *= np.array([[cmath.exp(-2j * math.pi * self.tuned_hz * hop)] for hop in hops])
-            np.arctan2(turned.imag, turned.real, out=excess[:, : count - 1])
-        ends = np.array(spans).ravel()
-        steps = np.maximum(np.array(spans) - (0, 1), 0).ravel()
-        of = [
-            function.reduceat(values, at, axis=1)[:, ::2].T.tolist()
-            for function, values, at in (
-                (np.minimum, size, ends),
-                (np.maximum, size, ends),
-                (np.add, size, ends),
-                (np.minimum, excess, steps),
-                (np.maximum, excess, steps),
-            )
-        ]
-        return Advances(phasors, size, excess, begins, rates, hops, spans, *of)
+        turned = phasors[:, 1:] * phasors[:, :-1].conj()
+        turned *= np.array([[cmath.exp(-2j * math.pi * self.tuned_hz * hop)] for hop in hops])
+        excess = np.arctan2(turned.imag, turned.real)
+        return Advances(phasors, np.abs(phasors).tolist(), excess.tolist(), begins, rates, hops, spans)
 
     def follow(self, seen: Advances, number: int, window: Window) -> None:
         """Frequency of a window, and the crossings of every channel, from how the phase advances; both carried on where
@@ -206,17 +186,21 @@ class CycleTracker:
         if count < 2:
             self._model_frequency(window)
             return
-        lows, highs = seen.lows[number], seen.highs[number]
+        sizes = [own[first:stop] for own in seen.sizes]
+        excess = [own[first : stop - 1] for own in seen.excess]
         fresh = [usual <= floor for usual, floor in zip(self._usual, self._floors, strict=True)]
-        for row, total in enumerate(seen.totals[number]):
-            self._usual[row] += (1.0 if fresh[row] else USUAL_SHARE) * (total / count - self._usual[row])
+        for row, own in enumerate(sizes):
+            self._usual[row] += (1.0 if fresh[row] else USUAL_SHARE) * (sum(own) / count - self._usual[row])
         least = [max(PRESENT * usual, floor) for usual, floor in zip(self._usual, self._floors, strict=True)]
+        lows, highs = [min(own) for own in sizes], [max(own) for own in sizes]
 
-        advances = seen.excess[:, first : stop - 1]
-        if any(low < limit for low, limit in zip(lows, least, strict=True)):
-            present = seen.size[:, first:stop] >= np.array(least)[:, None]
-            advances = advances[present[:, 1:] & present[:, :-1]]
-        ordered = sorted(advances.ravel().tolist())
+        ordered: list[float] = []
+        for own, size, low, limit in zip(excess, sizes, lows, least, strict=True):
+            if low < limit:
+                ordered += [e for e, (one, other) in zip(own, pairwise(size), strict=True) if min(one, other) >= limit]
+            else:
+                ordered += own
+        ordered.sort()
         steps, median = len(ordered), 0.0
         if steps >= FEWEST_STEPS and ordered[3 * steps // 4] - ordered[steps // 4] < STEADY_RAD:
             median = 0.5 * (ordered[steps // 2] + ordered[(steps - 1) // 2])
@@ -227,12 +211,11 @@ class CycleTracker:
             self._model_frequency(window)
 
         # A disturbance keeps the crossings of before: the last end of a cycle is one of them.
-        smallest, largest = seen.smallest[number], seen.largest[number]
         middle = first + count // 2
         for row, phasor in enumerate(seen.phasors[:, middle].tolist()):
             usual = self._usual[row]
             steady = (1.0 - DISTURBED) * usual <= lows[row] and highs[row] <= (1.0 + DISTURBED) * usual
-            steady = steady and median - STEADY_RAD <= smallest[row] and largest[row] <= median + STEADY_RAD
+            steady = steady and median - STEADY_RAD <= min(excess[row]) and max(excess[row]) <= median + STEADY_RAD
             if (steady or fresh[row]) and abs(phasor) >= least[row]:
                 at = seen.begins_s[row] + (middle + 2) * seen.hops_s[row] - 0.5 / seen.rates_hz[row]
                 quarter = 0.5 * math.pi - cmath.phase(phasor)
