@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from firmware_images.archive import Archive, is_archive
-from firmware_images.chips import APP_ALIGNMENT, TABLE_OFFSET, chip_by_name
+from firmware_images.chips import APP_ALIGNMENT, CHIPS, TABLE_OFFSET, chip_by_name
 from firmware_images.errors import ImageError, Reason
 from firmware_images.image import IMAGE_MAGIC, AppImage, bits_a_byte, parse_image
 from firmware_images.manifest import Build, Fields, Manifest, parse_json, parse_manifest
@@ -78,8 +78,10 @@ def open_bytes(data: bytes, name: str, *, trusted_keys: Iterable[TrustedKey] = (
 
 
 def _open_single(data: bytes, name: str) -> FirmwarePackage:
-    if is_merged(data):
-        return _package("merged-image", [RawPart(0, data, name)], None)
+    for start in sorted({known.bootloader_offset for known in CHIPS}):
+        merged = RawPart(start, data, name)
+        if is_merged(merged):
+            return _package("merged-image", [merged], None)
     if data[:2] == b"\xaa\x50":
         return _package("image", [RawPart(TABLE_OFFSET, data, name)], None)
     image = parse_image(data)

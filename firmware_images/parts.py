@@ -24,6 +24,7 @@ from firmware_images.partition_table import Partition, PartitionTable, parse_par
 
 _TABLE_MAGIC = b"\xaa\x50"
 _SIZE_OF_FLASH = 128 << 20
+_LAST_BOOTLOADER = max(chip.bootloader_offset for chip in CHIPS)
 
 T = TypeVar("T")
 
@@ -40,13 +41,13 @@ class RawPart:
 def identify(raw: Iterable[RawPart], chip: str | None) -> tuple[str | None, tuple[Part, ...]]:
     """The chip and the parts in order of their offsets. chip: what the package says it is for, None when it does not.
 
-    A merged image (one file for offset 0) is taken apart.
+    A merged image (one file for offset 0, or from the bootloader's place on) is taken apart.
 
     :raises ImageError: whatever makes the parts unfit for any module.
     """
     pieces: list[RawPart] = []
     for piece in raw:
-        pieces += split_merged(piece.data, piece.name) if piece.offset == 0 and is_merged(piece.data) else [piece]
+        pieces += split_merged(piece) if is_merged(piece) else [piece]
     if not pieces:
         raise ImageError(Reason.NO_APP, "The package is empty.")
     pieces.sort(key=lambda piece: piece.offset)
@@ -75,23 +76,25 @@ def _sealed_table(data: bytes) -> PartitionTable:
     return table
 
 
-def is_merged(data: bytes) -> bool:
+def is_merged(piece: RawPart) -> bool:
     """True for one file that holds bootloader, table and applications at their offsets."""
-    if data[TABLE_OFFSET : TABLE_OFFSET + 2] != _TABLE_MAGIC:
+    table_at = TABLE_OFFSET - piece.offset
+    if piece.offset > _LAST_BOOTLOADER or piece.data[table_at : table_at + 2] != _TABLE_MAGIC:
         return False
-    if data[0] != IMAGE_MAGIC:
-        return True
+    if piece.data[0] != IMAGE_MAGIC:
+        return piece.offset == 0
     try:
-        return parse_image(data).total_length <= TABLE_OFFSET
+        return parse_image(piece.data).total_length <= table_at
     except ImageError:
         return False
 
 
-def split_merged(data: bytes, name: str) -> list[RawPart]:
+def split_merged(merged: RawPart) -> list[RawPart]:
     """The parts of a merged image: bootloader, table, the application that boots, and what lies in data partitions.
 
     :raises ImageError: when bootloader, table or the application that boots is missing or damaged.
     """
+    name, data = merged.name, b"\xff" * merged.offset + merged.data
     table = _sealed_table(data[TABLE_OFFSET:])
     offset, bootloader = _find_bootloader(data)
     parts = [

@@ -72,6 +72,22 @@ def test_what_esptool_merges_is_taken_apart(chip: str, tmp_path: Path) -> None:
     esp_tools.run("esptool", "--chip", esp_tools.chip_option(chip), "merge-bin", "-o", str(merged), *arguments)
     package = open_package(merged)
     assert {part.offset: part.data for part in package.parts} == maker.parts(chip)
+    # From the bootloader's place on, as older tools left it.
+    start = maker.bootloader_offset(chip)
+    merged.write_bytes(merged.read_bytes()[start:])
+    assert open_package(merged).parts == package.parts
+    builds = [{"chipFamily": chip, "parts": [{"path": "merged.bin", "offset": start}]}]
+    (tmp_path / "manifest.json").write_text(json.dumps({"name": "", "version": "2.1.0", "builds": builds}))
+    assert open_package(tmp_path / "manifest.json").parts == package.parts
+
+
+def test_an_application_that_looks_like_a_merged_image_is_one_all_the_same(tmp_path: Path) -> None:
+    """Whatever stands where a table would be."""
+    for at in (0x8000, 0x7000, 0x6000):
+        image = bytearray(maker.app_image(size=0x9000))
+        image[at : at + 2] = b"\xaa\x50"
+        (tmp_path / "app.bin").write_bytes(resealed(bytes(image)))
+        assert open_package(tmp_path / "app.bin").kind == "image"
 
 
 def test_a_merged_image_of_a_chip_that_boots_from_0x2000(tmp_path: Path) -> None:
