@@ -51,7 +51,7 @@ class Bus:
         self._stations = [first]
         self._lock = threading.Lock()
         self._over = False
-        self._rest_until_s = 0.0  # until then nobody looks for absent units
+        self._rest_until_s = 0.0  # until then nobody looks for units that are not there
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"rs485 bus {first.url.port}", daemon=True)
         self._thread.start()
@@ -145,24 +145,25 @@ class Bus:
             line.close()
 
     def _round(self, stations: list[Station], master: Master) -> None:
-        """Everybody whose time has come gets a turn. Looking for absent ones costs time: one a round, and no more than
-        half of the time while others are there."""
+        """Everybody whose time has come gets a turn. Looking for one that is not there takes a second: no more than
+        half of the time goes to that while others are there."""
         self._wake.clear()
         now_s = time.monotonic()
-        served = looked = False
-        alone = all(station.absent for station in stations)
+        served = False
         for station in sorted(stations, key=Station.due_s):
             if any(other.leaving.is_set() for other in stations):
                 return
-            absent = station.absent
-            if station.due_s() > now_s or (absent and (looked or (self._rest_until_s > now_s and not alone))):
+            looked = not station.connected
+            resting = self._rest_until_s > time.monotonic() and any(other.connected for other in stations)
+            if station.due_s() > now_s or (looked and resting):
                 continue
             began_s = time.monotonic()
             station.turn(master)
             served = True
-            if absent:
-                looked = True
-                self._rest_until_s = 2.0 * time.monotonic() - began_s
+            if looked and not station.connected:
+                # The bus stays quiet after it, which the next one waits for.
+                looked_until_s = time.monotonic() + master.quiet_s
+                self._rest_until_s = 2.0 * looked_until_s - began_s
         if not served:
             next_s = min(station.due_s() for station in stations)
             self._wake.wait(min(_IDLE_S, max(0.005, next_s - time.monotonic())))

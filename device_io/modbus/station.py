@@ -46,7 +46,6 @@ class Station:
         self.url = url
         self.ended = threading.Event()
         self.leaving = threading.Event()
-        self.absent = False  # whether it was asked and did not answer
         self._sink = sink
         self._poll_s = poll_s
         self._snapshots = snapshots
@@ -71,6 +70,11 @@ class Station:
     def name(self) -> str:
         """Unit and port, for sentences."""
         return f"Unit {self.url.unit} on {self.url.port}"
+
+    @property
+    def connected(self) -> bool:
+        """Whether it has told who it is, and has not been lost since. Between turns."""
+        return self._unit is not None
 
     def rate_hz(self) -> float:
         """Sets of readings a second over the last half minute; from any thread."""
@@ -154,11 +158,9 @@ class Station:
         self._sink.on_state(state)
 
     def _connect(self, master: Master) -> None:
-        self.absent = True
         unit = Unit(master, self.url.unit, self.leaving.is_set, self.name)
         self._unit = unit
-        info = unit.identify(attempts=2 if self._known is None else 1)
-        self.absent = False
+        info = unit.identify(attempts=1 if self._reconnect else 2)  # it is asked again anyway, or never
         if self._known is not None:
             self._past = self._past._replace(reconnects=self._past.reconnects + 1)
         self._retry_s, self._due_s = RETRY_S, 0.0
@@ -227,7 +229,6 @@ class Station:
         self._past, self._unit = self._counters(), None
         self._blocks = 0
         self._shot = None
-        self.absent = True
         self._fail_running(error)
         self._due_s = time.monotonic() + self._retry_s
         self._retry_s = min(2.0 * self._retry_s, LONGEST_RETRY_S)

@@ -57,6 +57,19 @@ def test_absent_units_do_not_starve_the_others(serve: Serve, link_to: LinkTo, qu
     absent[0].wait_for(lambda: absent[0].states[-1].phase == LinkPhase.LOST)
 
 
+def test_a_unit_is_read_before_all_absent_ones_have_been_looked_for(serve: Serve, link_to: LinkTo, quick_bus: None):
+    """With many addresses that nobody has, the first look at them all takes half a minute."""
+    url = serve(Rs485Port(running_module("clean")))
+    _, sink = link_to(url, readings_period_s=0.01)
+    sink.wait_for(lambda: len(sink.readings) >= 1, 20.0)
+    others = [link_to(url.replace("unit=1", f"unit={unit}"))[1] for unit in range(20, 32)]
+    seen = len(sink.readings)
+    sink.wait_for(lambda: len(sink.readings) >= seen + 5, 20.0)
+    assert sum(LinkPhase.LOST in other.phases for other in others) <= 5
+    for other in others:
+        other.wait_for(lambda other=other: LinkPhase.LOST in other.phases, 20.0)
+
+
 def test_one_bus_has_one_setting_and_every_unit_once(serve: Serve, link_to: LinkTo):
     url = serve(Rs485Port(running_module("clean")))
     first, sink = link_to(url)
