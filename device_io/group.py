@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -27,6 +28,12 @@ from resources.systems import WiringSystem
 UNTOLD_US = 5000.0
 """How far apart the clocks may be when only the times of arrival tell: the delays of links and systems."""
 _REPORTS = 8
+_RATE_US = 500_000
+"""Reports over a shorter time tell nothing of a clock's rate."""
+_LONE_US = 2_500_000
+"""A module whose last report is so old makes no more of them."""
+_CRYSTAL = 5e-5
+"""How far crystals are off (standard deviation), where nothing tells."""
 _SETTLE_NS = 1_500_000_000
 """A module that reports the time does so within this; until then nothing is delivered."""
 _SPAN_NS = 10_000_000_000
@@ -47,6 +54,9 @@ _WORST = (
 class _MemberClock:
     """From a member's own clock to UTC (us): by what it reports, else by the times of arrival.
 
+    Reports: a straight line through the last of them, whose slope leaves that of the member's own clock only as far as
+    the reports, each with its own error, tell more than what is known of crystals beforehand.
+
     What arrives is late by a delay that changes from block to block. Its least values tell the offset, which is then
     kept, and follows the drift of the two clocks so slowly that no sample rate suffers.
     """
@@ -58,19 +68,44 @@ class _MemberClock:
         self._least_us = self._least_before_us = math.inf  # arrival minus own time, in this span and the last
         self._offset_us = math.inf
         self._heard_us = 0  # own time of the newest block
-        self.uncertainty_us = math.inf
+        self._centre_us = self._at_centre_us = self._excess = self._excess_error = 0.0
+        self._base_us = 0
 
     @property
     def reports(self) -> bool:
         """Whether it reports what time it is."""
         return bool(self._reports)
 
+    @property
+    def uncertainty_us(self) -> float:
+        """How far off (95 %) the time of the newest block may be; infinite while too little is known."""
+        if not self._reports:
+            return UNTOLD_US if math.isfinite(self._offset_us) else math.inf
+        first_us, last_us = self._reports[0].device_time_us, self._reports[-1].device_time_us
+        if last_us - first_us < _RATE_US and self._heard_us - last_us < _LONE_US:
+            return math.inf
+        away_us = max(self._heard_us, last_us) - self._centre_us
+        return math.hypot(self._reports[-1].uncertainty_us, 2.0 * away_us * self._excess_error)
+
     def report(self, report: ClockReport) -> None:
-        if not self._reports or report.device_time_us > self._reports[-1].device_time_us:
-            self._reports.append(report)
-            self.uncertainty_us = report.uncertainty_us
+        if self._reports and report.device_time_us <= self._reports[-1].device_time_us:
+            return
+        self._reports.append(report)
+        # Small numbers: microseconds since 1970 fill a float to its last digit.
+        last_us = report.device_time_us
+        self._base_us = report.utc_us - last_us
+        times_us = [one.device_time_us - last_us for one in self._reports]
+        ahead_us = [one.utc_us - one.device_time_us - self._base_us for one in self._reports]
+        middle_us, mean_us = statistics.fmean(times_us), statistics.fmean(ahead_us)
+        away_us = [time_us - middle_us for time_us in times_us]
+        variance = max(0.5 * report.uncertainty_us, 0.5) ** 2
+        weight = sum(away * away for away in away_us) + variance / _CRYSTAL**2
+        self._excess = sum(away * ahead for away, ahead in zip(away_us, ahead_us, strict=True)) / weight
+        self._excess_error = math.sqrt(variance / weight)
+        self._centre_us, self._at_centre_us = last_us + middle_us, mean_us
 
     def arrived(self, block: SampleBlock) -> None:
+        before_us, self._heard_us = self._heard_us, block.device_time_us
         if self._reports:
             return
         now_ns = block.host_time_ns
@@ -83,19 +118,16 @@ class _MemberClock:
         least_us = min(self._least_us, self._least_before_us)
         if math.isinf(self._offset_us):
             if now_ns - self._began_ns >= _SETTLE_NS:
-                self._offset_us, self.uncertainty_us = least_us, UNTOLD_US
+                self._offset_us = least_us
         elif abs(least_us - self._offset_us) > _TOLERATED_US:
-            step_us = _SLEW * max(0.0, block.device_time_us - self._heard_us)
+            step_us = _SLEW * max(0.0, block.device_time_us - before_us)
             self._offset_us += math.copysign(min(step_us, _TOLERATED_US), least_us - self._offset_us)
-        self._heard_us = block.device_time_us
 
     def utc_us(self, device_time_us: float) -> float:
         if not self._reports:
             return device_time_us + self._offset_us
-        first, last = self._reports[0], self._reports[-1]
-        span_us = last.device_time_us - first.device_time_us
-        speed = (last.utc_us - first.utc_us) / span_us if span_us > 0 else 1.0
-        return last.utc_us + (device_time_us - last.device_time_us) * speed
+        ahead_us = self._at_centre_us + (device_time_us - self._centre_us) * self._excess
+        return device_time_us + self._base_us + ahead_us
 
 
 class _Member:
@@ -133,9 +165,9 @@ class _Member:
 class GroupSource:
     """A `Source` of three modules with one voltage each: the first measures L1, the second L2, the third L3.
 
-    members: their links, not yet started. Blocks begin when all three have told who they are and what time it is; 1.5 s
-    after the first ones of a member that does not report its time. One that restarts, or begins to report later, begins
-    a new group (another boot_id).
+    members: their links, not yet started. Blocks begin when all three have told who they are and, twice, what time it
+    is; 1.5 s after the first ones of a member that does not report its time. One that restarts, or begins to report
+    later, begins a new group (another boot_id).
     """
 
     def __init__(self, members: Sequence[Source], name: str = "Group") -> None:
