@@ -1,4 +1,4 @@
-"""Passwords and authorities of the broker, kept where those of the WiFi link are."""
+"""Address, authorities and password of the broker, as those of the WiFi link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import NoKeyringError
 
 from app.community.broker import BrokerError, keep_password, parse_broker, password_of
-from tests.fakes.certificates import make_ca
+from tests.fakes.certificates import make_ca, make_client_cert
 
 BROKER = parse_broker("mqtts://me@broker.example")
 NEW, OLD = ("sensix", "me@broker.example:8883"), ("sensix-community", "me@mqtts://broker.example:8883")
@@ -91,3 +91,53 @@ def test_several_authorities_are_trusted_and_the_system_is_not(tmp_path: Path) -
         context = broker.context()
         assert context is not None
         assert context.cert_store_stats()["x509_ca"] == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "broker.example",
+        "http://broker.example",
+        "mqtts://",
+        "mqtts://broker.example/topic",
+        "mqtts://broker.example:99999",
+        "mqtts://[::1",
+        "mqtt://broker.example",
+        "mqtt://192.168.1.5",
+        "mqtts://user:secret@broker.example",
+        "mqtts://user:secret@broker.example:99999",
+        "mqtts://user:secret@/path",
+        "mqtts://user:secret@broker.example/topic",
+        "http://user:secret@broker.example",
+        "mqtts://broker.example/home/0253454E00000001",
+        "usb:COM5",
+        "mqtts://broker.example?insecure=1",
+        "mqtts://broker.example?ca=",
+        "mqtts://broker.example?cert=a.pem",
+        "mqtts://broker.example?cert=a.pem&cert=b.pem&key=a.key&key=b.key",
+    ],
+)
+def test_addresses_that_are_refused(address: str) -> None:
+    with pytest.raises(BrokerError) as caught:
+        parse_broker(address)
+    assert str(caught.value).endswith(".")
+    assert "secret" not in str(caught.value)
+
+
+def test_addresses() -> None:
+    broker = parse_broker("mqtts://me@broker.example?ca=a.pem&cert=c.pem&key=c.key", ca=[Path("b.pem")])
+    assert (broker.host, broker.port, broker.tls, broker.user) == ("broker.example", 8883, True, "me")
+    assert [str(path) for path in broker.ca] == ["a.pem", "b.pem"]
+    assert broker.address == "mqtts://broker.example:8883"
+    assert parse_broker("mqtt://localhost").port == 1883
+    assert parse_broker("mqtt://[::1]:77").address == "mqtt://[::1]:77"
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BrokerError, match="no-such-ca"):
+        parse_broker("mqtts://broker.example", ca=[tmp_path / "no-such-ca"]).context()
+    ca = make_ca(tmp_path)
+    mine, other = make_client_cert(ca, tmp_path, "mine"), make_client_cert(ca, tmp_path, "other")
+    with pytest.raises(BrokerError, match="fits its key"):
+        parse_broker(f"mqtts://broker.example?cert={mine.cert}&key={other.key}").context()

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from app.community import upload
 from app.community.anonymise import day_of
-from app.community.broker import Broker, BrokerError, parse_broker, password_of
+from app.community.broker import Broker, parse_broker, password_of
 from app.community.outbox import FILE, Outbox
 from app.community.sender import Sender, SenderPhase, SenderState
 from app.community.session import Session, UploadError
@@ -318,56 +318,6 @@ def test_a_message_that_changed_while_it_waited_does_not_leave(tmp_path: Path, c
             drain(outbox, parse_broker(server.url, accepts_backdated=True))
         assert caught.value.permanent
         assert subscriber.received == []
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "",
-        "broker.example",
-        "http://broker.example",
-        "mqtts://",
-        "mqtts://broker.example/topic",
-        "mqtts://broker.example:99999",
-        "mqtts://[::1",
-        "mqtt://broker.example",
-        "mqtt://192.168.1.5",
-        "mqtts://user:secret@broker.example",
-        "mqtts://user:secret@broker.example:99999",
-        "mqtts://user:secret@/path",
-        "mqtts://user:secret@broker.example/topic",
-        "http://user:secret@broker.example",
-        "mqtts://broker.example/home/0253454E00000001",
-        "usb:COM5",
-        "mqtts://broker.example?insecure=1",
-        "mqtts://broker.example?ca=",
-        "mqtts://broker.example?cert=a.pem",
-        "mqtts://broker.example?cert=a.pem&cert=b.pem&key=a.key&key=b.key",
-    ],
-)
-def test_addresses_that_are_refused(address: str) -> None:
-    with pytest.raises(BrokerError) as caught:
-        parse_broker(address)
-    assert str(caught.value).endswith(".")
-    assert "secret" not in str(caught.value)
-
-
-def test_addresses() -> None:
-    broker = parse_broker("mqtts://me@broker.example?ca=a.pem&cert=c.pem&key=c.key", ca=[Path("b.pem")])
-    assert (broker.host, broker.port, broker.tls, broker.user) == ("broker.example", 8883, True, "me")
-    assert [str(path) for path in broker.ca] == ["a.pem", "b.pem"]
-    assert broker.address == "mqtts://broker.example:8883"
-    assert parse_broker("mqtt://localhost").port == 1883
-    assert parse_broker("mqtt://[::1]:77").address == "mqtt://[::1]:77"
-
-
-def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(BrokerError, match="no-such-ca"):
-        parse_broker("mqtts://broker.example", ca=[tmp_path / "no-such-ca"]).context()
-    ca = make_ca(tmp_path)
-    mine, other = make_client_cert(ca, tmp_path, "mine"), make_client_cert(ca, tmp_path, "other")
-    with pytest.raises(BrokerError, match="fits its key"):
-        parse_broker(f"mqtts://broker.example?cert={mine.cert}&key={other.key}").context()
 
 
 @pytest.mark.bench

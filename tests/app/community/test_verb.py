@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,17 +18,15 @@ from app import cli
 from app.community import feed
 from app.community.outbox import Outbox
 from app.community.service import consent_once
-from app.readings_means import WHY
-from device_io.mqtt.payload import encode_payload
 from dsp.measurement import Measurement
 from resources.geohash import encode
 from tests.fakes.certificates import make_ca
 from tests.fakes.command_line import ROOT, Simulation, environment
 from tests.fakes.community import Subscriber, interval, last_end_s, wait_for
+from tests.fakes.community_verb import run
 from tests.fakes.comtrade_writer import FakeChannel, FakeRecord
 from tests.fakes.map_server import MapServer
 from tests.fakes.mosquitto import Mosquitto, free_port
-from tests.fakes.mqtt_publisher import Place, Publisher, sound_values
 
 RATE_HZ = 600.0
 START_S = datetime(2024, 3, 5, 9, 59, 58, tzinfo=UTC).timestamp()
@@ -84,19 +80,6 @@ def known(record: Path, measured: list[Measurement], monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(feed, "measurements_of_file", measurements)
     return record
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[dict[str, Any]], str]:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        code = cli.main(["community", *map(str, arguments), "--json"])
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    caught = capsys.readouterr()
-    assert "Traceback" not in caught.err
-    assert "should not have happened" not in caught.err
-    return code, [json.loads(line) for line in caught.out.splitlines()], caught.err
 
 
 def test_preview_then_send_then_never_again(
@@ -262,42 +245,6 @@ def test_preview_of_a_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["payload"]["timestamp"] % 600 == 0
     assert 0 < document["payload"]["timestamp"] - time.time() <= 600
     assert eui not in json.dumps(preview)
-
-
-def test_preview_of_readings_over_a_bus(capsys: pytest.CaptureFixture[str]) -> None:
-    """The order beyond the band is unknown, and what it is made of is said."""
-    with Simulation("--rs485", "--preset", "us-house", "--system", "1P") as simulation:
-        code, (preview,), told = run(capsys, "preview", simulation.told["rs485"], "--position", "u82f")
-    data = readings_shown(code, preview, told, "1P-PowerMonitor1", simulation.told["eui"])
-    assert data["1V5"] > 0.0
-    assert data["1V35"] is None
-
-
-@pytest.mark.parametrize("system", ["1P", "3P+N"])
-def test_preview_of_readings_over_wifi(capsys: pytest.CaptureFixture[str], tmp_path: Path, system: str) -> None:
-    """Of a module that only publishes, and does not tell its wiring."""
-    eui = "2462ABFFFE1A2B3C"
-    with Mosquitto(tmp_path) as server, Publisher(Place(server.port, None)) as module:
-        module.repeat(f"v1/home/devices/{eui}/0/bin", encode_payload(sound_values(system)), 0.2)
-        code, (preview,), told = run(capsys, "preview", f"{server.url}/home/{eui}", "--position", "u82f")
-    kind = "1P-PowerMonitor1" if system == "1P" else "3PN-PowerMonitor1"
-    data = readings_shown(code, preview, told, kind, eui)
-    assert data["1V5"] == 2.5
-    assert data["2V5"] == (None if system == "1P" else 2.5)
-
-
-def readings_shown(code: int, preview: dict[str, Any], told: str, kind: str, eui: str) -> dict[str, Any]:
-    """The values of a preview of readings."""
-    assert code == 0
-    assert not preview["sendable"]
-    assert preview["basis"] == WHY
-    assert WHY in told
-    document = json.loads(preview["payload"])
-    assert document["type"] == kind
-    assert document["payload"]["data"]["THV1"] > 0.0
-    assert len(document["payload"]["data"]) == 123
-    assert eui not in json.dumps(preview)
-    return dict(document["payload"]["data"])
 
 
 def test_a_virtual_module_is_not_sent_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
