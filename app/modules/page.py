@@ -68,6 +68,9 @@ class ModulesPage(QWidget):
         self._countdown = QTimer(self, interval=500)
         self._countdown.timeout.connect(self._count_down)
         self._left_s = 0.0
+        self._rates = QTimer(self, interval=2000)  # how often the units of a bus are read changes unasked
+        self._rates.timeout.connect(self._show_rates)
+        self._rates.start()
         self._changed.connect(self._refresh_soon.start, Qt.ConnectionType.QueuedConnection)
         self._connect()
         self.refresh()
@@ -100,6 +103,10 @@ class ModulesPage(QWidget):
             self.panel.choose(used.key)
             self._show_settings(used.key)
         self.panel.set_searches(searches_of(self._finder.progress()))
+
+    def _show_rates(self) -> None:
+        if self.isVisible() and any(link.kind == "rs485" for m in self._finder.modules() for link in m.links):
+            self.refresh()
 
     def set_theme(self, theme: Theme) -> None:
         """Draw all of it in another theme."""

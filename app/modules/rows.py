@@ -9,6 +9,8 @@ from app.modules.groups import Group
 from app.window.link_words import link_place
 from device_io.discovery.module_list import KnownLink, KnownModule
 from device_io.doctor import Check
+from device_io.modbus.bus import rates
+from device_io.urls import parse_serial_url
 from widgets.modules.model import Check as ShownCheck
 from widgets.modules.model import CheckState, Link, LinkKind, LinkState, Module, Search
 
@@ -52,8 +54,19 @@ def _row(module: KnownModule, group: str) -> Module:
 
 def _link(link: KnownLink) -> Link:
     place = link_place(link.url)
-    detail = f"{place}: {link.problem}" if link.problem else place
+    detail = f"{place}: {link.problem}" if link.problem else place + _rate(link)
     return Link(LinkKind(link.kind), LinkState(link.presence.value), detail)
+
+
+def _rate(link: KnownLink) -> str:
+    """How often a unit on a bus is read at present: the more units, the less often."""
+    if link.kind != "rs485":
+        return ""
+    url = parse_serial_url(link.url, "rs485")
+    rate_hz = rates(url.port).get(url.unit, 0.0)
+    if not rate_hz:
+        return ""
+    return f", read {rate_hz:.1f} times a second" if rate_hz > 1.05 else f", read every {1.0 / rate_hz:.1f} s"
 
 
 def _group_row(group: Group, known: dict[str, KnownModule]) -> Module:
