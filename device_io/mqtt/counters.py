@@ -14,6 +14,7 @@ AGREED = 3
 
 _MWH_PER_W_S = 1000.0 / 3600.0
 _GROWING = 8  # active and apparent
+_LOST_MWH = 1000  # what a module may forget when it is restarted at once: too little to tell that by
 
 
 class _Moment(NamedTuple):
@@ -58,7 +59,7 @@ def _follow(before: _Moment, now: _Moment) -> bool:
     grown = [other - one for one, other in zip(before.energies, now.energies, strict=True)]
     most = _most(before, now)
     # Reactive energy goes either way.
-    return max(grown) <= most and min(grown[:_GROWING]) >= 0 and min(grown) >= -most
+    return max(grown) <= most and min(grown[:_GROWING]) >= -_LOST_MWH and min(grown) >= -most
 
 
 def _begin_anew(before: _Moment, now: _Moment) -> bool:

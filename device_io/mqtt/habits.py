@@ -14,9 +14,11 @@ MOST, KNOWN, LOST = 16, 10, 4
 
 
 class Habits:
-    """Of one module. Not safe for use from several threads."""
+    """Of one module. wary: of a firmware whose values are noise by themselves; only what all of its last 16 messages
+    kept counts then. Not safe for use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, wary: bool = False) -> None:
+        self._known, self._lost = (MOST, MOST) if wary else (KNOWN, LOST)
         self._scores = [0] * len(RELATIONS)
         self._settled = 0  # those whose score can't grow
 
@@ -28,9 +30,9 @@ class Habits:
         for n, score in enumerate(self._scores):
             bit = 1 << n
             if broken & bit:
-                if score >= KNOWN and not odd:
+                if score >= self._known and not odd:
                     odd = RELATIONS[n]
-                self._scores[n] = max(score - LOST, 0)
+                self._scores[n] = max(score - self._lost, 0)
                 self._settled &= ~bit
             elif kept & bit and score < MOST:
                 self._scores[n] = score + 1

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from device_io.mqtt.counters import Counters
 from device_io.mqtt.habits import Habits
 from device_io.mqtt.payload import Decoded, decode_payload
+from device_io.mqtt.plausibility import may_be_published
 from device_io.mqtt.published_firmware import FLAG, FirmwareWatch, corrections
 from device_io.mqtt.relations import CONTINUITY, look
 from device_io.source import Readings
@@ -23,7 +24,7 @@ class ReadingsDecoder:
 
     def __init__(self) -> None:
         self._watch = FirmwareWatch()
-        self._habits = Habits()
+        self._habits = {published: Habits(wary=published) for published in (False, True)}
         self._counters = Counters()
         self._keys: frozenset[str] | None = None
         self.why_suspect = ""
@@ -48,8 +49,9 @@ class ReadingsDecoder:
 
     def _unusual(self, decoded: Decoded, host_time_ns: int) -> str:
         """What this message does that those before it never did, though it may be; "" if nothing."""
-        odd = self._habits.take(*look(decoded.head, decoded.distortion))
+        habits = self._habits[may_be_published(decoded.head)]
+        odd = habits.take(*look(decoded.head, decoded.distortion))
         follows = None if odd else self._counters.take(decoded.head, host_time_ns * 1e-9)
         if follows is None:
             return odd
-        return self._habits.take(CONTINUITY, 0) if follows else self._habits.take(0, CONTINUITY)
+        return habits.take(CONTINUITY, 0) if follows else habits.take(0, CONTINUITY)
