@@ -85,6 +85,8 @@ def text(choices: Choices) -> tuple[Section, ...]:
         if broker.user
         else " An account of your own at the broker would let its operator join all your days."
     )
+    if broker.url.cert:
+        account += " You send with a certificate of your own: it joins all your days as an account does."
     return (
         Section(
             "What is sent",

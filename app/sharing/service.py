@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import queue
 import threading
 import time
@@ -31,6 +32,8 @@ from device_io.source import ModuleInfo
 from dsp.aggregate import Aggregates
 from dsp.measurement import Measurement
 from resources.systems import WiringSystem
+
+log = logging.getLogger(__name__)
 
 NO_MAP = "Give the map's address: its time tells whether this computer's clock is right."
 STOP_S = 2.0
@@ -189,7 +192,12 @@ class SharingService:
             except queue.Empty:
                 item = _NEWS
             if not isinstance(item, _News):
-                self._take(item)
+                try:
+                    self._take(item)
+                except Exception:
+                    log.exception("The interval under way was lost")
+                    with self._making:
+                        self._aggregates = None
             now_s = time.monotonic()
             if self._again_s and now_s >= self._again_s:
                 self._again_s = 0.0

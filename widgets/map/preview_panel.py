@@ -41,6 +41,7 @@ class PreviewPanel(Card):
         self.body_layout.addWidget(self.topic)
         self.body_layout.addWidget(self.box, 1)
         self.body_layout.addWidget(self.bytes_told)
+        self.body_layout.addStretch(0)
         self.copy_button.clicked.connect(lambda: self.copy_wanted.emit(self.text))
         self.set_preview(Preview())
 
@@ -61,6 +62,8 @@ class PreviewPanel(Card):
         self.topic.set_text(f"Topic {preview.topic}" if preview.topic else "")
         self.topic.setVisible(bool(preview.topic))
         self.box.set_text(self.text)
+        self.box.setVisible(bool(preview.payload))
+        self.bytes_told.setVisible(bool(preview.payload))
         self.bytes_told.set_text(
             f"{count(len(preview.payload))} bytes, exactly as they leave" if preview.payload else ""
         )
