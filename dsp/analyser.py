@@ -108,10 +108,10 @@ class Analyser:
         the host's time of arrival; `Measurement.clock_ppm` says how well it is known.
 
         Raises ValueError where the shape does not fit the chip."""
-        spec = self._chips[chip]
-        if samples.ndim != 2 or samples.shape[1] != len(spec.channels):
-            raise ValueError(f"Chip {chip} has {len(spec.channels)} channels; give samples as [n, channels].")
-        if samples.shape[0] == 0:
+        channels = self._setup.chips[chip]
+        if samples.ndim != 2 or samples.shape[1] != channels:
+            raise ValueError(f"Chip {chip} has {channels} channels; give samples as [n, channels].")
+        if not len(samples):
             return
         self._intake.push(chip, int(first_index), samples, device_time_us, int(utc_ns))
 

@@ -55,8 +55,8 @@ class Intake:
             time_s = (device_time_us - self._origin_us) * 1e-6
         if self._origin_utc_ns is None:
             self._origin_utc_ns = utc_ns
-        count = samples.shape[0]
-        own = np.array(samples, dtype=np.float64)
+        count = len(samples)
+        own = samples.astype(np.float64)
         self._blocks[chip].append(Block(first_index, own, time_s, (utc_ns - self._origin_utc_ns) * 1e-9))
         self._told.append((chip, utc_ns))
         self._counts[chip] += count

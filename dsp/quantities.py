@@ -71,7 +71,7 @@ class _Windows:
         last = min(band.indicative_to, ORDERS) if n else 0
         self.lines = np.empty((len(spectra), rows.size, one.lines.shape[1]), dtype=np.complex128)
         for lines, spectrum in zip(self.lines, spectra, strict=True):
-            spectrum.lines.take(rows, axis=0, out=lines)
+            spectrum.lines.take(rows, axis=0, out=lines, mode="clip")  # straight into place
         passed = [spectrum.measured[:, : last * n + 1 : n or 1] for spectrum in spectra]
         self.passed = np.array(passed).take(rows, axis=1)
         self.squares = squares_of(self.lines, (ORDERS + 1) * n or None)

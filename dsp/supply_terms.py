@@ -42,7 +42,7 @@ class SupplyTerms:
         if self._signalling_hz is not None:
             if spectrum.cycles < 10:  # no window of 10 or 12 cycles
                 return numbers + [math.nan] * len(share)
-            lines = spectrum.lines[self._rows]
-            levels = signalling_voltage(lines, 1.0 / spectrum.duration_s, self._signalling_hz, spectrum.in_band)
-            numbers += levels.tolist()
+            step_hz = 1.0 / spectrum.duration_s
+            levels = signalling_voltage(spectrum.lines, step_hz, self._signalling_hz, spectrum.in_band)
+            numbers += levels[self._rows].tolist()
         return numbers
