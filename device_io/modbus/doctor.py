@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ SLOW_S = 0.2
 """Replies later than this make a bus slow, and are close to what other masters wait for."""
 NOISY = 0.02
 """Share of damaged replies above which a line counts as noisy."""
+_CLASSES_MS = (5, 10, 20, 50, 100, 200)
+"""Upper ends of the classes of the histogram of times."""
 _COUNT = rm.HEADER_REGISTERS + 3
 _NAMES = ("Port", "Idle line", "Baud and parity", "Reply", "Address", "Noise", "Timing", "Module")
 _WORDS = {"N": "no parity", "E": "even parity", "O": "odd parity"}
@@ -242,6 +245,7 @@ class _Examination:
             "longest": latencies_s[-1],
         }
         text = "Replies begin after " + ", ".join(f"{name} {value * 1e3:.1f} ms" for name, value in figures.items())
+        text += f" ({_histogram(latencies_s)})"
         slow = late > SLOW_S or silent > 0
         advice = "Give other masters of this bus a time-out of at least half a second." if slow else ""
         self.add("Timing", "warn" if slow else "ok", f"{text}.", advice)
@@ -303,6 +307,15 @@ class _Examination:
                 "Check the power of the module, then exchange A and B at the adapter, then check the wire and the "
                 "address.",
             )
+
+
+def _histogram(latencies_s: Sequence[float]) -> str:
+    """How many replies began within each class of times, those without any left out."""
+    counts = [0] * (len(_CLASSES_MS) + 1)
+    for latency_s in latencies_s:
+        counts[bisect.bisect_left(_CLASSES_MS, latency_s * 1e3)] += 1
+    words = [f"up to {ms} ms" for ms in _CLASSES_MS] + ["later"]
+    return ", ".join(f"{word}: {count}" for word, count in zip(words, counts, strict=True) if count)
 
 
 def _same_beginning(heard: _Heard, unit: int) -> bool:

@@ -175,6 +175,9 @@ def test_slow_replies_are_timed(monkeypatch: pytest.MonkeyPatch):
     behind = slave(1)
     checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, lambda reply: [(0.02, reply)])))
     assert checks["Timing"].state == "warn"
+    counts = [int(count) for count in re.findall(r"(?:up to [0-9]+ ms|later): ([0-9]+)", checks["Timing"].text)]
+    assert sum(counts) == doctor.PROBES
+    assert "up to 10 ms" not in checks["Timing"].text
     median = re.search(r"median ([0-9.]+) ms", checks["Timing"].text)
     assert median is not None
     assert float(median[1]) > 14.0, "20 ms after the request, which takes 4.6 ms itself"
