@@ -71,7 +71,9 @@ def _find_config(path: Path) -> ConfigFile:
     suffix = path.suffix.lower()
     if path.is_dir():
         raise FileError(f'"{path}" is a folder. Name the .cfg file of a COMTRADE record.')
-    if suffix != ".dat" and path.is_file() and _is_zip(path):
+    if path.exists() and not path.is_file():  # a pipe or a device has no end
+        raise FileError(f'"{path}" is no ordinary file. Name the .cfg file of a COMTRADE record.')
+    if suffix != ".dat" and path.exists() and _is_zip(path):
         raise FileError(f'"{path.name}" is a zip archive: unpack it, and name the .cfg or .cff file that was in it.')
     if suffix not in (".cfg", ".dat", ".cff"):
         path.stat()

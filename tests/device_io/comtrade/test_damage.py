@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 import zipfile
 from contextlib import suppress
@@ -230,3 +231,19 @@ def test_a_zipped_record_is_to_be_unpacked(tmp_path: Path, name: str) -> None:
         archive.writestr("record.cff", "--- file type: CFG ---\r\n")
     with pytest.raises(FileError, match="is a zip archive: unpack it"):
         open_comtrade(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes among its files")
+@pytest.mark.parametrize("name", ["record.cfg", "record.dat", "record.cff"])
+def test_a_pipe_is_no_record(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FileError, match="is no ordinary file"):
+        open_comtrade(tmp_path / name)
+
+
+def test_a_folder_beside_the_cfg_is_not_its_data(tmp_path: Path) -> None:
+    path = three_phase(10).write(tmp_path)
+    path.with_suffix(".dat").unlink()
+    path.with_suffix(".dat").mkdir()
+    with pytest.raises(FileError, match=r"has no \.dat file beside it"):
+        open_comtrade(path)
