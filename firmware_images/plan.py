@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware_images.chips import sector_up
+from firmware_images.chips import chip_by_name, sector_up
 from firmware_images.errors import ImageError, Reason
-from firmware_images.image import same_code
+from firmware_images.image import parse_image, same_code
 from firmware_images.ota_data import OTA_DATA_SIZE, ota_data_for, parse_ota_data
 from firmware_images.package import FirmwarePackage, Part
 from firmware_images.partition_table import Partition, PartitionTable
@@ -37,8 +37,9 @@ class _Place:
 def plan_writes(package: FirmwarePackage, target: Target) -> tuple[Write, ...]:
     """What to write to put this firmware on this module, in this order.
 
-    On a module with a partition table: the application into the slot that does not boot today, bootloader and table
-    only where they differ and it is safe, OTA data last: until then the module boots what it booted before. Data
+    On a module with a partition table: the application into the slot that does not boot today, OTA data last: until
+    then the module boots what it booted before. A bootloader that is sound stays, and so does the table; both are
+    renewed only where the application needs another layout. Data
     partitions (settings, calibration, files) are never touched. Where the layout has no second slot, the application
     is replaced in place. On a blank module: all parts, but no settings.
 
@@ -47,7 +48,7 @@ def plan_writes(package: FirmwarePackage, target: Target) -> tuple[Write, ...]:
     app, place = _app(package), _place(package, target)
     writes: list[Write] = []
     bootloader = package.bootloader
-    if bootloader is not None and _renews_bootloader(bootloader, target):
+    if bootloader is not None and _renews_bootloader(bootloader, target, place):
         writes.append(_write(bootloader))
     writes.append(_whole_sectors(place.app.offset, app.data, place.app.label))
     writes += [_write(part) for part in package.parts if part.role == "partition-table" and place.is_new]
@@ -140,13 +141,19 @@ def _free_partition(table: PartitionTable, ota_data: bytes | None, size: int) ->
     return next((slot for slot in free if size <= slot.size), None)
 
 
-def _renews_bootloader(bootloader: Part, target: Target) -> bool:
+def _renews_bootloader(bootloader: Part, target: Target, place: _Place) -> bool:
+    """Only where nothing is lost by it: while it is being written, nothing boots."""
     if target.partition_table is None:
         return True
     # Unknown: what boots now stays. Secure boot: the eFuses know the bootloader that is there, and no other.
     if target.bootloader is None or target.secure_boot:
         return False
-    return not same_code(bootloader.data, target.bootloader)
+    try:
+        there = parse_image(target.bootloader)
+    except ImageError as wrong:
+        return wrong.kind is not Reason.NO_HASH
+    alike = chip_by_name(target.chip) == there.chip
+    return not alike or (place.is_new and not same_code(bootloader.data, target.bootloader))
 
 
 def _choice(place: _Place, target: Target) -> bytes:

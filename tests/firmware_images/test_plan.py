@@ -119,18 +119,25 @@ def test_a_dump_brings_no_settings_to_a_blank_module(tmp_path: Path) -> None:
     assert version_that_boots(after) == "2.1.0"
 
 
-def test_another_bootloader_is_renewed(tmp_path: Path) -> None:
+def test_a_bootloader_that_is_sound_stays(tmp_path: Path) -> None:
+    """While one is being written nothing boots: it is renewed only where that is lost already."""
     content = NEW | {0x1000: maker.bootloader_image(version=2, seed=3)}
     flash = maker.flash_image()
     target = module(flash)
-    writes = plan_writes(package(tmp_path, content), target)
-    assert [write.label for write in writes] == ["bootloader", "ota_1", "otadata"]
-    after = written(flash, writes)
-    assert parse_image(after[0x1000:0x8000]).bootloader is not None
-    assert kept(flash, after)
-    # Not where secure boot knows the old one, or nobody knows what is there.
-    for careful in (replace(target, secure_boot=True), replace(target, bootloader=None)):
+    old = maker.bootloader_image()
+    for careful in (target, replace(target, secure_boot=True), replace(target, bootloader=None)):
         assert [write.label for write in plan_writes(package(tmp_path, content), careful)] == ["ota_1", "otadata"]
+    without_hash = bytearray(old[:-32])  # as older builds leave it
+    without_hash[23] = 0
+    for silent in (bytes(without_hash), old + b"\xff" * 100):
+        labels = [write.label for write in plan_writes(package(tmp_path, content), replace(target, bootloader=silent))]
+        assert labels == ["ota_1", "otadata"]
+    for broken in (b"\xff" * 0x7000, old[:500], maker.bootloader_image("ESP32-C3")):
+        writes = plan_writes(package(tmp_path, content), replace(target, bootloader=broken))
+        assert [write.label for write in writes] == ["bootloader", "ota_1", "otadata"]
+        after = written(flash, writes)
+        assert parse_image(after[0x1000:0x8000]).bootloader is not None
+        assert kept(flash, after)
 
 
 def test_a_bootloader_that_differs_in_flash_settings_stays(tmp_path: Path) -> None:
@@ -160,6 +167,8 @@ def test_a_new_layout_only_where_needed_and_safe(tmp_path: Path) -> None:
     content = {0x1000: maker.bootloader_image(), 0x8000: new, 0x10000: maker.app_image("3.0.0", size=100_000)}
     writes = plan_writes(package(tmp_path, content), module(bytes(flash)))
     assert [write.label for write in writes] == ["ota_0", "partition-table", "otadata"]
+    other = plan_writes(package(tmp_path, content | {0x1000: maker.bootloader_image(seed=3)}), module(bytes(flash)))
+    assert [write.label for write in other] == ["bootloader", "ota_0", "partition-table", "otadata"]
     after = written(bytes(flash), writes)
     assert version_that_boots(after) == "3.0.0"
     assert after[0x9000:0xF000] == flash[0x9000:0xF000]
