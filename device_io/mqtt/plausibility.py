@@ -14,7 +14,7 @@ _MAX_MWH = 10**15
 _MIN_MHZ = 40_000
 _MAX_VOLTAGE_PCT, _MAX_CURRENT_PCT, _VOLTAGES = 100, 1000, 3
 _SLACK, _UNIT = 1.02, 1000  # values may be cut, or come from windows that differ a little; 1 V, W or VA
-_THD_SLACK = 1.2  # of squares: THD and harmonics may be grouped differently (IEC 61000-4-7)
+_THD_SLACK = 2.0  # of squares: THD and harmonics may be grouped differently (IEC 61000-4-7)
 
 
 def may_be_published(head: Head) -> bool:
