@@ -39,6 +39,11 @@ _Ask = Callable[[], ModbusPDU]
 _READ_HOLDING, _READ_INPUT, _WRITE_ONE, _WRITE_MANY, _IDENTIFY = 3, 4, 6, 16, 43
 
 
+def intact(frame: bytes) -> bool:
+    """Whether a whole frame has the right CRC."""
+    return len(frame) >= 4 and FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big"))
+
+
 class Master:
     """Requests on an open line, one at a time, by one thread. Times in seconds.
 

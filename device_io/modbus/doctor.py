@@ -24,6 +24,8 @@ LISTEN_S = 0.3
 PROBES = 20
 """Requests that the timing and the noise are taken from."""
 REPLY_S, QUIET_S = 0.3, 0.05
+SLOWEST_S = 1.0
+"""How long a reply is waited for once it is known that the unit answers."""
 SLOW_S = 0.2
 """Replies later than this make a bus slow, and are close to what other masters wait for."""
 NOISY = 0.02
@@ -31,6 +33,10 @@ NOISY = 0.02
 _CLASSES_MS = (5, 10, 20, 50, 100, 200)
 """Upper ends of the classes of the histogram of times."""
 _COUNT = rm.HEADER_REGISTERS + 3
+_WIRES = (
+    "Check the screws of A and B, the termination (120 ohm at both ends, nowhere else), the common conductor, and that "
+    "no other unit has the same address."
+)
 _NAMES = ("Port", "Idle line", "Baud and parity", "Reply", "Address", "Noise", "Timing", "Module")
 _WORDS = {"N": "no parity", "E": "even parity", "O": "odd parity"}
 
@@ -106,8 +112,8 @@ class _Examination:
             line.close()
         if others:
             self._tell_address(others, unasked)
-        elif _same_beginning(heard, link.unit):
-            self._tell_collision(unasked)
+        elif _begin_right(heard, link.unit):
+            self._tell_damage(heard, unasked)
         else:
             self._tell_silence(heard, unasked)
 
@@ -190,6 +196,9 @@ class _Examination:
         self.add("Reply", "ok", f"Unit {link.unit} answers.")
         self.add("Address", "ok", f"One unit answers at address {link.unit}.")
         self._progress("Timing")
+        # A reply that came too late for its own request looks like the answer to the next one, which is the same.
+        master.reply_s, master.quiet_s = SLOWEST_S, SLOWEST_S / 2.0
+        master.distrust()
         master.latencies_s.clear()
         heard = self._ask(master, link.unit, PROBES)
         self._tell_noise(heard)
@@ -229,8 +238,7 @@ class _Examination:
                 "Noise",
                 "bad" if share > 0.2 else "warn" if share > NOISY else "ok",
                 f"{len(heard.damaged)} of {heard.asked} replies were damaged and {heard.silent} missing.",
-                "Check the screws of A and B, the termination (120 ohm at both ends, nowhere else), the common "
-                "conductor, and that no other unit has the same address.",
+                _WIRES,
             )
 
     def _tell_timing(self, latencies_s: Sequence[float], silent: int) -> None:
@@ -263,17 +271,23 @@ class _Examination:
             f"Use unit={others[0]}, or check the power of the unit that should be {link.unit}.",
         )
 
-    def _tell_collision(self, unasked: bytes) -> None:
+    def _tell_damage(self, heard: _Heard, unasked: bytes) -> None:
+        """Every reply begins as it should: two units that answer at once, or a line that spoils what is on it."""
         self._tell_idle(unasked)
         link = self._link
         self.add("Baud and parity", "ok", "Every reply begins as it should, so baud and parity are right.")
         self.add("Reply", "bad", "Every reply begins as it should and is damaged further on.", "")
-        self.add(
-            "Address",
-            "bad",
-            f"Two units seem to have address {link.unit}: they answer at the same time.",
-            "Disconnect one of them, give the other one another address over its USB port, and connect it again.",
-        )
+        if _whole(heard) and not _same_reply(heard):
+            self.add(
+                "Address",
+                "bad",
+                f"Two units seem to have address {link.unit}: they answer at the same time.",
+                "Disconnect one of them, give the other one another address over its USB port, and connect it again.",
+            )
+            return
+        what = "damaged" if _whole(heard) else "cut short"
+        self.add("Address", "ok", f"One unit answers at address {link.unit}.")
+        self.add("Noise", "bad", f"All of {heard.asked} replies were {what}.", _WIRES)
 
     def _tell_silence(self, heard: _Heard, unasked: bytes) -> None:
         link = self._link
@@ -318,10 +332,21 @@ def _histogram(latencies_s: Sequence[float]) -> str:
     return ", ".join(f"{word}: {count}" for word, count in zip(words, counts, strict=True) if count)
 
 
-def _same_beginning(heard: _Heard, unit: int) -> bool:
-    """Whether all replies begin alike and have the right length, but none is intact: units that answer together."""
+def _begin_right(heard: _Heard, unit: int) -> bool:
+    """Whether there are replies, none of them intact, and most begin as the right one does."""
+    begin_right = [data for data in heard.damaged if data.startswith(bytes([unit, 4, 2 * _COUNT]))]
+    return len(begin_right) >= 2 and 2 * len(begin_right) > len(heard.damaged)
+
+
+def _whole(heard: _Heard) -> bool:
+    """Whether the replies have the length of a right one, or nearly."""
+    return all(abs(len(data) - 5 - 2 * _COUNT) <= 2 for data in heard.damaged)
+
+
+def _same_reply(heard: _Heard) -> bool:
+    """Whether the same intact reply stands behind damaged ones: what most of them say at each place."""
+    from device_io.modbus.client import intact
+
     size = 5 + 2 * _COUNT
-    beginning = bytes([unit, 4, 2 * _COUNT])
-    return len(heard.damaged) >= 2 and all(
-        data.startswith(beginning) and abs(len(data) - size) <= 2 for data in heard.damaged
-    )
+    replies = [data for data in heard.damaged if len(data) == size]
+    return intact(bytes(statistics.mode(octets) for octets in zip(*replies, strict=True)))

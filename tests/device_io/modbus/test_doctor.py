@@ -113,6 +113,39 @@ def test_two_units_with_one_address():
     assert "Two units" in checks["Address"].text
 
 
+def test_damage_of_every_reply_is_not_taken_for_two_units():
+    """What most replies say at each place is intact: one unit, and a bad line."""
+    places = iter([7, 1, 12, 9])  # one of them where a reply begins
+
+    def spoil(reply: bytes) -> list[tuple[float, bytes]]:
+        at = next(places)
+        return [(0.0, bytes([*reply[:at], reply[at] ^ 0x21, *reply[at + 1 :]]))]
+
+    behind = slave(1)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, spoil)))
+    assert (checks["Baud and parity"].state, checks["Address"].state, checks["Noise"].state) == ("ok", "ok", "bad")
+    assert "termination" in checks["Noise"].advice
+
+
+def test_replies_that_break_off_are_not_taken_for_swapped_wires():
+    behind = slave(1)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, lambda reply: [(0.0, reply[:9])])))
+    assert (checks["Baud and parity"].state, checks["Address"].state, checks["Noise"].state) == ("ok", "ok", "bad")
+    assert "cut short" in checks["Noise"].text
+
+
+def test_a_slow_unit_is_timed_by_its_own_replies(monkeypatch: pytest.MonkeyPatch):
+    """They come after the time-out of the search: those of the request before must not count."""
+    monkeypatch.setattr(doctor, "REPLY_S", 0.05)
+    monkeypatch.setattr(doctor, "QUIET_S", 0.01)
+    monkeypatch.setattr(doctor, "SLOWEST_S", 0.4)
+    monkeypatch.setattr(doctor, "PROBES", 5)
+    behind = slave(1)
+    checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind, lambda reply: [(0.09, reply)])))
+    assert checks["Timing"].text.endswith("(up to 100 ms: 5).")
+    assert checks["Noise"].state == "ok"
+
+
 def test_silence():
     behind = slave(200)
     checks = by_name(examine(URL, opener=lambda *_: MemoryLine(behind)))
