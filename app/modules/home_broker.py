@@ -77,8 +77,7 @@ class HomeBroker:
         if self._broker is None:
             raise RuntimeError("the broker does not run")
         password = self._broker.add_module(eui)
-        host = _address() if self._host in ("", "0.0.0.0", "::") else self._host
-        return Access(host, self._port, TOKEN, eui.upper(), password, self._broker.ca_file)
+        return Access(_address(self._host), self._port, TOKEN, eui.upper(), password, self._broker.ca_file)
 
     def password(self, sentence: str) -> str | None:
         """This program's own password, where the question is about its account on this broker."""
@@ -90,8 +89,13 @@ class HomeBroker:
         return self._broker.desktop_password if own in sentence or f":{self._port}" in sentence else None
 
 
-def _address() -> str:
-    """The address of this computer in its network, as far as it can be told without sending anything."""
+def _address(listening: str) -> str:
+    """Where others reach this computer: the address it listens on. Where that is all of them, its own in its network, as
+    far as it can be told without sending anything; its name where it listens to IPv6 alone."""
+    if listening not in ("", "0.0.0.0", "::"):
+        return listening
+    if listening == "::":
+        return socket.gethostname()
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # TEST-NET-1: a datagram socket only chooses its own address
         return str(probe.getsockname()[0])

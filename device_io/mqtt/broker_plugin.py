@@ -65,6 +65,12 @@ class BoundedBroker(Broker):  # type: ignore[misc]
         self._broadcast_queue: asyncio.Queue[Any] = asyncio.Queue(MOST_MESSAGES)
         self._guard: asyncio.Task[None] | None = None
 
+    @classmethod
+    def _split_bindaddr_port(cls, port_str: str, default_port: int) -> tuple[str | None, int]:
+        """Without the brackets of an IPv6 address, which the library hands on to the system."""
+        address, port = super()._split_bindaddr_port(port_str, default_port)
+        return address and address.strip("[]"), port
+
     async def start(self) -> None:
         """Take connections."""
         await super().start()

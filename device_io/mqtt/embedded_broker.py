@@ -54,7 +54,8 @@ class EmbeddedBroker:
     def url(self) -> str:
         """The broker for programs on this computer; the password is `desktop_password`."""
         host = self.host if self.host not in ("", "0.0.0.0", "::") else "localhost"
-        return f"mqtts://{DESKTOP}@{host}:{self.port}?ca={self.ca_file}"
+        place = f"[{host}]" if ":" in host else host
+        return f"mqtts://{DESKTOP}@{place}:{self.port}?ca={self.ca_file}"
 
     @property
     def desktop_password(self) -> str:

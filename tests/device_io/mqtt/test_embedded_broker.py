@@ -252,6 +252,16 @@ def test_an_address_of_another_computer_is_told(tmp_path: Path, host: str, words
         EmbeddedBroker(tmp_path, free_port(), host).start()
 
 
+def test_an_address_of_the_newer_kind_is_told_and_taken(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path, 18_883, "::1")
+    url = parse_url(broker.url)
+    assert isinstance(url, MqttUrl)
+    assert (url.host, url.port) == ("::1", 18_883)
+    bound = broker_plugin.BoundedBroker._split_bindaddr_port
+    assert bound("[::1]:18883", 1) == ("::1", 18_883)
+    assert bound("127.0.0.1:18883", 1) == ("127.0.0.1", 18_883)
+
+
 def test_a_damaged_certificate_or_key_is_made_anew(tmp_path: Path) -> None:
     first = server_files(tmp_path, ["localhost"])
     authority = first.ca.read_bytes()
