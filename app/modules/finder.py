@@ -40,6 +40,7 @@ class ModuleFinder:
         self._progress: dict[str, SearchProgress] = {}
         self._problems: dict[str, LinkError] = {}
         self._used: set[str] = set()
+        self._gone: set[str] = set()  # what was pulled out and not looked at since
         self._search = self._new_search()
         self._watcher = PortWatcher(self._plugged, self._pulled, places=places)
         self._stopped = False
@@ -74,6 +75,7 @@ class ModuleFinder:
             fresh = [place for place in places if place.url not in self._used]
             for place in fresh:
                 self._problems.pop(place.url, None)
+                self._gone.discard(place.url)
             self._search.look_at(fresh)
 
     def listen_to_network(self) -> None:
@@ -103,6 +105,8 @@ class ModuleFinder:
         """The window measures over this link: it is not asked by the search meanwhile."""
         with self._lock:
             self._used.add(url)
+            if presence is Presence.USED:
+                self._gone.discard(url)
             if info is not None:
                 self._list.see(url, info, presence)
             self._list.set_presence(url, presence, problem)
@@ -112,7 +116,10 @@ class ModuleFinder:
         """The window has let go of this link."""
         with self._lock:
             self._used.discard(url)
-            self._list.set_presence(url, Presence.READY)
+            if url in self._gone:
+                self._list.forget(url)
+            else:
+                self._list.set_presence(url, Presence.READY)
         self._on_change()
 
     def progress(self) -> list[KindProgress]:
@@ -139,7 +146,7 @@ class ModuleFinder:
     def on_found(self, url: str, info: ModuleInfo) -> None:
         """See `SearchListener`."""
         with self._lock:
-            if url not in self._used:
+            if url not in self._used and url not in self._gone:  # pulled out while its link was closed
                 self._list.see(url, info)
         self._told()
 
@@ -164,6 +171,7 @@ class ModuleFinder:
         with self._lock:
             self._progress.pop(url, None)
             self._problems.pop(url, None)
+            self._gone.add(url)
             if url not in self._used:
                 self._list.forget(url)
         self._told()

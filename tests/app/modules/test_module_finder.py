@@ -82,6 +82,34 @@ def test_a_link_in_use_is_not_asked_and_stays_in_the_list(watched):
     finder.release("usb:COM5")
 
 
+def test_a_module_pulled_out_while_it_was_being_found_leaves_no_trace(watched):
+    """Between its answer and the end of the search its link is closed, which takes a while."""
+    finder = watched.finder
+    info = VirtualModule("clean").info
+    watched.present = frozenset({"usb:/dev/there-is-none"})
+    watched.wait_for(lambda: finder.problem_of("usb:/dev/there-is-none"))
+    watched.present = frozenset()
+    watched.wait_for(lambda: not finder.problem_of("usb:/dev/there-is-none"))
+    finder.on_found("usb:/dev/there-is-none", info)
+    assert finder.modules() == ()
+    finder.add("usb:/dev/there-is-none")  # somebody says that it is there
+    finder.on_found("usb:/dev/there-is-none", info)
+    assert [module.eui for module in finder.modules()] == [info.eui]
+
+
+def test_a_module_pulled_out_while_it_was_measured_with_is_gone_when_it_is_let_go(watched):
+    finder = watched.finder
+    watched.present = frozenset({"usb:/dev/there-is-none"})
+    watched.wait_for(lambda: finder.problem_of("usb:/dev/there-is-none"))
+    finder.use("usb:/dev/there-is-none", VirtualModule("clean").info, Presence.USED)
+    watched.present = frozenset()
+    watched.wait_for(lambda: not finder.problem_of("usb:/dev/there-is-none"))
+    finder.use("usb:/dev/there-is-none", None, Presence.LOST, "Unplugged.")
+    assert len(finder.modules()) == 1
+    finder.release("usb:/dev/there-is-none")
+    assert finder.modules() == ()
+
+
 def test_an_address_that_is_none_gets_a_sentence(watched):
     assert "usb:PORT" in watched.finder.add("COM5")
 
