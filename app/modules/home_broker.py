@@ -90,8 +90,8 @@ class HomeBroker:
 
 
 def _address(listening: str) -> str:
-    """Where others reach this computer: the address it listens on. Where that is all of them, its own in its network, as
-    far as it can be told without sending anything; its name where it listens to IPv6 alone."""
+    """Where others reach this computer: the address it listens on. Where that is all of them, its own in its network,
+    as far as it can be told without sending anything; its name where it listens to IPv6 alone."""
     if listening not in ("", "0.0.0.0", "::"):
         return listening
     if listening == "::":
