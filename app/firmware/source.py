@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.firmware.updates import UpdateError, Updates, checked
+from device_io.flashing.survey import suits_board
 from firmware_images.bundle import write_atomically
 from firmware_images.errors import ImageError
 from firmware_images.opening import open_packages
@@ -53,18 +54,23 @@ class Source:
         except (OSError, ImageError) as wrong:
             raise UpdateError(f"The address can't be kept: {wrong}") from None
 
-    def ask(self, installed: str | None, chip: str | None) -> None:
-        """Fetch the catalogue, and what it has that is newer than `installed` and was not put off. Slow, bounded.
+    def ask(self, installed: str | None, chip: str | None, kind: str = "") -> None:
+        """Fetch the catalogue, and what it has for a module of this chip (None: of any) and type ("": of any) that is
+        newer than `installed` and was not put off. Slow, bounded.
 
         :raises UpdateError: no network, not signed as it must be, or not what it claims to be.
         """
         updates = self.updates()
         updates.refresh()
-        offer = updates.update_for(installed, chip=chip)
-        if offer is None:
+        offers = [
+            offer
+            for offer in updates.offers(installed, chip=chip)
+            if offer.newer and suits_board(kind, offer.entry.boards)
+        ]
+        if not offers or offers[0].postponed:
             return
-        newest = [each for each in updates.offers(installed, chip=chip) if each.entry.version == offer.entry.version]
-        for entry in (each.entry for each in newest):  # where the chip is not known: for each
+        version = offers[0].entry.version
+        for entry in (offer.entry for offer in offers if offer.entry.version == version):  # for each chip, if unknown
             path = updates.fetch(entry)
             try:
                 packages = open_packages(path, trusted_keys=self._keys())

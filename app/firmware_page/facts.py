@@ -16,6 +16,7 @@ from device_io.discovery.usb_ports import plugged_in
 from device_io.flashing.backups import Backup, BackupError, BackupStore, flash_of
 from device_io.flashing.comparing import eui_of
 from device_io.flashing.journal import Journal, Unfinished
+from device_io.flashing.survey import suits_board
 from firmware_images.catalogue import BUNDLES, CatalogueEntry, scan_folder
 from firmware_images.chips import TABLE_OFFSET, TABLE_SIZE, chip_by_name
 from firmware_images.errors import ImageError
@@ -126,7 +127,8 @@ def _newest(
         catalogue = scan_folder(folder, trusted_keys=keys)
         problems += catalogue.problems
         found += catalogue.newer_than(installed, chip=backup.chip if backup is not None else None)
-    trusted = [entry for entry in found if entry.signature == "trusted"]
+    kind = module.type if module is not None else ""
+    trusted = [entry for entry in found if entry.signature == "trusted" and suits_board(kind, entry.boards)]
     return max(trusted, key=lambda entry: parse_version(entry.version) or _NO_VERSION, default=None), problems
 
 

@@ -22,14 +22,15 @@ class Used(NamedTuple):
 
 @dataclass(frozen=True)
 class Connected:
-    """The module on a USB port. eui, firmware: None and "" where it does not answer. paused: URLs of the measurement
-    that must let go before its port is worked on."""
+    """The module on a USB port. eui, firmware, type: None and "" where it does not answer. paused: URLs of the
+    measurement that must let go before its port is worked on."""
 
     url: str
     eui: str | None
     name: str
     firmware: str
     paused: tuple[str, ...] = ()
+    type: str = ""
 
 
 def connected_module(used: Used | None, modules: Sequence[KnownModule], silent: Iterable[str] = ()) -> Connected | None:
@@ -60,7 +61,7 @@ def silent_module(url: str, measured: Collection[str]) -> Connected:
 
 
 def _known(url: str, info: ModuleInfo, paused: tuple[str, ...]) -> Connected:
-    return Connected(url, info.eui, info.name or info.type, info.firmware, paused)
+    return Connected(url, info.eui, info.name or info.type, info.firmware, paused, info.type)
 
 
 def _usb_link(module: KnownModule) -> str | None:

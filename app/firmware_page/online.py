@@ -25,15 +25,16 @@ class Online(QObject):
         super().__init__(parent)
         self._source, self._panel = source, panel
         self._background = Background(self)
-        self._asked: tuple[str, str, str | None] | None = None
-        self._module: tuple[str, str | None] | None = None
+        self._asked: tuple[str, str, str | None, str] | None = None
+        self._module: tuple[str, str | None, str] | None = None
         self._told = ""
         panel.changes.source_wanted.connect(self._choose)
         self._show()
 
-    def look(self, firmware: str, chip: str | None) -> None:
-        """Ask for what is newer than the firmware of a module; once for each. chip: None where it is not known."""
-        self._module = (bare_version(firmware), chip)
+    def look(self, firmware: str, chip: str | None, kind: str) -> None:
+        """Ask for what is newer than the firmware of a module; once for each. chip: None where it is not known. kind:
+        what the module says it is."""
+        self._module = (bare_version(firmware), chip, kind)
         source = self._source
         if source is None or not source.address:
             return
@@ -44,7 +45,9 @@ class Online(QObject):
         self._show()
         version = bare_version(firmware) or None
         self._background.forget()
-        self._background.run(lambda: source.ask(version, chip), self._on_answer, self._on_failure, "look for firmware")
+        self._background.run(
+            lambda: source.ask(version, chip, kind), self._on_answer, self._on_failure, "look for firmware"
+        )
 
     def postpone(self, version: str) -> None:
         """A person said "not now" to this version."""

@@ -202,7 +202,8 @@ class FirmwarePage(QWidget):
             return
         self._facts, self._module = facts.picking(self._picked), facts.module
         if self._module is not None:
-            self.online.look(self._module.firmware, facts.backup.chip if facts.backup is not None else None)
+            chip = facts.backup.chip if facts.backup is not None else None
+            self.online.look(self._module.firmware, chip, self._module.type)
         show_facts(self.panel, self._facts, self._ended)
         show_safety(self.panel, facts, self._options.backup, Kind.UPDATE)
         self.panel.set_stages(self._board.stages() if self._board is not None else STAGES)

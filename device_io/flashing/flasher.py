@@ -88,7 +88,7 @@ class Flasher:
                 raise NotFinished(earlier)
             package = next((one for one in packages if one.chip == name_of(identity.chip)), packages[0])
             installed = told.info.firmware.rpartition(" ")[2] if told.info is not None else None
-            board = self._options.board or board_of(told, package.boards)
+            board = self._options.board or board_of(told.info.type if told.info is not None else "", package.boards)
             target = survey(esptool, identity, installed_version=installed, board=board)
             refusals = check_package(package, target, allow_unsigned=self._options.allow_unsigned)
             if refusals:

@@ -69,18 +69,22 @@ def name_of(chip: str) -> str:
     return known.name if known is not None else chip
 
 
-def board_of(told: Told, boards: Sequence[str]) -> str | None:
-    """The module's board, as a firmware for `boards` names it: a module tells its type ("3PN-PowerMonitor1"), which is
+def board_of(kind: str, boards: Sequence[str]) -> str | None:
+    """A module's board, as a firmware for `boards` names it: a module tells its type ("3PN-PowerMonitor1"), which is
     meant by a board of that name, or by one with its first part in it ("sensix-3pn"). None where it tells none."""
-    kind = told.info.type.casefold() if told.info is not None else ""
-    if not kind:
+    lower = kind.casefold()
+    if not lower:
         return None
     for board in boards:
         name = board.casefold()
-        if name == kind or kind.partition("-")[0] in re.split(r"[^0-9a-z]+", name):
+        if name == lower or lower.partition("-")[0] in re.split(r"[^0-9a-z]+", name):
             return board
-    assert told.info is not None
-    return told.info.type
+    return kind
+
+
+def suits_board(kind: str, boards: Sequence[str]) -> bool:
+    """Whether a firmware for `boards` (none: for any) is for a module that tells this type, "" where it tells none."""
+    return not boards or board_of(kind, boards) in (None, *boards)
 
 
 def check_wiring(package: FirmwarePackage, told: Told) -> None:

@@ -19,8 +19,7 @@ from app.output import Output, Refused, WrongUsage
 from app.stopping import Stop
 from app.verbs import firmware
 from device_io.flashing.result import Stage
-from device_io.flashing.survey import board_of
-from device_io.flashing.told import Told
+from device_io.flashing.survey import board_of, suits_board
 from device_io.virtual_module.module import VirtualModule
 from firmware_images.maker import app_image
 from tests.fakes import firmware_maker as maker
@@ -166,10 +165,11 @@ def manifest_of(folder: Path) -> bytes:
     ],
 )
 def test_the_module_tells_its_board(boards: list[str], fits: bool) -> None:
-    told = Told()
-    told.info = VirtualModule("clean").info
-    assert (board_of(told, boards) in boards) == fits
-    assert board_of(Told(), boards) is None
+    kind = VirtualModule("clean").info.type
+    assert (board_of(kind, boards) in boards) == suits_board(kind, boards) == fits
+    assert board_of("", boards) is None
+    assert suits_board("", boards)
+    assert suits_board(kind, [])
 
 
 def test_firmware_for_another_board_is_refused(run: Any, bench: FlashBench, tmp_path: Path) -> None:

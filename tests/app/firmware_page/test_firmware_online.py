@@ -151,6 +151,14 @@ def test_a_bundle_that_nobody_trusted_signed_is_not_offered(site, open_page, qtb
     assert "no newer firmware" in page.panel.title.text
 
 
+def test_what_is_for_another_board_is_left_there(site, open_page, qtbot) -> None:
+    site.publish("2.0.0", boards=["sensix-1p"])
+    page = open_page(site.url)
+    qtbot.waitUntil(lambda: "was asked" in told(page))
+    assert "no newer firmware" in page.panel.title.text
+    assert "/2.0.0.zip" not in site.asked
+
+
 def test_a_server_that_says_nothing_holds_nobody_up(site, open_page, qtbot) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         page = open_page(f"http://127.0.0.1:{silent.getsockname()[1]}/index.json")

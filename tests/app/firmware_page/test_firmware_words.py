@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -124,6 +125,14 @@ class TestWhatThereIs:
         chosen = look_up(keeping(tmp_path), MODULE, tmp_path / "3.0.0.zip")
         assert chosen.package is not None
         assert (chosen.package.version, chosen.package.signature) == ("3.0.0", "none")
+
+    def test_what_is_for_another_board_is_not_offered(self, tmp_path) -> None:
+        bundle(tmp_path, "1.5.0", boards=["sensix-3pn"])
+        bundle(tmp_path, "2.0.0", boards=["sensix-1p"])
+        for kind, version in (("3PN-PowerMonitor1", "1.5.0"), ("1P-PowerMonitor1", "2.0.0"), ("", "2.0.0")):
+            facts = look_up(keeping(tmp_path), replace(MODULE, type=kind), None)
+            assert facts.package is not None
+            assert facts.package.version == version
 
     def test_nothing_newer_and_something_damaged(self, tmp_path) -> None:
         bundle(tmp_path, "1.0.0")
