@@ -12,9 +12,9 @@ SLACK_S = 60.0
 AGREED = 3
 """So many messages in a row that follow each other count, whatever was before."""
 
-_MWH_PER_W_S = 1000.0 / 3600.0
+_MILLIWH_PER_W_S = 1000.0 / 3600.0
 _GROWING = 8  # active and apparent
-_LOST_MWH = 1000  # what a module may forget when it is restarted at once: too little to tell that by
+_LOST_MILLIWH = 1000  # what a module may forget when it is restarted at once: too little to tell that by
 
 
 class _Moment(NamedTuple):
@@ -59,7 +59,7 @@ def _follow(before: _Moment, now: _Moment) -> bool:
     grown = [other - one for one, other in zip(before.energies, now.energies, strict=True)]
     most = _most(before, now)
     # Reactive energy goes either way.
-    return max(grown) <= most and min(grown[:_GROWING]) >= -_LOST_MWH and min(grown) >= -most
+    return max(grown) <= most and min(grown[:_GROWING]) >= -_LOST_MILLIWH and min(grown) >= -most
 
 
 def _begin_anew(before: _Moment, now: _Moment) -> bool:
@@ -76,4 +76,4 @@ def _begin_anew(before: _Moment, now: _Moment) -> bool:
 
 def _most(before: _Moment, now: _Moment) -> float:
     """What any load can use in between, mWh."""
-    return (max(now.time_s - before.time_s, 0.0) + SLACK_S) * MAX_W * _MWH_PER_W_S
+    return (max(now.time_s - before.time_s, 0.0) + SLACK_S) * MAX_W * _MILLIWH_PER_W_S

@@ -10,8 +10,8 @@ from device_io.mqtt.payload_layout import CHANNELS, COARSE, FINE, Distortion, He
 
 MAX_V, MAX_A, MAX_W = 1000, 1000, 1_000_000
 """More than any module measures; between two phases it may be twice as many volts."""
-_MAX_MWH = 10**15
-_MIN_MHZ = 40_000
+_MAX_MILLIWH = 10**15
+_MIN_MILLIHZ = 40_000
 _MAX_VOLTAGE_PCT, _MAX_CURRENT_PCT, _VOLTAGES = 100, 1000, 3
 _SLACK, _UNIT = 1.02, 1000  # values may be cut, or come from windows that differ a little; 1 V, W or VA
 _THD_SLACK = 2.0  # of squares: THD and harmonics may be grouped differently (IEC 61000-4-7)
@@ -75,11 +75,11 @@ def _unknown_form(distortion: Distortion) -> str:
 
 def _contradiction(head: Head, distortion: Distortion) -> str:
     energies = head.active_energy + head.apparent_energy + head.reactive_energy
-    if max(energies) > _MAX_MWH or min(energies) < -_MAX_MWH:
+    if max(energies) > _MAX_MILLIWH or min(energies) < -_MAX_MILLIWH:
         return "an energy is more than anybody has used"
     hz = head.hz
-    if min(hz) < _MIN_MHZ and any(0 < one < _MIN_MHZ for one in hz):
-        return f"a frequency is below {_MIN_MHZ // 1000} Hz"
+    if min(hz) < _MIN_MILLIHZ and any(0 < one < _MIN_MILLIHZ for one in hz):
+        return f"a frequency is below {_MIN_MILLIHZ // 1000} Hz"
     for v, i, s in zip(head.v, head.i, head.s, strict=False):  # the phases
         if 1000 * (abs(s) - _UNIT) > _SLACK * v * i:
             return "an apparent power is more than voltage times current"

@@ -53,11 +53,11 @@ CONTINUITY = 1 << (len(RELATIONS) - 1)
 _FAULTY = 7 * (_S | _PF | _Q) | _SUM_S | _SUM_SE | _HZ | _TURN | _HALF_TURN | _SEQUENCE
 """Nobody knows whether the published firmware keeps these."""
 
-_HZ_MHZ = 5000  # in an event phases may differ by half of it
-_LOWEST_MHZ = 40_000
-_THIRD_DEG, _HALF_DEG, _TURN_DEG = 12_000, 18_000, 36_000
-_ROUGH_DEG = 4000  # further off, it may be open which sequence it is
-_RADIANS = math.pi / _HALF_DEG
+_SPREAD_MILLIHZ = 5000  # in an event phases may differ by half of it
+_LOWEST_MILLIHZ = 40_000
+_THIRD_CDEG, _HALF_CDEG, _TURN_CDEG = 12_000, 18_000, 36_000
+_ROUGH_CDEG = 4000  # further off, it may be open which sequence it is
+_RAD_PER_CDEG = math.pi / _HALF_CDEG
 
 
 def look(head: Head, distortion: Distortion) -> tuple[int, int]:
@@ -95,7 +95,7 @@ def _powers(head: Head) -> tuple[int, int]:
                 broken |= _PF << n
         if phi:
             # |Q| = S1 |sin(phi)|, and S1 <= S.
-            if abs(q) <= abs(s) * (abs(math.sin(phi * _RADIANS)) + _RADIANS) + 2:
+            if abs(q) <= abs(s) * (abs(math.sin(phi * _RAD_PER_CDEG)) + _RAD_PER_CDEG) + 2:
                 kept |= _Q << n
             else:
                 broken |= _Q << n
@@ -130,24 +130,24 @@ def _angles(head: Head) -> tuple[int, int]:
     kept = broken = 0
     hz = [one for one in head.hz if one]
     if hz:
-        if max(hz) - min(hz) <= _HZ_MHZ and min(hz) >= _LOWEST_MHZ:
+        if max(hz) - min(hz) <= _SPREAD_MILLIHZ and min(hz) >= _LOWEST_MILLIHZ:
             kept |= _HZ
         else:
             broken |= _HZ
     angles = (*head.between, *head.phi)
     if any(angles):
-        if max(angles) <= _HALF_DEG and min(angles) >= -_HALF_DEG:
+        if max(angles) <= _HALF_CDEG and min(angles) >= -_HALF_CDEG:
             kept |= _HALF_TURN
         else:
             broken |= _HALF_TURN
     if all(head.between):
-        if (sum(head.between) + _HALF_DEG) % _TURN_DEG - _HALF_DEG in range(-3, 4):
+        if (sum(head.between) + _HALF_CDEG) % _TURN_CDEG - _HALF_CDEG in range(-3, 4):
             kept |= _TURN
         else:
             broken |= _TURN
         forward = head.between[0] > 0
-        wanted = _THIRD_DEG if forward else -_THIRD_DEG
-        if max(abs(one - wanted) for one in head.between) <= _ROUGH_DEG and 10 * min(head.v) >= 7 * max(head.v):
+        wanted = _THIRD_CDEG if forward else -_THIRD_CDEG
+        if max(abs(one - wanted) for one in head.between) <= _ROUGH_CDEG and 10 * min(head.v) >= 7 * max(head.v):
             if forward == bool(head.sequence[0]):
                 kept |= _SEQUENCE
             else:

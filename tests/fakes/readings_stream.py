@@ -13,9 +13,9 @@ import numpy as np
 from device_io.mqtt.payload import encode_payload
 from device_io.mqtt.published_firmware import imitate
 from device_io.source import ChipInfo
-from device_io.virtual_module.mains import Event, Flicker, Frequency, Mains
+from device_io.virtual_module.mains import Event, Flicker, Frequency, Mains, wave
 from device_io.virtual_module.module import VirtualModule
-from device_io.virtual_module.presets import Harmonics, Preset, _three
+from device_io.virtual_module.presets import Harmonics, Preset
 from dsp.analyser import Analyser, ChannelSpec, ChipSpec
 from resources.parameters import keys_for, parameter
 from resources.systems import WiringSystem
@@ -87,17 +87,13 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 def some_mains(rng: random.Random) -> Preset:
     """Mains, loads, harmonics and events by chance: dips and swells of some phases, load steps, flicker, a ramp."""
     nominal_v, nominal_hz = rng.choice(((230.0, 50.0), (120.0, 60.0), (277.0, 60.0)))
-    volts = [nominal_v * rng.uniform(0.9, 1.1) for _ in range(3)]
-    amperes = [rng.choice((0.0, 0.01, 0.2, rng.uniform(1.0, 60.0), rng.uniform(1.0, 60.0))) for _ in range(3)]
-    lags = [rng.uniform(-180.0, 180.0) if rng.random() < 0.3 else rng.uniform(-60.0, 60.0) for _ in range(3)]
+    waves = {}
     current_pct = rng.uniform(2.0, 60.0)
-    waves = _three(
-        (volts[0], volts[1], volts[2]),
-        (amperes[0], amperes[1], amperes[2]),
-        (lags[0], lags[1], lags[2]),
-        (_harmonics(rng, 2.5), _harmonics(rng, 2.5), _harmonics(rng, 2.5)),
-        (_harmonics(rng, current_pct), _harmonics(rng, current_pct), _harmonics(rng, current_pct)),
-    )
+    for phase, angle_deg in (("1", 0.0), ("2", -120.0), ("3", 120.0)):
+        lag_deg = rng.uniform(-180.0, 180.0) if rng.random() < 0.3 else rng.uniform(-60.0, 60.0)
+        amperes = rng.choice((0.0, 0.01, 0.2, rng.uniform(1.0, 60.0), rng.uniform(1.0, 60.0)))
+        waves[f"V{phase}"] = wave(nominal_v * rng.uniform(0.9, 1.1), angle_deg, _harmonics(rng, 2.5))
+        waves[f"I{phase}"] = wave(amperes, angle_deg - lag_deg, _harmonics(rng, current_pct))
     touched = ({"V1", "V2", "V3"}, {"V1"}, {"I2"}, {"I1", "I2", "I3"}, {"V2", "I2"}, {"V3", "I3", "V1", "I1"})
     events = tuple(
         Event(
