@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Protocol
 
+from dsp.measurement import FLAGS
 from resources import geohash
 from resources.parameters import table
 
@@ -124,12 +125,18 @@ def why_left_out(measurement: Aggregate) -> str | None:
     if measurement.window != "10min":
         return "Only 10-minute values are shared."
     if measurement.flags:
-        return f"Flagged intervals are left out; this one has: {', '.join(measurement.flags)}."
+        what = "; ".join(f"{flag} ({_meaning(flag)})" if _meaning(flag) else flag for flag in measurement.flags)
+        return f"Flagged intervals are left out; this one has: {what}."
     if measurement.end_ns % INTERVAL_NS or measurement.completeness < 1.0:
         return "The interval is not whole: it does not last from one 10 minutes of the clock to the next."
     if all(value is None for value in anonymise(measurement).values.values()):
         return "Nothing of the voltage could be measured in this interval."
     return None
+
+
+def _meaning(flag: str) -> str:
+    """A flag in a few words."""
+    return FLAGS.get(flag, "").partition(":")[0].partition(";")[0]
 
 
 def anonymise(measurement: Aggregate, choices: Iterable[str] = ()) -> Interval:
