@@ -60,7 +60,7 @@ def scan(
 ) -> Iterator[FoundUnit]:
     """Units as they are found, likely settings and low addresses first; once one is found, all addresses at its setting
     and the low ones at others. A unit that answers with an exception is there too. progress: (requests done, of so
-    many, what is tried). cancelled: asked often; the scan ends within 0.5 s.
+    many, which may become fewer, what is tried). cancelled: asked often; the scan ends within 0.5 s.
 
     :raises LinkError: if the port can't be opened or goes away.
     """
@@ -95,7 +95,7 @@ def scan(
                     # low addresses only. All of them with all settings would take a quarter of an hour.
                     same = [other for other in steps if other[:2] == step[:2]]
                     low = [other for other in steps if other[:2] != step[:2] and other.low]
-                    done += sum(len(other.units) for other in steps) - sum(len(o.units) for o in same + low)
+                    total -= sum(len(other.units) for other in steps) - sum(len(other.units) for other in same + low)
                     steps = same + low
                     yield there
         finally:
