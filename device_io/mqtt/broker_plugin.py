@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ MOST_MESSAGES = 1000
 BACKLOG_BYTES, SLOW_S = 65_536, 10.0
 """A client that has had so much waiting for so long, or has when too many messages wait, is cut off."""
 _LOOK_S = 0.25
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 class AccountsPlugin(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]
@@ -81,6 +83,7 @@ class BoundedBroker(Broker):  # type: ignore[misc]
     ) -> None:
         """A client connected; returns when it is gone."""
         self._open[writer] = math.inf
+        _notice_its_end(writer.get_extra_info("socket"))
         try:
             await super().stream_connected(reader, writer, listener_name)
         finally:
@@ -114,3 +117,13 @@ class BoundedBroker(Broker):  # type: ignore[misc]
         """Keep a message for a client that is away, while there is room."""
         if target_session.retained_messages.qsize() < MOST_MESSAGES:
             await super()._retain_broadcast_message(broadcast, qos, target_session)
+
+
+def _notice_its_end(connection: socket.socket) -> None:
+    """Have the system end a connection within a minute whose client is gone without a word, as a module without power:
+    the library does not look at MQTT's own keep alive."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        option = getattr(socket, name, None)  # not every system has all of them
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)

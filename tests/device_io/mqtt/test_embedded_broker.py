@@ -189,6 +189,23 @@ def test_mqtt_5_is_refused_not_crashed(broker: EmbeddedBroker) -> None:
     assert ends[0] != "Success"
 
 
+def test_the_system_looks_whether_a_client_is_still_there(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that loses its power says no farewell, and the library does not look at MQTT's keep alive."""
+    looked_at: list[int] = []
+    notice = broker_plugin._notice_its_end
+
+    def spy(connection: socket.socket) -> None:
+        notice(connection)
+        looked_at.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    monkeypatch.setattr(broker_plugin, "_notice_its_end", spy)
+    with Publisher(place(broker), "desktop", broker.desktop_password):
+        assert len(looked_at) == 1
+        assert looked_at[0] != 0
+
+
 def a_client_that_reads_nothing(broker: EmbeddedBroker) -> ssl.SSLSocket:
     """It logs in as `desktop`, subscribes to everything, and never reads again."""
     context = ssl.create_default_context(cafile=str(broker.ca_file))
