@@ -13,6 +13,8 @@ from dsp.phase import PhaseModel
 
 TEN_SECONDS_NS = 10 * 10**9
 CONTIGUOUS_S = 1e-6
+LEAP_NS = 10**9
+"""A window that starts so far before or behind the interval under way: the host's clock was set."""
 WHOLE_S = 0.1
 """An interval is complete when its whole cycles leave out less than this: at most one cycle at either end."""
 
@@ -59,7 +61,9 @@ class TenSecondFrequency:
         window = data.window
         start_ns = data.utc_ns_of(window.start_s)
         done: list[TenSeconds] = []
-        if self._end_s is None or window.model is None or abs(window.start_s - self._end_s) > CONTIGUOUS_S:
+        since_ns = 0 if self._start_ns is None else start_ns - self._start_ns
+        leapt = not -LEAP_NS <= since_ns <= TEN_SECONDS_NS + LEAP_NS
+        if self._end_s is None or leapt or window.model is None or abs(window.start_s - self._end_s) > CONTIGUOUS_S:
             restarted = self._end_s is not None and window.start_s < self._end_s
             if restarted and self._first is not None and self._first[1] >= window.start_s - 0.1:
                 self._first = None  # counted by the window that was restarted at the tick
