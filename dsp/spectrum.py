@@ -116,12 +116,12 @@ class FrontEnd:
         return np.where(passed, 1.0 / np.where(passed, response, 1.0), 0.0)
 
 
-def band_of(rate_hz: float, fundamental_hz: float) -> Band:
-    """The orders that the sample rate allows, at most ORDERS."""
+def band_of(rate_hz: float, fundamental_hz: float, most: int = ORDERS) -> Band:
+    """The orders that the sample rate allows, at most so many."""
     trusted = int(TRUSTED * rate_hz * (1.0 + BAND_TOLERANCE) / fundamental_hz)
     indicative = int(INDICATIVE * rate_hz * (1.0 + BAND_TOLERANCE) / fundamental_hz)
-    last = min(ORDERS, indicative)
-    return Band(min(ORDERS, trusted), last, last if last > 1 else 0)
+    last = min(most, indicative)
+    return Band(min(most, trusted), last, last if last > 1 else 0)
 
 
 HIGHEST_RAD = 2.55
@@ -161,8 +161,10 @@ def spectra_of(waveforms: Waveforms, windows: Sequence[Window], front_ends: Sequ
     ):
         duration_s = window.end_s - window.start_s
         cycles = window.cycles if window.model is not None else 0
-        band = band_of(rate, cycles / duration_s) if cycles else NO_BAND
         in_band = min(int(INDICATIVE * rate * (1.0 + BAND_TOLERANCE) * duration_s) + 1, points // 2)
+        band = NO_BAND
+        if cycles:  # 12 of a frequency below 50 Hz have more lines than there are points for
+            band = band_of(rate, cycles / duration_s, min(ORDERS, (in_band - 1) // cycles))
         factors, measured = front_end.at(1.0 / duration_s, rates, in_band + 1)
         lines = np.fft.rfft(own[:, REACH : points + REACH], axis=1, norm="forward")
         # Where the signal had to be continued its ends alone are sure.

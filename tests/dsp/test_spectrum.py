@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dsp.channels import ChannelSpec
+from dsp.analyser import Analyser
+from dsp.channels import ChannelSpec, ChipSpec
 from dsp.phase import PhaseModel
 from dsp.resample import gain
 from dsp.spectrum import STEADY, FrontEnd, Spectrum, spectra_of
@@ -93,3 +94,17 @@ def test_responses_are_worked_out_anew_only_when_the_frequency_has_moved() -> No
     assert np.abs(carried[:, 1:] / exact[:, 1:] - 1).max() < 1e-4
     assert np.abs(carried[:, 1:380] / exact[:, 1:380] - 1).max() < 1e-5
     assert np.abs(first[0, 1:] / exact[0, 1:] - 1).max() > 1e-5
+
+
+@pytest.mark.parametrize("rate_hz", [1000.0, 2000.0, 4000.0])
+def test_twelve_cycles_of_a_frequency_far_below_their_system(rate_hz: float) -> None:
+    """More lines than a window has points for: the band ends with the points."""
+    channels = (ChannelSpec("V1", "V"), ChannelSpec("I1", "A"))
+    engine = Analyser("1P", [ChipSpec(rate_hz, channels, exact=True)], nominal_frequency_hz=60.0)
+    t = np.arange(int(2.0 * rate_hz)) / rate_hz
+    engine.push(0, 0, np.stack([325.0 * np.cos(2 * np.pi * 43.0 * t)] * 2, axis=1), None, 0)
+    for found in engine.finish():
+        assert found.values["Fqai"] == pytest.approx(43.0, abs=1e-3)
+        last = found.band.indicative_to
+        assert found.values[f"1V{last}"] is not None
+        assert found.values.get(f"1V{last + 1}") is None
