@@ -125,24 +125,33 @@ class HalfCycleMeter:
     def finish(self) -> None:
         """End of a record: the values of the cycles behind the last window. Call it after the analyser's finish and
         before those of the listeners."""
+        self._measure_rest()
+
+    def on_gap(self, start_s: float, end_s: float, samples: int) -> None:  # noqa: ARG002
+        """Observer: no value reaches over a gap; those of the cycles before it, behind the last window, are given. The
+        frequency is carried on."""
+        there_s = self._measure_rest()
+        self._tracker.on_gap()
+        for listener in self._listeners:
+            listener.on_gap(max(start_s, min(there_s, end_s)))
+
+    def _measure_rest(self) -> float:
+        """The values of the cycles behind the last window; the time to which samples are there, -inf without any."""
         data, self._latest = self._latest, None
         if data is None:
-            return
+            return -math.inf
         last = data.window
         raws = [data.samples(key, last.end_s, last.end_s + LONGEST_REST_S) for key in self.keys[: self._voltages]]
+        if any(abs(raw.time_s - last.end_s) > 2.0 / raw.rate_hz for raw in raws):  # the clock was set
+            return -math.inf
         end_s = min(raw.time_s + raw.values.size / raw.rate_hz for raw in raws)
         if not end_s > last.end_s:
-            return
+            return -math.inf
         rest = copy(data)
         rest.window = replace(last, start_s=last.end_s, end_s=end_s)
         self.on_windows([rest])
-
-    def on_gap(self, start_s: float, end_s: float, samples: int) -> None:  # noqa: ARG002
-        """Observer: no value reaches over a gap; the frequency is carried on."""
         self._latest = None
-        self._tracker.on_gap()
-        for listener in self._listeners:
-            listener.on_gap(start_s)
+        return end_s
 
     def on_restart(self) -> None:
         """Observer: times begin anew."""

@@ -140,3 +140,15 @@ def test_values_do_not_reach_over_a_gap():
     assert values == pytest.approx(230.0, rel=1e-5)
     assert not ((ends > 1.2 + 1e-3) & (ends < 1.3 + 0.0199)).any()
     assert (ends > 1.33).sum() > 100
+
+
+def test_a_dip_between_the_last_window_and_a_gap_is_found():
+    mains = EventMains(50.0, disturbances=(Disturbance(1.9, 1.96, 0.5),))
+    chips = chips_of("3P", 4000.0)
+    bench = Bench(chips)
+    bench.feed(block for block in blocks(mains, chips, 4.0, block=80) if not 8000 <= block[1] < 9200)
+    (dip,) = bench.finish().events
+    assert (dip.event, dip.flags) == ("dip", ())
+    assert dip.start_s == pytest.approx(1.907, abs=0.011)
+    assert dip.duration_s == pytest.approx(0.077, abs=0.011)
+    assert dip.residual_v == pytest.approx(115.0, rel=2e-3)
