@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dsp.phase import HIGHEST_HZ, LOWEST_HZ, SHARE
 
-MOST_ORDERS = 60
+MOST_ORDERS = 200
 EDGE_CYCLES = 4.0
 
 
