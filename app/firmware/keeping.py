@@ -8,10 +8,8 @@ from pathlib import Path
 
 from app.data_folder import data_folder
 from app.firmware.source import Source
-from app.firmware.updates import Updates
 from device_io.flashing.backups import BackupStore
 from device_io.flashing.journal import Journal
-from firmware_images.catalogue import BUNDLES
 from firmware_images.signing import TrustedKey, load_trusted_keys
 
 CATALOGUE_URL = "SENSIX_FIRMWARE_URL"
@@ -40,13 +38,6 @@ def updates_folder() -> Path:
 def source() -> Source:
     """The signed catalogue at SENSIX_FIRMWARE_URL, if that names one, else at the address that the user has set."""
     return Source(updates_folder(), trusted_keys, os.environ.get(CATALOGUE_URL))
-
-
-def updates() -> Updates:
-    """What there is for modules: bundles that came with the application, the user's, and the signed catalogue.
-    :raises UpdateError: for an address that is not allowed."""
-    folders = (BUNDLES, bundles_folder())
-    return Updates(updates_folder(), keys=trusted_keys(), folders=folders, index_url=source().address or None)
 
 
 def trusted_keys(files: Iterable[Path] = ()) -> tuple[TrustedKey, ...]:

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.firmware.keeping import bundles_folder
-from app.output import Output, WrongUsage
+from app.firmware.inspect_words import entry_to_json, entry_to_text
+from app.firmware.keeping import bundles_folder, source, updates_folder
+from app.output import Output, Refused, WrongUsage
 from app.verbs import firmware_inspect
 
 BAUDS = (115_200, 230_400, 460_800, 921_600, 1_500_000, 2_000_000)
@@ -51,11 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Do one of the sub-verbs."""
+    if args.sub_verb == "list" and args.online:
+        return _list_online(output)
     if args.sub_verb in firmware_inspect.SUB_VERBS:
         code = firmware_inspect.run(args, output)
-        if args.sub_verb == "list" and args.folder is None and (folder := bundles_folder()).is_dir():
-            args.folder = folder
-            code = firmware_inspect.run(args, output)
+        if args.sub_verb == "list" and args.folder is None:
+            for folder in (bundles_folder(), updates_folder() / "bundles"):
+                args.folder = folder
+                code = firmware_inspect.run(args, output) if folder.is_dir() else code
         return code
     if args.sub_verb == "provision":
         from app.verbs import firmware_provision
@@ -66,6 +70,21 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from app.verbs import firmware_jobs
 
     return firmware_jobs.run(args, output)
+
+
+def _list_online(output: Output) -> int:
+    """What the signed list at the user's address holds. :raises Refused:"""
+    from app.firmware.updates import UpdateError
+
+    try:
+        catalogue = source().updates().refresh()
+    except UpdateError as wrong:
+        raise Refused(str(wrong)) from None
+    for entry in catalogue.entries:
+        output.result(entry_to_json(entry), entry_to_text(entry))
+    if not catalogue.entries:
+        output.note("The list is empty.")
+    return 0
 
 
 def _with_port(parser: Any) -> Any:

@@ -45,6 +45,7 @@ def add_arguments(sub_verbs: Any) -> None:
     _add_common(bundle)
     listing = sub_verbs.add_parser("list", help="list the bundles in a folder")
     listing.add_argument("--folder", metavar="DIR", type=Path, help="folder (default: what came with the application)")
+    listing.add_argument("--online", action="store_true", help="ask the signed list at the address that is set")
     _add_common(listing)
 
 

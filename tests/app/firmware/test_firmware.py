@@ -23,6 +23,7 @@ from device_io.flashing.survey import board_of, suits_board
 from device_io.virtual_module.module import VirtualModule
 from firmware_images.maker import app_image
 from tests.fakes import firmware_maker as maker
+from tests.fakes.firmware_site import FirmwareSite
 from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, bundle, package
 
 
@@ -251,6 +252,24 @@ def test_the_bundles_of_the_user_are_listed_too(run: Any, tmp_path: Path) -> Non
     folder.mkdir(parents=True)
     maker.bundle(folder / "mine.zip", version="9.9.9")
     assert "9.9.9" in [line["version"] for line in run("list", "--json").lines]
+
+
+def test_the_list_online(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "No address" in run("list", "--online").refused
+    (tmp_path / "site").mkdir()
+    site = FirmwareSite(tmp_path / "site")
+    try:
+        site.publish("2.0.0", "2.1.0")
+        monkeypatch.setenv("SENSIX_FIRMWARE_URL", site.url)
+        assert "nobody who is trusted" in run("list", "--online").refused
+        keys = {"keys": [{"name": "Maker", "public_key": site.keys[0].key_id}]}
+        (tmp_path / "data" / "keys").mkdir(parents=True)
+        (tmp_path / "data" / "keys" / "maker.json").write_text(json.dumps(keys))
+        assert [line["version"] for line in run("list", "--online", "--json").lines] == ["2.1.0", "2.0.0"]
+        assert "2.1.0, ESP32, signed" in run("list", "--online").text
+    finally:
+        site.stop()
+    assert "can't be reached" in run("list", "--online").refused
 
 
 def test_what_makes_no_sense_is_told(run: Any, tmp_path: Path) -> None:
