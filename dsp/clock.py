@@ -191,6 +191,15 @@ class SampleClock:
         self._anchor_s = now
         return began
 
+    def compose(self, inner: SampleClock, outer: SampleClock) -> None:
+        """Take the times that follow from two clocks: inner tells the samples in nominal time of outer's, and outer
+        when those were. The uncertainties add up."""
+        self.started, self.by_arrival = True, outer.by_arrival
+        self.rate_hz = inner.rate_hz * (outer.rate_hz / outer.nominal_rate_hz)
+        self.uncertainty_ppm = min(inner.uncertainty_ppm + outer.uncertainty_ppm, 1e6 * RATE_TOLERANCE)
+        self._anchor_index = inner._anchor_index
+        self._anchor_s = outer.time_s(inner._anchor_s * outer.nominal_rate_hz)
+
     def _begin(self, index: int, time_s: float) -> None:
         self.reset()
         self.started = True

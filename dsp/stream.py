@@ -98,6 +98,7 @@ class ChipStream:
         self._repeats = None if exact else Deduplicator(channels, nominal_rate_hz)
         self._polls: SampleClock | None = None  # of a stream that is being restored
         self._polls_from = 0  # its index 0 in polls
+        self._in_polls: SampleClock | None = None  # tells the chip's samples in nominal time of the polls
         self._suspect: deque[tuple[int, int]] = deque(maxlen=256)
         self._next: int | None = None
         self._capacity = int(2.0 * nominal_rate_hz)
@@ -138,9 +139,8 @@ class ChipStream:
         if self._polls is None:
             self._stamp(self.clock, first_index - self._repeats.removed, time_s, arrival_s)
             self._look_at_rate()
-        elif not self._stamp(self._polls, first_index - self._polls_from, time_s, arrival_s):
-            self.clock.reset()
-            self.clock.stamp(first_index - self._repeats.removed, self._polls.time_s(first_index - self._polls_from))
+        else:
+            self._stamp(self._polls, first_index - self._polls_from, time_s, arrival_s)
         self._take_restored(*self._repeats.push(first_index, samples))
         return self._time_of_push(given)
 
@@ -214,10 +214,11 @@ class ChipStream:
         assert repeats is not None
         if repeats.anchors and self._polls is None:
             self._count_chip_samples(first_index)
-        if self._polls is not None:
+        if self._polls is not None and self._in_polls is not None:
             for index, poll in repeats.anchors:
-                if not self.clock.stamp(index, self._polls.time_s(poll - self._polls_from)):
+                if not self._in_polls.stamp(index, (poll - self._polls_from) / self._polls.nominal_rate_hz):
                     self._close()
+            self.clock.compose(self._in_polls, self._polls)
         if samples.shape[0]:
             if state is Polling.SUSPECT:
                 self._suspect.append((first_index, first_index + samples.shape[0]))
@@ -233,9 +234,11 @@ class ChipStream:
         self._give_up()
         update_hz = self._repeats.update_rate_hz
         slip_s = 1.0 / update_hz - 1.0 / self._repeats.polled_rate_hz
-        self._polls, self.clock = self.clock, SampleClock(update_hz, resolution_s=slip_s)
+        self._polls, self.clock = self.clock, SampleClock(update_hz)
         self._polls_from = self._repeats.removed - len(self._repeats.anchors)
-        self.clock.stamp(next_index, self._polls.time_s(next_index))
+        self._in_polls = SampleClock(update_hz, resolution_s=slip_s)
+        self._in_polls.stamp(next_index, next_index / self._polls.nominal_rate_hz)
+        self.clock.compose(self._in_polls, self._polls)
 
     def _count_polls(self, next_index: int) -> None:
         """From next_index on nothing is removed."""

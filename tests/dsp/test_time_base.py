@@ -165,6 +165,25 @@ def test_a_time_that_fails_for_a_while_costs_nothing() -> None:
     assert all(found.flags == () for found in results)
 
 
+@pytest.mark.parametrize("chip_ppm", [150.0, -180.0])
+def test_a_polled_stream_with_host_time_alone_knows_how_sure_its_rate_is(chip_ppm: float) -> None:
+    mains, seconds = three_phase(50.0, 3), 16.0
+    own_hz = 4000.0 * (1 + chip_ppm * 1e-6)
+    numbers, times = polled_indices(int(seconds * TIMER_HZ), TIMER_HZ, own_hz)
+    samples = mains.sample("V1", numbers / own_hz)[:, None]
+    late = np.random.default_rng(5).exponential(0.002, times.size)
+    engine, results = Analyser("1P", [ChipSpec(TIMER_HZ, (ChannelSpec("V1", "V"),))]), []
+    for first in range(0, times.size, 80):
+        utc_ns = 10**18 + round(1e9 * float(times[first] + late[first]))
+        engine.push(0, first, samples[first : first + 80], None, utc_ns)
+        results += engine.pull()
+    measured = [m for m in results if m.clock_ppm is not None and not m.flags]
+    assert len(measured) > 70
+    for found in measured:
+        assert abs(found.values["Fqai"] / 50.0 - 1.0) <= 1e-6 * found.clock_ppm[1]
+    assert measured[-1].clock_ppm == (pytest.approx(chip_ppm, abs=30.0), pytest.approx(0.0, abs=60.0))
+
+
 @pytest.mark.parametrize("step_us", [-900e6, -0.5e6, -200.0, 60.0, 5e3, 40e6])
 def test_a_step_of_the_modules_clock_is_a_gap(step_us: float) -> None:
     mains, engine, results = three_phase(50.0, 5), analyser(4000.0), []
