@@ -263,7 +263,7 @@ class Analyser:
 
     def _flags(self, window: Window, found: Measured) -> tuple[str, ...]:
         """A current input is dead when its samples do not move (no load still shows noise); a voltage input also
-        when it carries no fundamental while another one does."""
+        when it carries no fundamental while another input does."""
         flags = []
         if window.model is None:
             flags.append("no-fundamental")
@@ -274,7 +274,7 @@ class Analyser:
         if found.clipped:
             flags.append("clipped")
         lit = found.quantities.lit[self._voltages].tolist()
-        if found.still.any() or (any(lit) and not all(lit)):
+        if found.still.any() or (window.model is not None and lit and not all(lit)):
             flags.append("dead-channel")
         return tuple(flags)
 
