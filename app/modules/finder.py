@@ -40,6 +40,7 @@ class ModuleFinder:
         self._progress: dict[str, SearchProgress] = {}
         self._problems: dict[str, LinkError] = {}
         self._used: set[str] = set()
+        self._plugged_in: set[str] = set()
         self._gone: set[str] = set()  # what was pulled out and not looked at since
         self._search = self._new_search()
         self._watcher = PortWatcher(self._plugged, self._pulled, places=places)
@@ -94,11 +95,18 @@ class ModuleFinder:
         return None
 
     def cancel(self) -> None:
-        """End what is being searched; watching goes on."""
+        """End what is being searched; watching goes on, and what was plugged in and not asked to the end is asked
+        again."""
         with self._lock:
             old, self._search = self._search, self._new_search()
+            unasked = [url for url, part in self._progress.items() if url in self._plugged_in and not part.done]
             self._progress.clear()
-        threading.Thread(target=old.cancel, name="end of a search", daemon=True).start()
+
+        def end() -> None:
+            old.cancel()  # it lets go of the ports
+            self.search(Place(url) for url in unasked if url in self._plugged_in)
+
+        threading.Thread(target=end, name="end of a search", daemon=True).start()
         self._on_change()
 
     def use(self, url: str, info: ModuleInfo | None, presence: Presence, problem: str | None = None) -> None:
@@ -165,12 +173,15 @@ class ModuleFinder:
         self._told()
 
     def _plugged(self, url: str) -> None:
+        with self._lock:
+            self._plugged_in.add(url)
         self.search([Place(url)])
 
     def _pulled(self, url: str) -> None:
         with self._lock:
             self._progress.pop(url, None)
             self._problems.pop(url, None)
+            self._plugged_in.discard(url)
             self._gone.add(url)
             if url not in self._used:
                 self._list.forget(url)

@@ -129,3 +129,15 @@ def test_searching_is_cancelled_and_goes_on_afterwards(watched):
         watched.wait_for(lambda: finder.modules())
     finally:
         port.stop()
+
+
+def test_a_module_that_boots_is_found_although_the_search_is_cancelled(watched):
+    """Somebody ends the scan of a bus; what was plugged in meanwhile has nothing to do with that."""
+    port = UsbPort(VirtualModule("clean"), parse_faults("stall@0:3"))
+    try:
+        watched.present = frozenset({port.start()})
+        watched.wait_for(lambda: watched.finder.progress())
+        watched.finder.cancel()
+        watched.wait_for(lambda: watched.finder.modules())
+    finally:
+        port.stop()
