@@ -152,6 +152,12 @@ class ConsentRecord:
         return found if found.version == VERSION else None
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether consent stands for another text than the present one: it has to be asked for again."""
+        given: Any = self._read().get("given")
+        return isinstance(given, dict) and str(given.get("version")) != VERSION
+
+    @property
     def history(self) -> tuple[dict[str, Any], ...]:
         """{"what": "given", "given once" or "withdrawn", "at", "version"}, oldest first."""
         entries = self._read().get("history")

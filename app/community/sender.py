@@ -36,12 +36,14 @@ class SenderPhase(StrEnum):
 
 @dataclass(frozen=True)
 class SenderState:
-    """error: one sentence, None where nothing is wrong. retry_in_s: pause before the next attempt."""
+    """error: one sentence, None where nothing is wrong. retry_in_s: pause before the next attempt. is_login_refused:
+    the broker does not take user or password."""
 
     phase: SenderPhase
     error: str | None = None
     retry_in_s: float = 0.0
     progress: Progress = field(default_factory=Progress)
+    is_login_refused: bool = False
 
 
 class Sender:
@@ -143,7 +145,9 @@ class Sender:
                 pause_s = BACK_OFF_S[1] if wrong.permanent else pauses.failed() * random.uniform(0.5, 1.0)
                 if self._until_empty:
                     pause_s = min(pause_s, _LOOK_EVERY_S)
-                self._tell(SenderState(SenderPhase.WAITING, str(wrong), pause_s, uploader.progress))
+                self._tell(
+                    SenderState(SenderPhase.WAITING, str(wrong), pause_s, uploader.progress, wrong.is_login_refused)
+                )
                 self._stop.wait(pause_s)
                 continue
             if self._until_empty and not self._stop.is_set():

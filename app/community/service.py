@@ -75,6 +75,11 @@ class Community:
         """The consent that stands; None: nothing is sent."""
         return self._consent.given
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether consent was given to another text, so that nothing is sent until it is given again."""
+        return self._consent.is_outdated
+
     def give(self, choices: Choices) -> Given:
         """Record consent and begin to keep intervals; `start` sends them. What waits under another consent (other
         choices, another text) is deleted. ValueError or ConsentError when that can't be."""

@@ -23,11 +23,13 @@ KEEPALIVE_S = 30
 
 
 class UploadError(Exception):
-    """One clear sentence: why nothing is sent and what to do. `permanent`: trying again changes nothing."""
+    """One clear sentence: why nothing is sent and what to do. `permanent`: trying again changes nothing.
+    is_login_refused: the broker does not take user or password."""
 
-    def __init__(self, text: str, *, permanent: bool = False) -> None:
+    def __init__(self, text: str, *, permanent: bool = False, is_login_refused: bool = False) -> None:
         super().__init__(text)
         self.permanent = permanent
+        self.is_login_refused = is_login_refused
 
 
 class OldProtocol(UploadError):
@@ -171,7 +173,9 @@ class Session:
             self._refused = OldProtocol(f"{self._broker.address} does not speak this version of MQTT.")
         elif name in ("Not authorized", "Bad user name or password", "Banned", "Bad authentication method"):
             self._refused = UploadError(
-                f"{self._broker.address} refuses this user or password; check both.", permanent=True
+                f"{self._broker.address} refuses this user or password; check both.",
+                permanent=True,
+                is_login_refused=True,
             )
         else:
             self._refused = UploadError(f"{self._broker.address} refuses the connection: {name}.")

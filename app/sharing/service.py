@@ -57,7 +57,8 @@ _NOTHING = Counts(0, 0, 0, 0, 0, None)
 @dataclass(frozen=True)
 class SharingState:
     """given: the consent that stands. counts: of the outbox. phase: what the sender does, None without one. error: one
-    sentence. left_out: why the last 10 minutes were not taken, None where they were. log: how much of it is kept."""
+    sentence. left_out: why the last 10 minutes were not taken, None where they were. log: how much of it is kept.
+    is_outdated: consent was given to another text. is_login_refused: the broker does not take user or password."""
 
     given: Given | None = None
     counts: Counts = _NOTHING
@@ -65,6 +66,8 @@ class SharingState:
     error: str | None = None
     left_out: str | None = None
     log: LogLimits = USUAL_LIMITS
+    is_outdated: bool = False
+    is_login_refused: bool = False
 
 
 class SharingService:
@@ -290,7 +293,16 @@ class SharingService:
                 given = self._community.given
         except OutboxError as wrong:
             self._error = str(wrong)
-        self.state = SharingState(given, counts, sender.phase if sender else None, self._error, self._left_out, log)
+        self.state = SharingState(
+            given,
+            counts,
+            sender.phase if sender else None,
+            self._error,
+            self._left_out,
+            log,
+            self._community.is_outdated,
+            sender is not None and sender.is_login_refused,
+        )
         if not self._stopping.is_set():
             self._on_state(self.state)
 

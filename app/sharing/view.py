@@ -74,6 +74,7 @@ class SharingView(QWidget):
         self._renew.timeout.connect(self._load_preview)
         self._fill()
         self._connect()
+        self.show_state(link.service.state)  # it may have changed before anybody listened
         self.set_compact(False)
 
     def _fill(self) -> None:
@@ -209,6 +210,9 @@ class SharingView(QWidget):
             return
         self._keep_place()
         choices = self._choices(cell, broker)
+        if self._state.is_login_refused and parse_broker(broker).user is not None:
+            self._ask_password(choices, BrokerError(self._state.error or "The broker refuses this password."))
+            return
         self.addresses.set_state(Status.RUNNING, "Beginning …")
         self._background.run(
             lambda: password_of(parse_broker(broker)),
@@ -233,8 +237,12 @@ class SharingView(QWidget):
         dialog.setTextEchoMode(QLineEdit.EchoMode.Password)
 
         def go_on(password: str) -> None:
-            self._background.run(lambda: keep_password(broker, password), lambda _: None, self._tell_error, "keyring")
-            self._give(choices, password)
+            self._background.run(
+                lambda: keep_password(broker, password),
+                lambda _: self._give(choices, password),
+                self._tell_error,
+                "keyring",
+            )
 
         dialog.textValueSelected.connect(go_on)
         dialog.rejected.connect(lambda: self._tell_error(error))

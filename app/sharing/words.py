@@ -19,6 +19,7 @@ EXAMPLE = Choices("u82f", "mqtts://broker.example")
 """What the text speaks of while place and broker are not known."""
 NO_PLACE = "Say where the module is: its cell is part of the message."
 NO_MODULE = "Connect a module: the message is made of what it measures."
+OUTDATED = "The text of the consent has changed: read it and agree again. Until then nothing is sent."
 NOTHING_YET = "Nothing is measured yet."
 
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
@@ -35,6 +36,8 @@ def consent_sections(choices: Choices, examples: Sequence[str] = ()) -> tuple[Co
 
 def how_it_stands(state: SharingState) -> tuple[Status, str]:
     """What live sharing does now, in one or two sentences."""
+    if state.given is None and state.is_outdated:
+        return Status.WARN, OUTDATED
     if state.given is None:
         return Status.INFO, "Sharing is off."
     left_out = f" Last interval left out: {state.left_out}" if state.left_out else ""

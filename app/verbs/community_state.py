@@ -35,6 +35,7 @@ def show_status(community: Community, _args: argparse.Namespace, output: Output)
     fields = {
         "consent": consent,
         "consent_text": VERSION,
+        "consent_outdated": community.is_outdated,
         "waiting": counts.waiting,
         "late": counts.late,
         "sent": counts.sent,
@@ -45,7 +46,7 @@ def show_status(community: Community, _args: argparse.Namespace, output: Output)
     log_fields, log_words = _log_kept(status)
     fields |= log_fields
     words = [
-        f"Consent: given {given.at} for cell {given.choices.cell}." if given else "Consent: none; nothing is sent.",
+        f"Consent: given {given.at} for cell {given.choices.cell}." if given else _no_consent(community),
         f"Waiting: {counts.waiting}. Not shared, too late: {counts.late}. Sent: {counts.sent}.",
     ]
     if counts.dropped:
@@ -54,6 +55,12 @@ def show_status(community: Community, _args: argparse.Namespace, output: Output)
         words.append(f"Last sent: {last}.")
     words.append(log_words)
     output.result(fields, "\n".join(words))
+
+
+def _no_consent(community: Community) -> str:
+    if community.is_outdated:
+        return "Consent: given to another text than the present one; nothing is sent until it is given again."
+    return "Consent: none; nothing is sent."
 
 
 def _log_kept(status: Status) -> tuple[dict[str, Any], str]:

@@ -3,90 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QInputDialog
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.community.consent import Choices
 from app.community.outbox import Outbox
+from app.community.sent_log import LogLimits
+from app.community.service import Community
 from app.map.page import MapPage
 from app.preferences import Preferences
 from app.readings_means import WHY
 from app.sharing.link import SharingLink
 from app.sharing.service import SharingService
+from app.sharing.setup import Setup
 from app.sharing.view import NO_MAP, SharingView
-from app.sharing.words import NO_MODULE, NO_PLACE
+from app.sharing.words import NO_MODULE, NO_PLACE, OUTDATED
 from tests.fakes.certificates import make_ca
 from tests.fakes.community import Subscriber, last_end_s
 from tests.fakes.mosquitto import Mosquitto, free_port
 from tests.fakes.session_signals import EUI, VALUES, SessionSignals
+from tests.fakes.sharing_page import LEFT, PLACE, agree, fill, type_into
 from widgets.theme import Theme
 
-LEFT = Qt.MouseButton.LeftButton
-PLACE = "46.76543, 23.59321"
 PICTURES = Path(__file__).resolve().parents[3] / "screenshots"
-
-
-@pytest.fixture(autouse=True)
-def no_map_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SENSIX_MAP_URL", raising=False)
-
-
-@pytest.fixture
-def session(qtbot: QtBot) -> SessionSignals:
-    return SessionSignals()
-
-
-@pytest.fixture
-def link(session: SessionSignals, tmp_path: Path) -> Iterator[SharingLink]:
-    made = SharingLink(session, tmp_path / "data", None)  # type: ignore[arg-type]
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def preferences(tmp_path: Path) -> Preferences:
-    return Preferences(tmp_path / "window.json")
-
-
-@pytest.fixture
-def page(qtbot: QtBot, link: SharingLink, preferences: Preferences) -> MapPage:
-    made = MapPage(link, preferences)
-    qtbot.addWidget(made)
-    made.resize(1364, 816)
-    made.show_part("sharing")
-    made.show()
-    return made
-
-
-@pytest.fixture
-def view(page: MapPage) -> SharingView:
-    return page.sharing
-
-
-def type_into(entry, text: str) -> None:
-    entry.setFocus()
-    entry.selectAll()
-    QTest.keyClicks(entry, text)
-
-
-def fill(view: SharingView, broker: str, place: str = PLACE) -> None:
-    type_into(view.addresses.broker, broker)
-    type_into(view.consent.position, place)
 
 
 def missing(view: SharingView) -> str:
     return " ".join(view.preview._preview.missing)
-
-
-def agree(qtbot: QtBot, view: SharingView, link: SharingLink) -> None:
-    QTest.mouseClick(view.consent.agree, LEFT)
-    qtbot.waitUntil(lambda: link.service.state.given is not None and view._state.given is not None, timeout=5000)
 
 
 def paint(page: MapPage, name: str) -> None:
@@ -292,41 +241,40 @@ def test_addresses_and_cell_are_remembered(
     assert again.map.view.canvas._own == "u82f"
 
 
-def test_a_password_in_an_address_is_remembered_nowhere(
-    qtbot: QtBot, view: SharingView, preferences: Preferences, tmp_path: Path
+def test_consent_to_another_text_is_asked_for_again(
+    qtbot: QtBot, session: SessionSignals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(view, "mqtts://me:sesame@broker.example")
-    QTest.keyClick(view.consent.position, Qt.Key.Key_Tab)
-    QTest.mouseClick(view.consent.agree, LEFT)
-    qtbot.waitUntil(lambda: "holds no password" in view.addresses.state.text, timeout=5000)
-    assert "sesame" not in view.addresses.state.text
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any(path.name == "window.json" for path in files)
-    assert not any(b"sesame" in path.read_bytes() for path in files)
-
-
-def test_a_password_is_asked_for_and_not_written(
-    qtbot: QtBot, view: SharingView, link: SharingLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import keyring
-    from keyring.backends.fail import Keyring
-
-    before = keyring.get_keyring()
-    keyring.set_keyring(Keyring())  # a computer without one
+    with monkeypatch.context() as patch:
+        patch.setattr("app.community.consent.VERSION", "0")
+        Community(tmp_path / "old").give(Choices("u82f", "mqtts://broker.example"))
+    link = SharingLink(session, tmp_path / "old", None)  # type: ignore[arg-type]
     try:
-        fill(view, f"mqtt://me@127.0.0.1:{free_port()}")
-        QTest.mouseClick(view.consent.agree, LEFT)
-        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is not None, timeout=5000)
-        dialog = view.findChild(QInputDialog)
-        dialog.setTextValue("open sesame")
-        dialog.accept()
-        qtbot.waitUntil(lambda: view._state.given is not None, timeout=5000)
-        qtbot.waitUntil(lambda: view._state.phase is not None, timeout=5000)
-        assert "wants a password" not in (view._state.error or "")
-        for path in (tmp_path / "data").iterdir():
-            assert b"sesame" not in path.read_bytes()
+        view = SharingView(link, Setup())
+        qtbot.addWidget(view)
+        qtbot.waitUntil(lambda: view.addresses.state.text == OUTDATED, timeout=5000)
+        assert not view.consent.withdraw.isVisibleTo(view)
     finally:
-        keyring.set_keyring(before)
+        link.close()
+
+
+def test_the_limits_of_the_log_are_chosen_beside_it(
+    qtbot: QtBot, view: SharingView, session: SessionSignals, link: SharingLink, tmp_path: Path
+) -> None:
+    session.connect_module()
+    fill(view, f"mqtt://127.0.0.1:{free_port()}")
+    agree(qtbot, view, link)
+    session.measure(last_end_s() - 600, 301)
+    qtbot.waitUntil(lambda: view._state.counts.waiting == 1, timeout=5000)
+    assert (view.addresses.log_days.value, view.addresses.log_mb.value) == (365, 100)
+    view.addresses.log_days.set_value(30)
+    view.addresses.log_days.changed.emit(30)
+    qtbot.waitUntil(lambda: view._state.log == (30, 100), timeout=5000)
+    with Outbox(tmp_path / "data") as outbox:
+        assert outbox.log_limits == (30, 100)
+        outbox.log_limits = LogLimits(7, 55)  # by the command line
+    link.service._wake()
+    qtbot.waitUntil(lambda: view.addresses.log_days.currentText() == "7 days", timeout=5000)
+    assert view.addresses.log_mb.currentText() == "55 MB"
 
 
 def test_what_can_not_be_saved_is_told(qtbot: QtBot, view: SharingView, tmp_path: Path) -> None:
