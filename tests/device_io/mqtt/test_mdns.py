@@ -21,11 +21,12 @@ def test_the_embedded_broker_is_found_by_its_port() -> None:
     announcement = Announcement(18_883, name="Test broker", interfaces=LOOPBACK)
     announcement.start()
     try:
-        found = next(service for service in browse(10.0, interfaces=LOOPBACK) if service.kind == "broker")
+        found = next(service for service in browse(10.0, interfaces=LOOPBACK) if service.name == "Test broker")
     finally:
         announcement.stop()
         announcement.stop()
-    assert (found.name, found.port, found.addresses) == ("Test broker", 18_883, ("127.0.0.1",))
+    assert (found.kind, found.port) == ("broker", 18_883)
+    assert "127.0.0.1" in found.addresses  # other programs may announce addresses of this computer, too
     assert found.host.endswith(".local")
 
 
@@ -53,12 +54,13 @@ def test_the_name_of_a_broker_is_looked_up_where_the_system_does_not(monkeypatch
     announcement.start()
     try:
         found = next(service for service in browse(10.0, interfaces=LOOPBACK) if service.name == "Named broker")
-        assert addresses_of(found.host, seconds=10.0, interfaces=LOOPBACK) == ("127.0.0.1",)
-        monkeypatch.setattr(mdns, "addresses_of", lambda host: addresses_of(host, seconds=10.0, interfaces=LOOPBACK))
+        addresses = addresses_of(found.host, seconds=10.0, interfaces=LOOPBACK)
+        assert "127.0.0.1" in addresses
+        monkeypatch.setattr(mdns, "addresses_of", lambda host: addresses if host == found.host else ())
         monkeypatch.setattr(dialling.socket, "getaddrinfo", unknown_to_the_system)
         url = parse_url(f"mqtts://{found.host}:{found.port}")
         assert isinstance(url, MqttUrl)
-        assert dialling.resolve(url) == [(int(socket.AF_INET), ("127.0.0.1", 18_884))]
+        assert dialling.resolve(url) == [(int(socket.AF_INET), (address, 18_884)) for address in addresses]
     finally:
         announcement.stop()
 
