@@ -274,6 +274,7 @@ class QuantityTable:
             np.concatenate([np.broadcast_to(_H[:last], harmonics[:, lines].shape), order[:, lines]], axis=2),
             turn,
         )
+        angles += taken.dark[:, lines, None]
         _by_order(numbers, self._angle_at)[..., :last] = angles[..., :last]
         _by_order(numbers, self._between_angle_at)[..., : strongest.shape[-1]] = angles[..., last:]
         voltages, currents = harmonics[:, self._voltages], harmonics[:, self._currents]

@@ -1,0 +1,80 @@
+"""What lies at an edge: dead channels, the cycles before a gap, windows longer than foreseen, the start of a file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dsp.channels import ChannelSpec, ChipSpec
+from dsp.events import Event
+from dsp.measurement import Measurement
+from dsp.monitor import Monitor, Result
+
+
+def monitored(
+    samples: np.ndarray, keys: tuple[str, ...], rate_hz: float, *, exact: bool = True, lost: range = range(0), **options
+) -> list[Result]:
+    """What a monitor makes of samples [n, channels], of which those in `lost` do not come."""
+    chip = ChipSpec(rate_hz, tuple(ChannelSpec(key, "V" if key[0] == "V" else "A") for key in keys), exact=exact)
+    monitor, results = Monitor("3P+N" if "V3" in keys else "1P", [chip], **options), []
+    for first in range(0, len(samples), 80):
+        kept = [i for i in range(first, min(first + 80, len(samples))) if i not in lost]
+        if kept:
+            monitor.push(0, kept[0], samples[kept], kept[0] / rate_hz * 1e6, 10**18 + round(kept[0] / rate_hz * 1e9))
+            results += monitor.pull()
+    return [*results, *monitor.finish()]
+
+
+def windows(results: list[Result]) -> list[Measurement]:
+    return [found for found in results if isinstance(found, Measurement) and found.window == "10/12-cycle"]
+
+
+@pytest.mark.parametrize("voltage_hz", [0.0, 42.0])
+def test_a_voltage_without_fundamental_beside_a_current_has_no_numbers_that_need_one(voltage_hz: float) -> None:
+    t = np.arange(4000) / 4000.0
+    voltage = 325.0 * np.sin(2 * np.pi * voltage_hz * t)
+    found = windows(monitored(np.stack([voltage, 14.0 * np.cos(2 * np.pi * 50 * t)], axis=1), ("V1", "I1"), 4000.0))
+    assert len(found) == 5
+    for window in found:
+        assert "dead-channel" in window.flags
+        assert [key for key, value in window.values.items() if key.startswith("1V") and value is not None] == []
+        assert window.values["1I1"] == pytest.approx(100.0)
+
+
+def test_a_dip_between_the_last_window_and_a_gap_is_found() -> None:
+    t = np.arange(16000) / 4000.0
+    envelope = np.where((t >= 1.9) & (t < 1.96), 0.5, 1.0)
+    samples = np.stack([325.27 * envelope * np.cos(2 * np.pi * (50 * t - p / 3)) for p in range(3)], axis=1)
+    lost = range(8000, 9200)
+    dips = [
+        found
+        for found in monitored(samples, ("V1", "V2", "V3"), 4000.0, exact=False, lost=lost)
+        if isinstance(found, Event)
+    ]
+    assert [dip.event for dip in dips] == ["dip"]
+    assert dips[0].start_s == pytest.approx(1.905, abs=0.01)
+    assert dips[0].duration_s == pytest.approx(0.07, abs=0.011)
+    assert dips[0].residual_v == pytest.approx(115.0, abs=0.5)
+
+
+@pytest.mark.parametrize("rate_hz", [1000.0, 2000.0])
+def test_twelve_cycles_of_a_slow_supply_end_the_band_before_the_lines(rate_hz: float) -> None:
+    t = np.arange(int(2 * rate_hz)) / rate_hz
+    wave = 325.0 * np.cos(2 * np.pi * 43 * t) + 3.25 * np.cos(2 * np.pi * 5 * 43 * t)
+    found = windows(monitored(np.stack([wave, wave], axis=1), ("V1", "I1"), rate_hz, nominal_frequency_hz=60.0))
+    assert found
+    for window in found:
+        assert window.values["1V5"] == pytest.approx(1.0, abs=1e-4)
+        assert window.values["THV1"] == pytest.approx(1.0, abs=1e-4)
+        assert window.values[f"1V{window.band.indicative_to}"] is not None
+
+
+def test_the_first_window_of_a_file_with_orders_beyond_60() -> None:
+    t = np.arange(8000) / 8000.0
+    rng = np.random.default_rng(3)
+    orders = np.arange(1, int(0.95 * 4000 / 43.7) + 1)
+    sizes = np.where(orders == 1, 230.0, 2.3)
+    wave = np.sqrt(2) * sizes @ np.cos(2 * np.pi * 43.7 * np.outer(orders, t) + rng.uniform(0, 7, (orders.size, 1)))
+    first = windows(monitored(np.stack([wave, wave], axis=1), ("V1", "I1"), 8000.0))[0]
+    assert first.values["V1r"] == pytest.approx(float(np.linalg.norm(sizes)), rel=2e-6)
+    assert first.orders["V1"][1] == pytest.approx(230.0, rel=2e-6)
