@@ -265,9 +265,13 @@ class TcpLine:
         data = b""
         if self._client is not None:
             try:
-                data = self._client.recv(_READ_BYTES)
-                if not data:
-                    self._hang_up()
+                # To the end: a program that is gone must not stand in the way of the next one.
+                while len(data) < _READ_BYTES:
+                    piece = self._client.recv(_READ_BYTES)
+                    if not piece:
+                        self._hang_up()
+                        break
+                    data += piece
             except BlockingIOError:
                 pass
             except OSError:

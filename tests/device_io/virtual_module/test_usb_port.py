@@ -229,3 +229,20 @@ def test_a_socket_is_free_as_soon_as_its_program_has_closed_it():
             assert third.recv(1) == b"", "a serial port serves one program"
     finally:
         line.close()
+
+
+def test_the_last_words_of_a_program_do_not_keep_the_next_one_out():
+    """A module that was busy meanwhile finds both: what the first one sent, and the second one."""
+    line = TcpLine()
+    try:
+        place = ("127.0.0.1", int(line.url.rpartition(":")[2]))
+        with socket.create_connection(place, 1.0) as first:
+            line.read()
+            first.sendall(b"last words")
+        with socket.create_connection(place, 1.0) as second:
+            second.settimeout(1.0)
+            assert line.read() == b"last words"
+            assert line.write(b"hello") == 5
+            assert second.recv(5) == b"hello"
+    finally:
+        line.close()
