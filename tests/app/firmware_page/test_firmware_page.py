@@ -37,6 +37,7 @@ def make_bench(tmp_path: Path, qtbot: QtBot) -> Iterator:
         bench.close()
 
 
+@pytest.mark.timeout(180)  # the whole flash is read twice: seconds on a quiet computer
 def test_an_update_from_the_page_and_back(make_bench) -> None:
     bench = make_bench()
     bench.bundle("2.0.0")
