@@ -42,11 +42,10 @@ def test_three_seconds_with_events(dipping: Path) -> None:
     assert "dip" in found["flags"]
     assert found["values"]["MSV1"] is not None
     dips = [line for line in lines if line.get("event") == "dip"]
-    assert dips
-    for dip in dips:
-        assert dip["channels"] == ["V1", "V2", "V3"]
-        assert dip["depth_pct"] == pytest.approx(40.0, abs=1.0)
-        assert dip["duration_s"] == pytest.approx(0.2, abs=0.021)
+    dip = dips[-1]  # in 3 s there is a whole one; reading may have begun in the one before
+    assert dip["channels"] == ["V1", "V2", "V3"]
+    assert dip["depth_pct"] == pytest.approx(40.0, abs=1.0)
+    assert dip["duration_s"] == pytest.approx(0.2, abs=0.021)
     assert shown.returncode == 0, shown.stderr
     assert "sample clock" in shown.stdout
 
