@@ -92,7 +92,8 @@ class ChipStream:
         self.segments: deque[Segment] = deque()
         self.channels = channels
         self.lost = 0
-        self.received = 0  # samples pushed so far, repeats as well
+        self.received = 0  # samples pushed so far, repeats and what is no number as well
+        self.taken = 0  # of them samples that count
         self.stepped = False  # the clock was set; whoever keeps times of it takes note and puts it back
         self._nominal_rate_hz = nominal_rate_hz
         self._repeats = None if exact else Deduplicator(channels, nominal_rate_hz)
@@ -101,6 +102,7 @@ class ChipStream:
         self._in_polls: SampleClock | None = None  # tells the chip's samples in nominal time of the polls
         self._suspect: deque[tuple[int, int]] = deque(maxlen=256)
         self._next: int | None = None
+        self._first: int | None = None
         self._capacity = int(2.0 * nominal_rate_hz)
 
     def clear(self) -> None:
@@ -111,7 +113,14 @@ class ChipStream:
         if self._repeats is not None:
             self._repeats.reset()
         self._suspect.clear()
-        self._next = None
+        self._next = self._first = None
+
+    @property
+    def span_s(self) -> tuple[float, float] | None:
+        """Times of the first sample pushed and of the end of the last, numbers or not; None before the first."""
+        if self._first is None or self._next is None:
+            return None
+        return self._time_of_push(self._first), self._time_of_push(self._next)
 
     def push(self, first_index: int, samples: NDArray[np.float64], time_s: float, arrival_s: float = math.nan) -> float:
         """Add samples [n, channels]; time_s: module time of the first, NaN where the module tells none: then
@@ -132,6 +141,8 @@ class ChipStream:
             self.lost += first_index - self._next
             self._close()
         self._next = first_index + samples.shape[0]
+        if self._first is None:
+            self._first = first_index
         if self._repeats is None:
             self._stamp(self.clock, first_index, time_s, arrival_s)
             self._take(first_index, samples)
@@ -268,6 +279,7 @@ class ChipStream:
         if not self.segments or self.segments[-1].closed:
             self.segments.append(Segment(first_index, self.channels, max(self._capacity, samples.shape[0])))
         self.segments[-1].append(samples.T)
+        self.taken += samples.shape[0]
         if not self.clock.exact:
             limit = int(BACKLOG_S * self.clock.rate_hz)
             while len(self.segments) > 1 and self.segments[1].first < self.segments[-1].end - limit:

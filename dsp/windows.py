@@ -28,8 +28,8 @@ HISTORY_S = 0.12
 LAGGARD_S = 1.0
 """A chip whose samples end less than this after the oldest that the others still keep has fallen silent."""
 SILENT_S = 4.0
-"""A live chip of which nothing comes while so much comes of another is waited for no longer: what the others have is
-given up, and told as a gap."""
+"""A live chip of which nothing that counts comes while so much comes of it or another is waited for no longer: what the
+others have is given up, and told as a gap."""
 TICK_TOLERANCE_S = 1e-4
 TICK_APART_S = 1.0
 """UTC ticks nearer to the last one are the same tick, of which the map from UTC changed its mind."""
@@ -154,18 +154,17 @@ class WindowMaker:
         return min(tick, window.end_s)
 
     def _forget_silence(self) -> None:
-        # Samples received of every chip when the last came of each.
+        # Samples received of every chip when the last that counts came of each.
         self._heard = [[stream.received for stream in self.streams] for _ in self.streams]
+        self._taken = [stream.taken for stream in self.streams]
 
     def _silent(self) -> list[ChipStream]:
         """Chips of which nothing came while SILENT_S came of another, since the last gap was told."""
         received = [stream.received for stream in self.streams]
         silent: list[ChipStream] = []
-        if not any(stream.segments for stream in self.streams):
-            return silent
         for number, (stream, heard) in enumerate(zip(self.streams, self._heard, strict=True)):
-            if received[number] != heard[number]:
-                self._heard[number] = received
+            if stream.taken != self._taken[number]:
+                self._heard[number], self._taken[number] = received, stream.taken
             elif any(
                 n - m > SILENT_S * s.clock.nominal_rate_hz
                 for n, m, s in zip(received, heard, self.streams, strict=True)
@@ -179,8 +178,8 @@ class WindowMaker:
         if self._gap_from is None:
             self._gap_from = self._cursor
         if self._gap_from is None:
-            self._gap_from = min(stream.clock.time_s(stream.segments[0].first) for stream in there)
-        end = max(stream.clock.time_s(stream.segments[-1].end) for stream in there)
+            self._gap_from = min(span[0] for span in self._spans())
+        end = max(span[1] for span in self._spans())
         self._cursor = None
         self.needed_s = -np.inf
         self._forget_phase()
@@ -234,14 +233,18 @@ class WindowMaker:
 
     def open_gap(self) -> Lost | None:
         """The interval since the last window when samples are missing and no window followed."""
-        began = [s.clock.time_s(s.segments[0].first) for s in self.streams if s.segments]
-        if self._gap_from is None and self._cursor is None and 0 < len(began) < len(self.streams):
-            self._gap_from = min(began)  # a chip never delivered
+        spans = self._spans()
+        if self._gap_from is None and self._cursor is None and not all(stream.segments for stream in self.streams):
+            self._gap_from = min((span[0] for span in spans), default=None)  # a chip never delivered
         if self._gap_from is None:
             return None
-        end = max((s.clock.time_s(s.segments[-1].end) for s in self.streams if s.segments), default=self._gap_from)
+        end = max((span[1] for span in spans), default=self._gap_from)
         told = end <= self._gap_from and sum(stream.lost for stream in self.streams) == self._reported
         return None if told else self._lost(end)
+
+    def _spans(self) -> list[tuple[float, float]]:
+        """What came of each chip of which anything came, from and to (s)."""
+        return [span for stream in self.streams if (span := stream.span_s) is not None]
 
     def _lost(self, end_s: float) -> Lost:
         start = end_s if self._gap_from is None else min(self._gap_from, end_s)

@@ -46,7 +46,7 @@ def test_a_channel_that_keeps_sending_nonsense_gives_no_number(wrong: float, eve
         return samples
 
     results = analysed(changed(change, 0.3 if every < 50 else 1.0))
-    assert results or every <= 2  # a chip without one good sample: as if it never delivered
+    assert results
     for found in results:
         assert "gap" in found.flags or (every == 400 and found is results[-1] and found.flags == ("short",))
         if "short" in found.flags:

@@ -128,6 +128,37 @@ def test_a_silent_chip_shows_as_a_gap_while_the_others_go_on_and_costs_no_memory
     assert sum(sizes) < 7 * 8 * 4000 * 25
 
 
+@pytest.mark.parametrize("senseless", [{0}, {2}, {0, 1, 2}])
+@pytest.mark.parametrize("from_s", [0.0, 1.0])
+def test_chips_that_send_no_numbers_show_as_gaps_while_they_do(senseless: set[int], from_s: float) -> None:
+    mains, engine = three_phase(50.0, 1), analyser()
+    live = []
+    for chip, first, samples, *stamps in blocks(mains, chips(), 14.0):
+        given = samples * np.nan if chip in senseless and from_s <= first / 4000 < 12.0 else samples
+        engine.push(chip, first, given, *stamps)
+        live += engine.pull()
+    results = [*live, *engine.finish()]
+    gaps = [found for found in live if found.flags == ("gap",)]
+    assert 2 <= len(gaps) <= 4
+    assert gaps[0].start_s == pytest.approx(1000.0 + max(from_s - 0.1, 0.0), abs=0.11)
+    assert [gap.start_s for gap in gaps[1:]] == pytest.approx([gap.end_s for gap in gaps[:-1]], abs=1e-6)
+    assert gaps[-1].end_s == pytest.approx(1000.0 + 12.0, abs=0.1)
+    assert sum(gap.samples_lost for gap in gaps) == pytest.approx(len(senseless) * 4000 * (12.0 - from_s), rel=0.01)
+    assert results[-1].flags == ()
+
+
+def test_a_stream_without_one_number_is_a_gap_from_its_first_sample_to_its_last() -> None:
+    mains, engine = three_phase(50.0, 1), analyser()
+    for chip, first, samples, *stamps in blocks(mains, chips(), 1.0):
+        engine.push(chip, first, samples * np.nan, *stamps)
+        assert engine.pull() == []
+    (gap,) = engine.finish()
+    assert gap.flags == ("gap",)
+    assert (gap.start_s, gap.end_s) == pytest.approx((1000.0, 1001.0), abs=1e-3)
+    assert gap.samples_lost == 3 * 4000
+    assert all(value is None for key, value in gap.values.items() if not key.startswith("E"))
+
+
 def test_a_chip_that_fell_silent_for_good_leaves_no_empty_gap() -> None:
     mains, engine = three_phase(50.0, 1), analyser()
     results = []
