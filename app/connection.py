@@ -12,10 +12,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Protocol
 
 from device_io.links import Prompt, open_link
-from device_io.source import LinkState, ModuleInfo, Readings, SampleBlock, Source
+from device_io.source import LinkError, LinkState, ModuleInfo, Readings, SampleBlock, Source
 from device_io.waveform_store import WaveformStore
 
 if TYPE_CHECKING:  # imported by the analyser thread: samples can be shown before they are measured
@@ -27,6 +28,8 @@ QUEUE_BATCHES = 512
 """Batches that may wait for the analyser: some ten seconds of a stream."""
 HEAD_START_S = 0.1
 """What a listener's first picture is ahead of the first figures: a window needs 0.2 s of samples anyway."""
+SETTINGS_S = 0.5
+"""Longest wait for a module's settings before it is measured without them."""
 HISTORY_S = 600.0
 """Seconds of waveform that the window keeps: 67 MB for seven channels."""
 
@@ -96,6 +99,17 @@ class Connection:
     def start(self) -> None:
         """Open the source. Returns at once."""
         self._source.start(self)
+
+    def told_voltage_v(self, info: ModuleInfo) -> float | None:
+        """The declared voltage in the module's settings; None where it does not tell within half a second."""
+        read = getattr(self._source, "read_settings", None)
+        if read is None or "settings" not in info.capabilities:
+            return None
+        try:
+            told = read().result(SETTINGS_S).get("nominal_voltage_v")
+        except (LinkError, TimeoutError, CancelledError):
+            return None
+        return float(told) if isinstance(told, int | float) else None
 
     def listen(self, listener: Listener) -> None:
         """Begin to measure and to tell this listener, first the identity and state there are. Once only."""
@@ -221,7 +235,7 @@ class Connection:
             return self._make_analyser(info)
         from app.live_monitor import LiveMonitor
 
-        return LiveMonitor(info)
+        return LiveMonitor(info, told_v=lambda: self.told_voltage_v(info))
 
 
 def open_connection(url: str, *, store_seconds: float = 0.0, prompt: Prompt | None = None) -> Connection:

@@ -18,8 +18,11 @@ _PIECE_S = 0.1
 _FEWEST_SAMPLES = 16
 
 
-def usual_voltage_v(rms_v: float) -> float | None:
-    """The usual voltage that is nearest, None where none is near."""
+def usual_voltage_v(rms_v: float, told_v: float | None = None) -> float | None:
+    """The voltage that a module was told is declared, where the rms is near it; else the usual one that is nearest,
+    None where none is near."""
+    if told_v is not None and told_v > 0.0 and abs(rms_v / told_v - 1.0) <= NEAR:
+        return told_v
     nearest_v = min(USUAL_V, key=lambda usual_v: abs(rms_v / usual_v - 1.0))
     return nearest_v if abs(rms_v / nearest_v - 1.0) <= NEAR else None
 

@@ -1,8 +1,8 @@
-"""Measures a live module whose declared voltage nobody told: it is found in what is measured."""
+"""Measures a live module by the declared voltage that it was told, else by what is found in what it measures."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,12 +22,16 @@ _Push = tuple[int, int, NDArray[Any], float, int]
 class LiveMonitor:
     """A Monitor with the same calls, and windows among its results whatever `every` names.
 
-    The first window decides the declared voltage, of USUAL_V; the blocks until then are measured again where that is
-    not the first of them. It changes when another of them has been near for a minute and the declared one has not.
+    The first window decides the declared voltage: the one that the module was told (told_v, asked once, None where
+    nothing is known) if it is near that, else one of USUAL_V; the blocks until then are measured again where that is
+    not the first of them. It changes when another has been near for a minute and the declared one has not.
     """
 
-    def __init__(self, info: ModuleInfo, *, every: Collection[str] = ()) -> None:
+    def __init__(
+        self, info: ModuleInfo, *, every: Collection[str] = (), told_v: Callable[[], float | None] = lambda: None
+    ) -> None:
         self._info = info
+        self._ask, self._told_v = told_v, None
         self._every = ("10/12-cycle", *every)
         self._held: list[_Push] | None = []  # until the first window
         self._away = 0
@@ -73,7 +77,8 @@ class LiveMonitor:
 
     def _begin(self, results: list[Result]) -> list[Result]:
         held, self._held = self._held or [], None
-        usual_v = usual_voltage_v(max(map(_highest_v, _windows(results)), default=0.0))
+        self._told_v = self._ask()
+        usual_v = usual_voltage_v(max(map(_highest_v, _windows(results)), default=0.0), self._told_v)
         if usual_v is None or usual_v == self.declared_v:
             return results
         self.declared_v = usual_v
@@ -86,7 +91,7 @@ class LiveMonitor:
         """Whether another voltage is the declared one from now on."""
         for window in _windows(results):
             highest_v = _highest_v(window)
-            usual_v = usual_voltage_v(highest_v)
+            usual_v = usual_voltage_v(highest_v, self._told_v)
             is_away = usual_v is not None and abs(highest_v / self.declared_v - 1.0) > NEAR
             self._away = self._away + 1 if is_away else 0
             if usual_v is not None and self._away >= WINDOWS_TO_CHANGE:

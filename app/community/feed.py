@@ -135,7 +135,7 @@ class LiveFeed:
         return self._means.add(measurement)
 
     def _make_monitor(self, info: ModuleInfo) -> LiveMonitor:
-        self._monitor = LiveMonitor(info, every=EVERY)
+        self._monitor = LiveMonitor(info, every=EVERY, told_v=lambda: self._connection.told_voltage_v(info))
         return self._monitor
 
     def _check(self) -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from app.connection import Connection
 from app.live_monitor import LiveMonitor
+from device_io.links import open_link
 from device_io.source import ChannelInfo, ChipInfo, ModuleInfo, SampleBlock
+from device_io.virtual_module.module import VirtualModule
+from device_io.virtual_module.usb_port import UsbPort
 from tests.fakes.community import wait_for
 
 RATE_HZ = 4000.0
@@ -55,6 +58,47 @@ def test_the_first_window_decides_and_none_is_lost(rms_v: float, declared_v: flo
     if rms_v:
         assert not any(set(window.flags) & {"dip", "swell", "interruption"} for window in found)
         assert found[3].values["UU1"] == pytest.approx(max(0.0, 100.0 - 100.0 * rms_v / declared_v), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("rms_v", "told_v", "declared_v"),
+    [
+        (276.0, 277.0, 277.0),
+        (129.0, 127.0, 127.0),
+        (243.0, 240.0, 240.0),
+        (121.0, 230.0, 120.0),  # never set: what is measured counts
+        (231.0, None, 230.0),
+        (231.0, 0.0, 230.0),
+    ],
+)
+def test_the_voltage_that_the_module_was_told_counts_where_it_is_near(
+    rms_v: float, told_v: float | None, declared_v: float
+) -> None:
+    monitor = LiveMonitor(INFO, told_v=lambda: told_v)
+    found = list(results(monitor, volts(3.0, (0.0, rms_v))))
+    assert monitor.declared_v == declared_v
+    assert len(found) >= 13
+    assert not any(set(window.flags) & {"dip", "swell", "interruption"} for window in found)
+
+
+def test_a_module_is_asked_for_its_declared_voltage() -> None:
+    module = VirtualModule("us-house")
+    module.settings.write({"nominal_voltage_v": 127.0})
+    port = UsbPort(module, transport="tcp")
+    connection, heard = Connection(open_link(port.start())), Playing(np.zeros((0, 2)))
+    try:
+        connection.start()
+        connection.listen(heard)
+        wait_for(lambda: bool(heard.found))
+        assert connection.told_voltage_v(module.info) == 127.0
+        assert connection.told_voltage_v(module.info._replace(capabilities=frozenset())) is None
+        # 120 V are 5.5 % under 127 V.
+        assert heard.found[-1].values["UU1"] == pytest.approx(
+            100.0 * (1.0 - heard.found[-1].values["V1r"] / 127.0), abs=0.2
+        )
+    finally:
+        connection.stop()
+        port.stop()
 
 
 @pytest.mark.parametrize(("level_v", "flag"), [(150.0, "dip"), (5.0, "interruption"), (260.0, "swell")])
