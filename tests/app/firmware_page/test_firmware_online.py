@@ -58,7 +58,7 @@ def open_page(tmp_path: Path, site: FirmwareSite, qtbot: QtBot) -> Iterator:
         page = FirmwarePage(ModuleSession(), keeping, used=lambda: Used(URL, info))
         pages.append(page)
         shown(qtbot, page, 1364, 800)
-        qtbot.waitUntil(lambda: page.panel.phase is Phase.READY)
+        qtbot.waitUntil(lambda: page.panel.phase is Phase.READY, timeout=20_000)
         return page
 
     yield open_
@@ -96,7 +96,7 @@ def test_an_address_is_set_and_what_is_there_can_be_put_on(site, open_page, qtbo
     box.address.setText(site.url)
     assert not box.wrong.isVisible()
     QTest.mouseClick(box.look, LEFT)
-    qtbot.waitUntil(lambda: page.panel.title.text.startswith("2.0.0 is ready"))
+    qtbot.waitUntil(lambda: page.panel.title.text.startswith("2.0.0 is ready"), timeout=20_000)
     assert page.panel.versions.signature.text == "Signed by Maker"
     assert "127.0.0.1 was asked" in told(page)
     assert site.asked == ["/index.json", "/index.sig", "/2.0.0.zip"]
@@ -105,18 +105,18 @@ def test_an_address_is_set_and_what_is_there_can_be_put_on(site, open_page, qtbo
 def test_not_now_holds_for_that_version(site, open_page, qtbot) -> None:
     site.publish("2.0.0")
     page = open_page(site.url)
-    qtbot.waitUntil(lambda: page.panel.title.text.startswith("2.0.0 is ready"))
+    qtbot.waitUntil(lambda: page.panel.title.text.startswith("2.0.0 is ready"), timeout=20_000)
     QTest.mouseClick(page.panel.primary, LEFT)
     QTest.mouseClick(question().no, LEFT)
-    qtbot.waitUntil(lambda: "put 2.0.0 off" in page.panel.lead.text)
+    qtbot.waitUntil(lambda: "put 2.0.0 off" in page.panel.lead.text, timeout=20_000)
     assert page.panel.primary.isVisible()
     again = open_page()
-    qtbot.waitUntil(lambda: "was asked" in told(again))
+    qtbot.waitUntil(lambda: "was asked" in told(again), timeout=20_000)
     assert "put 2.0.0 off" in again.panel.lead.text
     assert site.asked.count("/2.0.0.zip") == 1
     site.publish("2.0.0", "2.1.0")
     newer = open_page()
-    qtbot.waitUntil(lambda: newer.panel.title.text.startswith("2.1.0 is ready"))
+    qtbot.waitUntil(lambda: newer.panel.title.text.startswith("2.1.0 is ready"), timeout=20_000)
 
 
 def test_without_a_network_what_is_here_serves(site, open_page, tmp_path, qtbot) -> None:
@@ -125,7 +125,7 @@ def test_without_a_network_what_is_here_serves(site, open_page, tmp_path, qtbot)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         page = open_page(f"http://127.0.0.1:{nobody.getsockname()[1]}/index.json")
-        qtbot.waitUntil(lambda: "can't be reached" in told(page))
+        qtbot.waitUntil(lambda: "can't be reached" in told(page), timeout=20_000)
     assert page.panel.title.text.startswith("1.5.0 is ready")
     assert told(page).endswith(".")
 
@@ -133,13 +133,13 @@ def test_without_a_network_what_is_here_serves(site, open_page, tmp_path, qtbot)
 def test_a_list_that_nobody_trusted_signed_changes_nothing(site, open_page, qtbot) -> None:
     site.publish("2.0.0", key=firmware_maker.new_key())
     page = open_page(site.url)
-    qtbot.waitUntil(lambda: "nobody who is trusted" in told(page))
+    qtbot.waitUntil(lambda: "nobody who is trusted" in told(page), timeout=20_000)
     assert "no newer firmware" in page.panel.title.text
     site.publish("2.0.0")
     index = site.folder / "index.json"
     index.write_bytes(index.read_bytes().replace(b"2.0.0", b"9.0.0"))
     page = open_page()
-    qtbot.waitUntil(lambda: "signature does not match" in told(page))
+    qtbot.waitUntil(lambda: "signature does not match" in told(page), timeout=20_000)
     assert "/2.0.0.zip" not in site.asked
 
 
@@ -147,14 +147,14 @@ def test_a_bundle_that_nobody_trusted_signed_is_not_offered(site, open_page, qtb
     """Though the list is signed as it must be."""
     site.publish("2.0.0", bundle_key=firmware_maker.new_key())
     page = open_page(site.url)
-    qtbot.waitUntil(lambda: "signed by nobody" in told(page))
+    qtbot.waitUntil(lambda: "signed by nobody" in told(page), timeout=20_000)
     assert "no newer firmware" in page.panel.title.text
 
 
 def test_what_is_for_another_board_is_left_there(site, open_page, qtbot) -> None:
     site.publish("2.0.0", boards=["sensix-1p"])
     page = open_page(site.url)
-    qtbot.waitUntil(lambda: "was asked" in told(page))
+    qtbot.waitUntil(lambda: "was asked" in told(page), timeout=20_000)
     assert "no newer firmware" in page.panel.title.text
     assert "/2.0.0.zip" not in site.asked
 

@@ -54,7 +54,7 @@ def test_an_update_from_the_page_and_back(make_bench) -> None:
         assert not bench.session.is_connected
         assert page.panel.phase is Phase.RUNNING
     assert told.args[0].firmware.endswith("2.0.0")
-    bench.qtbot.waitUntil(lambda: page.panel.versions.accessibleDescription().startswith("installed 2.0.0"))
+    bench.qtbot.waitUntil(lambda: page.panel.versions.accessibleDescription().startswith("installed 2.0.0"), timeout=20_000)
     assert page.panel.title.text.endswith("runs 2.0.0")
     assert [stage.state for stage in page.panel.stages.stages] == [StageState.DONE] * 7
     assert page.panel.backup.chip.text == "Saved and verified"
@@ -82,7 +82,7 @@ def test_another_backup_is_put_back(make_bench) -> None:
     card.choice.setFocus()
     QTest.keyClick(card.choice, Qt.Key.Key_Down)
     page._look_again()
-    bench.qtbot.waitUntil(lambda: not page._background._told)
+    bench.qtbot.waitUntil(lambda: not page._background._told, timeout=20_000)
     assert "2020" in str(card.choice.currentText())
     QTest.mouseClick(card.restore, LEFT)
     assert "09.2020" in question().paragraphs[0].text
@@ -159,7 +159,7 @@ def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) ->
     assert len(page.panel.guide.steps) >= 2
     assert not page.panel.back.isEnabled()  # no backup was made
     page.choose_image(bench.folder / "nothing.zip")
-    bench.qtbot.waitUntil(lambda: "nothing.zip" in page.panel.lead.text)
+    bench.qtbot.waitUntil(lambda: "nothing.zip" in page.panel.lead.text, timeout=20_000)
     assert page.panel.phase is Phase.RECOVERY
     page.choose_image(bench.bundle("2.0.1"))  # another firmware is a way on too
     until_phase(bench, Phase.READY)
@@ -257,19 +257,19 @@ def test_into_the_network(make_bench) -> None:
     with bench.qtbot.waitSignal(bench.session.identified, timeout=20_000):
         QTest.mouseClick(wifi.search, LEFT)
         assert not wifi.provision.isEnabled()
-    bench.qtbot.waitUntil(lambda: wifi.networks._networks != ())
+    bench.qtbot.waitUntil(lambda: wifi.networks._networks != (), timeout=20_000)
     assert [network.name for network in wifi.networks._networks] == ["Workshop", "Guests", "Garden"]
     wifi.name.setText("Workshop")
     wifi.password.setText("correct horse")
     with bench.qtbot.waitSignal(bench.session.identified, timeout=20_000):
         QTest.mouseClick(wifi.provision, LEFT)
-    bench.qtbot.waitUntil(lambda: "joined" in wifi.told.text)
+    bench.qtbot.waitUntil(lambda: "joined" in wifi.told.text, timeout=20_000)
     assert bench.module.settings["wifi_ssid"] == "Workshop"
     wifi.name.setText("Elsewhere")
     wifi.password.setText("correct horse")
     with bench.qtbot.waitSignal(bench.session.identified, timeout=40_000):
         QTest.mouseClick(wifi.provision, LEFT)
-    bench.qtbot.waitUntil(lambda: "could not join" in wifi.told.text)
+    bench.qtbot.waitUntil(lambda: "could not join" in wifi.told.text, timeout=20_000)
     assert wifi.password.text() == ""
     wifi.password.setText("correct horse")
     assert not wifi.broker_password.isVisible()
@@ -287,7 +287,7 @@ def test_what_the_module_prints_is_shown_and_explained(make_bench, monkeypatch) 
     bench.measure()
     until_phase(bench, Phase.READY)
     log = page.panel.boot_log
-    bench.qtbot.waitUntil(lambda: "SPI_FAST_FLASH_BOOT" in log.box.text)
+    bench.qtbot.waitUntil(lambda: "SPI_FAST_FLASH_BOOT" in log.box.text, timeout=20_000)
     assert any("firmware starts" in label.text for label in log.findChildren(Paragraph))
     log.set_log("Brownout detector was triggered")
     QTest.mouseClick(log.explain, LEFT)
