@@ -54,7 +54,9 @@ def test_an_update_from_the_page_and_back(make_bench) -> None:
         assert not bench.session.is_connected
         assert page.panel.phase is Phase.RUNNING
     assert told.args[0].firmware.endswith("2.0.0")
-    bench.qtbot.waitUntil(lambda: page.panel.versions.accessibleDescription().startswith("installed 2.0.0"), timeout=20_000)
+    bench.qtbot.waitUntil(
+        lambda: page.panel.versions.accessibleDescription().startswith("installed 2.0.0"), timeout=20_000
+    )
     assert page.panel.title.text.endswith("runs 2.0.0")
     assert [stage.state for stage in page.panel.stages.stages] == [StageState.DONE] * 7
     assert page.panel.backup.chip.text == "Saved and verified"
