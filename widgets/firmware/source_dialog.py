@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from widgets.controls.button import ButtonKind, PushButton
 from widgets.controls.entry import Entry
 from widgets.controls.paragraph import Paragraph
+from widgets.firmware.dialog import ColumnDialog
 from widgets.theme import Theme
 
-_WIDTH = 520
 _TEXT = (
     "This page then asks there for a signed list of firmware when it is opened. Nothing about you or your modules is "
     "sent. Without an address nothing is asked; firmware on this computer works all the same."
 )
 
 
-class SourceDialog(QDialog):
+class SourceDialog(ColumnDialog):
     """address_wanted(text): look there from now on; "" for nowhere. Close it, or `refuse` with the reason. fixed: the
     address is given from outside, it can't be changed here."""
 
     address_wanted = Signal(str)
 
     def __init__(self, parent: QWidget, theme: Theme, address: str, *, fixed: bool = False) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Sensix")
-        self.setAccessibleName("Where newer firmware comes from")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setFixedWidth(_WIDTH)
-        self._theme = theme
-        self.title = Paragraph("Where newer firmware comes from", "h1")
+        super().__init__(parent, theme, "Where newer firmware comes from")
         self.text = Paragraph(_TEXT, "lead", "text2")
         self.address = Entry("Address of the list", "https://.../index.json", height=36)
         self.address.setText(address)
@@ -39,24 +32,11 @@ class SourceDialog(QDialog):
         self.wrong = Paragraph("", "body", "bad")
         self.cancel = PushButton("Cancel")
         self.look = PushButton("Look there", ButtonKind.PRIMARY)
-        column = self._column = QVBoxLayout(self)
-        column.setContentsMargins(24, 22, 24, 20)
-        column.setSpacing(12)
-        for part in (self.title, self.text, self.address, self.wrong):
-            column.addWidget(part)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addStretch(1)
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.look)
-        column.addSpacing(6)
-        column.addLayout(buttons)
+        self.fill([self.text, self.address, self.wrong], [self.cancel, self.look])
         self.cancel.clicked.connect(self.reject)
         self.look.clicked.connect(self._tell)
         self.address.returnPressed.connect(self._tell)
         self.address.textChanged.connect(self._on_text)
-        for widget in (self.title, self.text, self.address, self.wrong, self.cancel, self.look):
-            widget.set_theme(theme)
         self._on_text()
         self.address.setFocus()
 
@@ -77,7 +57,4 @@ class SourceDialog(QDialog):
     def _say(self, text: str) -> None:
         self.wrong.set_text(text)
         self.wrong.setVisible(bool(text))
-        self.setFixedHeight(self._column.heightForWidth(_WIDTH))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        QPainter(self).fillRect(self.rect(), self._theme.colour("surface"))
+        self.fit()

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.firmware_page.facts import mac_of
+from app.firmware_page.page import FirmwarePage
 from device_io.flashing.result import FlashOptions
 from firmware_images.maker import partition_table
 from tests.fakes.firmware_backup import write_backup_of
@@ -47,7 +48,7 @@ def test_an_update_from_the_page_and_back(make_bench) -> None:
     assert page.panel.title.text.startswith("2.0.0 is ready for")
     QTest.mouseClick(page.panel.primary, LEFT)
     box = question()
-    assert "from 1.0.0 to 2.0.0" in box.question.text
+    assert "from 1.0.0 to 2.0.0" in box.title.text
     assert not box.tick.isVisible()
     with bench.qtbot.waitSignal(bench.session.identified, timeout=LONG_MS) as told:
         QTest.mouseClick(box.yes, LEFT)
@@ -140,15 +141,21 @@ def test_who_vouches_for_nothing_has_to_say_so_twice(make_bench) -> None:
     until_phase(bench, Phase.DONE)
 
 
-def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) -> None:
-    bench = make_bench(WITHOUT_BACKUP)
-    bench.bundle("2.0.0", size=400_000)
-    bench.measure()
+def writing(bench: Bench) -> FirmwarePage:
+    """The page in the midst of writing what it offered."""
     page = bench.open()
     until_phase(bench, Phase.READY)
     QTest.mouseClick(page.panel.primary, LEFT)
     QTest.mouseClick(question().yes, LEFT)
     bench.qtbot.waitUntil(lambda: stage_runs(page, 3), timeout=20_000)
+    return page
+
+
+def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) -> None:
+    bench = make_bench(WITHOUT_BACKUP)
+    bench.bundle("2.0.0", size=400_000)
+    bench.measure()
+    page = writing(bench)
     assert page.panel.stages.stages[2].detail == "Left out"
     QTest.mouseClick(page.panel.stop, LEFT)
     assert page.is_busy
@@ -185,11 +192,7 @@ def test_going_back_from_what_was_stopped_in_the_midst(make_bench) -> None:
     bench = make_bench()
     bench.bundle("2.0.0", size=250_000)
     bench.measure()
-    page = bench.open()
-    until_phase(bench, Phase.READY)
-    QTest.mouseClick(page.panel.primary, LEFT)
-    QTest.mouseClick(question().yes, LEFT)
-    bench.qtbot.waitUntil(lambda: stage_runs(page, 3), timeout=20_000)
+    page = writing(bench)
     QTest.mouseClick(page.panel.stop, LEFT)
     QTest.mouseClick(question().yes, LEFT)
     until_phase(bench, Phase.RECOVERY, LONG_MS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,24 +11,6 @@ from app.map.page import MapPage
 from app.preferences import Preferences
 from app.sharing.link import SharingLink
 from app.sharing.view import SharingView
-from tests.fakes.session_signals import SessionSignals
-
-
-@pytest.fixture(autouse=True)
-def no_map_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SENSIX_MAP_URL", raising=False)
-
-
-@pytest.fixture
-def session(qtbot: QtBot) -> SessionSignals:
-    return SessionSignals()
-
-
-@pytest.fixture
-def link(session: SessionSignals, tmp_path: Path) -> Iterator[SharingLink]:
-    made = SharingLink(session, tmp_path / "data", None)  # type: ignore[arg-type]
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -191,14 +191,19 @@ def test_from_consent_to_withdrawal(
         assert len(subscriber.received) == 1
 
 
-def test_withdrawing_deletes_what_waits_with_one_click(
-    qtbot: QtBot, view: SharingView, session: SessionSignals, link: SharingLink, tmp_path: Path
-) -> None:
+def one_waits(qtbot: QtBot, view: SharingView, session: SessionSignals, link: SharingLink) -> None:
+    """Sharing is on, to a broker that is not there: one interval waits."""
     session.connect_module()
     fill(view, f"mqtt://127.0.0.1:{free_port()}")
     agree(qtbot, view, link)
     session.measure(last_end_s() - 600, 301)
     qtbot.waitUntil(lambda: view._state.counts.waiting == 1, timeout=5000)
+
+
+def test_withdrawing_deletes_what_waits_with_one_click(
+    qtbot: QtBot, view: SharingView, session: SessionSignals, link: SharingLink, tmp_path: Path
+) -> None:
+    one_waits(qtbot, view, session, link)
     qtbot.waitUntil(lambda: view.preview.chip.text == "As it is sent", timeout=5000)
     QTest.mouseClick(view.consent.withdraw, LEFT)
     qtbot.waitUntil(lambda: view._state.given is None, timeout=5000)
@@ -260,11 +265,7 @@ def test_consent_to_another_text_is_asked_for_again(
 def test_the_limits_of_the_log_are_chosen_beside_it(
     qtbot: QtBot, view: SharingView, session: SessionSignals, link: SharingLink, tmp_path: Path
 ) -> None:
-    session.connect_module()
-    fill(view, f"mqtt://127.0.0.1:{free_port()}")
-    agree(qtbot, view, link)
-    session.measure(last_end_s() - 600, 301)
-    qtbot.waitUntil(lambda: view._state.counts.waiting == 1, timeout=5000)
+    one_waits(qtbot, view, session, link)
     assert (view.addresses.log_days.value, view.addresses.log_mb.value) == (365, 100)
     view.addresses.log_days.set_value(30)
     view.addresses.log_days.changed.emit(30)

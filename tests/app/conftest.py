@@ -1,4 +1,4 @@
-"""What every test of the Map page needs: a session, live sharing beside it, and no map by accident."""
+"""What tests of the map and of sharing begin with."""
 
 from __future__ import annotations
 
