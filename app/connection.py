@@ -20,6 +20,8 @@ from device_io.source import LinkError, LinkState, ModuleInfo, Readings, SampleB
 from device_io.waveform_store import WaveformStore
 
 if TYPE_CHECKING:  # imported by the analyser thread: samples can be shown before they are measured
+    from numpy.typing import NDArray
+
     from dsp.measurement import Measurement
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,19 @@ class Listener(Protocol):
         """The module printed a line of log text."""
 
 
+class Analyser(Protocol):
+    """Measures what the blocks of one module hold; used by one thread. A LiveMonitor, or a Monitor of dsp."""
+
+    def push(self, chip: int, first_index: int, samples: NDArray[Any], device_time_us: float, utc_ns: int, /) -> None:
+        """Take the next block of one chip, in V and A: samples [n, channels]. utc_ns: of its first sample."""
+
+    def pull(self) -> Sequence[Any]:
+        """The results that are complete, in order of their end: each is what the listener takes."""
+
+    def restart(self) -> None:
+        """The module restarted: its indices and its clock begin anew."""
+
+
 class Connection:
     """Joins a source with a ring buffer (none with store_seconds 0) and an analyser.
 
@@ -64,7 +79,7 @@ class Connection:
         *,
         store_seconds: float = 0.0,
         adjust: Callable[[Any], Any] | None = None,
-        make_analyser: Callable[[ModuleInfo], Any] | None = None,
+        make_analyser: Callable[[ModuleInfo], Analyser] | None = None,
     ) -> None:
         self._source = source
         self._adjust = adjust
@@ -197,7 +212,7 @@ class Connection:
                     self._batches_dropped += 1
 
     def _analyse(self) -> None:
-        analyser: Any = None
+        analyser: Analyser | None = None
         info: ModuleInfo | None = None
         self._ending.wait(HEAD_START_S)
         while not self._ending.is_set():
@@ -223,14 +238,14 @@ class Connection:
                 if self._listener is not None and not self._ending.is_set():
                     self._listener.on_measurement(self._adjust(measurement) if self._adjust else measurement)
 
-    def _analyser_for(self, info: ModuleInfo, analyser: Any, known: ModuleInfo | None) -> Any:
+    def _analyser_for(self, info: ModuleInfo, analyser: Analyser | None, known: ModuleInfo | None) -> Analyser:
         if analyser is None or known is None or not _same_module(known, info):
             return self._new_analyser(info)
         if known.boot_id != info.boot_id:
             analyser.restart()
         return analyser
 
-    def _new_analyser(self, info: ModuleInfo) -> Any:
+    def _new_analyser(self, info: ModuleInfo) -> Analyser:
         if self._make_analyser is not None:
             return self._make_analyser(info)
         from app.live_monitor import LiveMonitor
@@ -265,7 +280,7 @@ def open_group(urls: Sequence[str], *, store_seconds: float = 0.0, prompt: Promp
     return connection
 
 
-def push_blocks(analyser: Any, info: ModuleInfo, blocks: list[SampleBlock]) -> None:
+def push_blocks(analyser: Analyser, info: ModuleInfo, blocks: list[SampleBlock]) -> None:
     """Calibrate blocks of counts to volts and amperes and hand them to the analyser."""
     scales = [channel_scales(info, chip) for chip in range(len(info.chips))]
     for block in blocks:
