@@ -46,7 +46,7 @@ def _row(spec: SettingSpec, value: Value, url: str) -> Setting:
         decimals=1 if spec.kind == "number" else 0,
         choices=tuple((str(choice), f"{choice} {spec.unit}".rstrip()) for choice in spec.choices),
         section=_SECTIONS[spec.link if spec.link else "wifi" if spec.key.startswith("mqtt") else ""],
-        hint="Kept secret; empty leaves it as it is" if secret else "",
+        hint="Empty keeps it as is" if secret else "",
         cuts_link=bool(spec.link) and spec.link == kind_of(url),
         read_only=spec.access == "ro",
     )

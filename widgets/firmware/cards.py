@@ -30,7 +30,7 @@ class VersionPair(Card):
         self._face = _VersionFace()
         self.signature = Chip(Status.OK, "Signed by Sensix", self._face)
         self.body_layout.addWidget(self._face)
-        self.body_layout.setContentsMargins(17, 12, 17, 12)
+        self.body_layout.setContentsMargins(13, 12, 13, 12)
         self.set_versions(Version(), Version())
 
     def set_versions(self, installed: Version, available: Version) -> None:
@@ -129,7 +129,7 @@ class ChangesCard(Card):
         count = len(changes) if total is None else total
         self._face.set_changes(tuple(changes[: self._SHOWN]))
         self.nothing.set_text("" if changes else nothing)
-        self.body_layout.setContentsMargins(17, 4 if changes else 14, 17, 8 if changes else 14)
+        self.body_layout.setContentsMargins(13, 4 if changes else 14, 13, 8 if changes else 14)
         self._face.setVisible(bool(changes))
         self.nothing.setVisible(not changes)
         self.all_button.setVisible(count > self._SHOWN)

@@ -8,14 +8,16 @@ from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from widgets.controls.painting import RADIUS_CONTROL, Themed, draw_focus, draw_frame, draw_icon, draw_text
+from widgets.controls.painting import RADIUS_CONTROL, Themed, draw_focus, draw_frame, draw_icon, draw_text, font
 from widgets.modules.link_chip import chip_width, chip_words, draw_link_chip
 from widgets.modules.model import Module
 from widgets.theme import Theme
 
 ROW, ROW_COMPACT = 56, 78
 EMPTY_TEXT = "No module was found yet. Connect one by USB, or search the other links."
+MORE_TEXT = "Another module? On USB it shows here within seconds.\nFor RS485 and WiFi, search all links."
 _NAME, _SYSTEM, _FIRMWARE = 0.30, 0.16, 0.13
+_ROOM_FOR_MORE = 240
 
 
 class ModuleList(Themed, QWidget):
@@ -171,8 +173,19 @@ class ModuleList(Themed, QWidget):
             elif index:
                 painter.fillRect(QRect(16, row.top(), row.width() - 32, 1), theme.colour("border"))
             self._draw_row(painter, row, module, theme)
+        self._draw_rest(painter, self.rect().adjusted(16, len(self._modules) * self.row_height, -16, 0), theme)
         if self._ring:
             draw_focus(painter, self.rect(), theme, RADIUS_CONTROL)
+
+    def _draw_rest(self, painter: QPainter, rest: QRect, theme: Theme) -> None:
+        """Where much room is left below the rows: how other modules come here."""
+        if not self._modules or rest.height() < _ROOM_FOR_MORE:
+            return
+        draw_icon(painter, "modules", theme.colour("border2"), rest.center().x() - 20, rest.center().y() - 50, 40)
+        painter.setFont(font("body"))
+        painter.setPen(theme.colour("text3"))
+        words = QRect(rest.left(), rest.center().y() + 2, rest.width(), 60)
+        painter.drawText(words, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, MORE_TEXT)
 
     def _draw_row(self, painter: QPainter, row: QRect, module: Module, theme: Theme) -> None:
         inner = row.adjusted(16, 0, -16, 0)
