@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,18 @@ KEEP = 20
 _FLASH, _FACTS = "flash.bin", "module.json"
 _FORMAT = 1
 _LARGEST = 64 * 1024 * 1024
+_FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # also NotImplementedError and RecursionError
+    ValueError,
+    LookupError,
+    TypeError,
+    OverflowError,
+)
+"""What reading a damaged zip, or JSON that is none of ours, may end in."""
 
 
 class BackupError(Exception):
@@ -110,7 +123,7 @@ def _open(path: Path) -> tuple[dict[str, Any], bytes]:
         sound = all(isinstance(facts[key], kind) for key, kind in kinds.items())
     except FileNotFoundError:
         raise BackupError(f"There is no file {path}. Check the name.") from None
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except _FAULTS:
         raise BackupError(f"{path} is not a backup of a module, or it is damaged. Choose another one.") from None
     if not sound or len(data) != facts["size"] or hashlib.sha256(data).hexdigest() != facts["sha256"]:
         raise BackupError(f"{path} is damaged: its contents are not what was backed up. Choose another one.")
@@ -144,9 +157,11 @@ class BackupStore:
                 found.append(read_backup(path))
         return sorted(found, key=lambda backup: backup.made_ns, reverse=True)
 
-    def prune(self, mac: str) -> None:
-        """Remove the oldest backups of a module beyond those that are kept."""
-        for path in sorted(self._of(mac).glob("*.zip"), reverse=True)[self._keep :]:
+    def prune(self, mac: str, made: Path) -> None:
+        """Remove the oldest backups of a module beyond those that are kept. made: the one that was just made; it stays,
+        also where the computer's clock says that it is the oldest."""
+        others = sorted((path for path in self._of(mac).glob("*.zip") if path != made), reverse=True)
+        for path in others[self._keep - 1 :]:
             with contextlib.suppress(OSError):
                 path.unlink()
 

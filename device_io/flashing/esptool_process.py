@@ -78,6 +78,9 @@ class EsptoolProcess:
             text=True,
             encoding="utf-8",
             errors="replace",
+            # In a group of its own: Ctrl-C in a terminal goes to the whole group, and who ends it is its owner.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         for name, work in (("esptool answers", self._take_answers), ("esptool words", self._take_words)):
             thread = threading.Thread(target=work, name=name, daemon=True)

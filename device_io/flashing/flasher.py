@@ -296,7 +296,7 @@ class Flasher:
             place = path or self._store.path_for(identity.mac, firmware, made_ns)
             self._backup = write_backup(place, flash, identity, firmware, told.as_json(), made_ns).path
         if path is None:
-            self._store.prune(identity.mac)
+            self._store.prune(identity.mac, self._backup)
 
     def _check_backup(self, backup: Backup, identity: FlashIdentity) -> None:
         if backup.mac != identity.mac:

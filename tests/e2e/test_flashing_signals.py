@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ class Firmware:
             text=True,
             encoding="utf-8",
             env={**environment(), "SENSIX_DATA": str(folder / "data")},
+            start_new_session=True,
         )
 
     def until(self, stage: str) -> None:
@@ -57,9 +59,9 @@ class Firmware:
 @pytest.mark.parametrize(
     ("how", "way"),
     [
-        (signal.SIGTERM, "--finish"),
+        (signal.SIGINT, "--finish"),
         (signal.SIGKILL, "--go-back"),
-        pytest.param(signal.SIGINT, "--go-back", marks=pytest.mark.soak),
+        pytest.param(signal.SIGTERM, "--go-back", marks=pytest.mark.soak),
         pytest.param(signal.SIGKILL, "--finish", marks=pytest.mark.soak),
     ],
 )
@@ -71,13 +73,17 @@ def test_whatever_ends_it_the_way_on_and_the_way_back_are_kept(tmp_path, how, wa
         unkept = () if way == "--go-back" else ("--no-backup",)
         broken_off = Firmware(tmp_path, "flash", bench.url, path, *options, *unkept)
         broken_off.until("write")
-        broken_off.process.send_signal(how)
+        if how is signal.SIGINT:  # a terminal sends it to the whole group
+            os.killpg(broken_off.process.pid, how)
+        else:
+            broken_off.process.send_signal(how)
         code, last, words = broken_off.end(10.0)
         if how is signal.SIGKILL:
             assert code == -how
         else:
             assert last is not None
             assert (code, last["result"], last["unfinished"]) == (1, "failed", True)
+            assert last["reason"].startswith("Stopped.")
             assert "--finish" in words
         bench.wait(lambda: bench.board.state == "app")
         assert bench.firmware() == "1.0.0"

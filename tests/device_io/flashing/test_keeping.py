@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import stat
@@ -66,17 +67,38 @@ def test_a_damaged_backup_is_refused_with_one_sentence(tmp_path, damage):
     assert str(caught.value).endswith(".")
 
 
+def test_whatever_bit_of_a_backup_is_damaged_it_reads_as_before_or_is_refused(tmp_path):
+    path, flash, chance = tmp_path / "x.zip", tmp_path / "flash.bin", random.Random(5)
+    flash.write_bytes(bytes(chance.choices(range(256), range(1, 257), k=4000)))  # so that it is worth deflating
+    made = write_backup(path, flash, CHIP, "1.0.0", {})
+    data = path.read_bytes()
+    for _ in range(200):
+        at = chance.randrange(len(data))
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :])
+        with contextlib.suppress(BackupError):
+            assert read_backup(path) == made
+
+
 def test_the_store_keeps_the_last_of_each_module(tmp_path):
     store = BackupStore(tmp_path / "store", keep=3)
     flash = flash_file(tmp_path)
     for number in range(5):
         made_ns = 1_700_000_000_000_000_000 + number * 1_000_000_000
-        write_backup(store.path_for(MAC, f"1.0.{number}", made_ns), flash, CHIP, f"1.0.{number}", {}, made_ns)
-        store.prune(MAC)
+        made = write_backup(store.path_for(MAC, f"1.0.{number}", made_ns), flash, CHIP, f"1.0.{number}", {}, made_ns)
+        store.prune(MAC, made.path)
     other = CHIP._replace(mac="02:53:45:4E:00:02")
     write_backup(store.path_for(other.mac, "9", 1), flash, other, "9", {}, 1)
     assert [backup.firmware for backup in store.list(MAC)] == ["1.0.4", "1.0.3", "1.0.2"]
     assert [backup.firmware for backup in store.list()] == ["1.0.4", "1.0.3", "1.0.2", "9"]
+
+
+def test_the_backup_that_was_just_made_stays_though_the_clock_was_set_back(tmp_path):
+    store = BackupStore(tmp_path / "store", keep=2)
+    flash = flash_file(tmp_path)
+    for number, made_s in enumerate((1_700_000_000, 1_700_000_001, 86_400)):
+        place = store.path_for(MAC, f"1.0.{number}", made_s * 10**9)
+        store.prune(MAC, write_backup(place, flash, CHIP, f"1.0.{number}", {}, made_s * 10**9).path)
+    assert [backup.firmware for backup in store.list(MAC)] == ["1.0.1", "1.0.2"]
 
 
 def test_two_backups_of_one_second_do_not_meet(tmp_path):
