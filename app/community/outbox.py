@@ -142,31 +142,28 @@ class Outbox:
             ).fetchone()
         return row is not None
 
-    def next(
-        self, count: int, *, after: Sequence[int] = (), backdated: bool, at_once: bool, consent: str = ""
-    ) -> list[Waiting]:
-        """Unsent messages of intervals that are over and may go now, oldest first, at most `count`, without the ids
-        `after`.
+    def next(self, count: int, *, backdated: bool, at_once: bool, consent: str = "") -> list[Waiting]:
+        """Unsent messages of intervals that are over and may go now, oldest first, at most `count`.
 
         backdated: late ones as well. at_once: not only when they are due. consent: only what was put under it; "" for
         whatever there is.
         """
         now_s = self._now()
-        first_s = 0 if backdated else now_s - LATE_S
         with explained():
             rows = self._db.execute(
                 "SELECT id, end_s, due_s, cell, day, topic, payload, seal FROM message WHERE sent_s IS NULL "
-                f"AND end_s BETWEEN ? AND ? AND due_s <= ? AND id NOT IN ({','.join('?' * len(after))}) "
+                "AND end_s BETWEEN ? AND ? AND due_s <= ? "
                 "AND (consent = ? OR ? = '') AND id NOT IN (SELECT id FROM acknowledged) ORDER BY end_s, id LIMIT ?",
-                (first_s, now_s, float("inf") if at_once else now_s, *after, consent, consent, count),
+                (self._first_s(backdated), now_s, float("inf") if at_once else now_s, consent, consent, count),
             ).fetchall()
         return [Waiting(*row) for row in rows]
 
-    def still_waits(self, waiting: Waiting) -> bool:
-        """Whether a message may leave: nobody has deleted it since it was read."""
+    def may_go(self, waiting: Waiting, *, backdated: bool) -> bool:
+        """Whether a message may leave: since it was read nobody has deleted it, and it has not come to be late."""
         with explained():
             row = self._db.execute(
-                "SELECT 1 FROM message WHERE id = ? AND seal = ? AND sent_s IS NULL", (waiting.id, waiting.seal)
+                "SELECT 1 FROM message WHERE id = ? AND seal = ? AND sent_s IS NULL AND end_s >= ?",
+                (waiting.id, waiting.seal, self._first_s(backdated)),
             ).fetchone()
         return row is not None
 
@@ -183,7 +180,7 @@ class Outbox:
             (due_s,) = self._db.execute(
                 "SELECT min(due_s) FROM message WHERE sent_s IS NULL AND end_s >= ? "
                 "AND (consent = ? OR ? = '') AND id NOT IN (SELECT id FROM acknowledged)",
-                (0 if backdated else self._now() - LATE_S, consent, consent),
+                (self._first_s(backdated), consent, consent),
             ).fetchone()
         return None if due_s is None else float(due_s)
 
@@ -315,6 +312,10 @@ class Outbox:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+
+    def _first_s(self, backdated: bool) -> float:
+        """End of the oldest interval that may go now, epoch seconds."""
+        return 0.0 if backdated else self._now() - LATE_S
 
     def _settle_rest(self) -> None:
         """Settle what a program left that ended before it could, or that is being sent right now."""

@@ -71,7 +71,7 @@ class Session:
         self._mqtt5 = mqtt5
         self._connected = False
         self._refused: UploadError | None = None
-        self._acknowledged: list[int] = []
+        self._acknowledged = False
         client = _Paho(
             CallbackAPIVersion.VERSION2,
             client_id=new_client_id(),
@@ -112,20 +112,18 @@ class Session:
             sock = dialling.start_tls(sock, url, self._context, self._stopping)
         return Wire(sock)
 
-    def publish(self, topic: str, payload: bytes) -> int:
-        """Hand a message over, QoS 1, not retained; returns the number that `loop` will name. UploadError if the
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Hand a message over, QoS 1, not retained: the next one only after `loop` was True. UploadError if the
         connection is lost."""
-        info = self._client.publish(topic, payload, qos=1)
-        if info.rc != mqtt.MQTT_ERR_SUCCESS:
+        self._acknowledged = False
+        if self._client.publish(topic, payload, qos=1).rc != mqtt.MQTT_ERR_SUCCESS:
             raise self._lost()
-        return int(info.mid)
 
-    def loop(self, timeout_s: float) -> list[int]:
-        """Send and receive for at most so long; the numbers that the broker has acknowledged. UploadError if the
-        connection is lost or a message refused."""
+    def loop(self, timeout_s: float) -> bool:
+        """Send and receive for at most so long; True once the broker has acknowledged the message. UploadError if the
+        connection is lost or the message refused."""
         self._step(timeout_s)
-        done, self._acknowledged = self._acknowledged, []
-        return done
+        return self._acknowledged
 
     def close(self) -> None:
         """Say goodbye and let go. May be called at any time, twice too."""
@@ -180,7 +178,7 @@ class Session:
         else:
             self._refused = UploadError(f"{self._broker.address} refuses the connection: {name}.")
 
-    def _on_publish(self, _client: Any, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
+    def _on_publish(self, _client: Any, _data: Any, _mid: int, reason: Any, _properties: Any) -> None:
         if reason is not None and reason.is_failure:
             self._refused = UploadError(
                 f"{self._broker.address} does not take the messages ({reason}); ask its operator for the right to "
@@ -188,4 +186,4 @@ class Session:
                 permanent=str(reason) == "Not authorized",
             )
             return
-        self._acknowledged.append(mid)
+        self._acknowledged = True

@@ -1,9 +1,8 @@
-"""Sends what waits in the outbox: in order, several under way where the line is long, until each is acknowledged."""
+"""Sends what waits in the outbox: in order, one message under way at a time, so that a kill repeats one at most."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,17 +13,15 @@ from app.community.session import OldProtocol, Session, UploadError
 from app.community.trusted_time import TrustedTime
 
 ACKNOWLEDGED_WITHIN_S = 20.0
-"""A broker that has not acknowledged anything for so long counts as gone."""
-MOST_UNDER_WAY = 16
-"""Messages that are sent ahead of their acknowledgement, at most: few brokers take more than 20."""
-WORTH_WAITING_S = 0.005
-"""A line that answers sooner needs no second message under way; a kill then repeats one at most."""
+"""A broker that has not acknowledged a message for so long counts as gone."""
 BACK_OFF_S = (0.5, 900.0)
 
 _LOOK_EVERY_S = 0.1
+_STOP_WITHIN_S = 1.0
 _SETTLE_EVERY_S = 1.0
 _SETTLE_EVERY = 256
 _READ_AHEAD = 64
+"""Messages that are read from the file at once; whether each still waits is asked when it is sent."""
 
 
 @dataclass
@@ -77,9 +74,9 @@ class Uploader:
         self._stopped = stopped
         self._context = broker.context()
         self._mqtt5 = True
-        self._under_way: dict[int, tuple[Waiting, float]] = {}
-        self._unsure: set[int] = set()
-        self._quickest_s: float | None = None
+        self._unsure: int | None = None
+        self._settled_s = 0.0
+        self._unsettled = 0
         self.progress = Progress()
 
     def drain(self, *, at_once: bool = False) -> None:
@@ -102,23 +99,20 @@ class Uploader:
                 self._outbox.settle()
 
     def _next(self, count: int, at_once: bool) -> list[Waiting]:
-        under_way = [waiting.id for waiting, _ in self._under_way.values()]
         return self._outbox.next(
-            count,
-            after=under_way,
-            backdated=self._broker.accepts_backdated,
-            at_once=at_once,
-            consent=self._consent,
+            count, backdated=self._broker.accepts_backdated, at_once=at_once, consent=self._consent
         )
 
     def _send_day(self, first: Waiting, at_once: bool) -> None:
+        """Send the messages of one day and cell over one connection."""
         session = self._open()
         try:
-            self._under_way.clear()
-            self._exchange(session, first, at_once)
+            while ready := self._next(_READ_AHEAD, at_once):
+                for waiting in ready:
+                    if self._stopped() or (waiting.cell, waiting.day) != (first.cell, first.day):
+                        return
+                    self._send(session, waiting)
         finally:
-            self._unsure.update(waiting.id for waiting, _ in self._under_way.values())
-            self._under_way.clear()
             session.close()
 
     def _open(self) -> Session:
@@ -137,46 +131,31 @@ class Uploader:
             self.progress.connections += 1
             return session
 
-    def _exchange(self, session: Session, first: Waiting, at_once: bool) -> None:
-        """Send the messages of one day and cell over one connection."""
-        ready: deque[Waiting] = deque()
-        heard_s = settled_s = time.monotonic()
-        unsettled = 0
-        while True:
-            if not ready and not self._stopped():
-                for waiting in self._next(_READ_AHEAD, at_once):
-                    if (waiting.cell, waiting.day) != (first.cell, first.day):
-                        break
-                    ready.append(waiting)
-            while ready and len(self._under_way) < self._most_under_way() and not self._stopped():
-                self._publish(session, ready.popleft())
-            if not self._under_way:
-                return
-            done = session.loop(_LOOK_EVERY_S)
-            now_s = time.monotonic()
-            if done:
-                self._acknowledge(done, now_s)
-                heard_s = now_s
-                unsettled += len(done)
-                if unsettled >= _SETTLE_EVERY or now_s - settled_s > _SETTLE_EVERY_S:
-                    self._outbox.settle()
-                    settled_s, unsettled = now_s, 0
-            elif self._stopped() and now_s - heard_s > _SETTLE_EVERY_S:
-                return
-            elif now_s - heard_s > ACKNOWLEDGED_WITHIN_S:
+    def _send(self, session: Session, waiting: Waiting) -> None:
+        """Send a message, if it may still go, and write down its acknowledgement before anything else is sent."""
+        if not self._outbox.may_go(waiting, backdated=self._broker.accepts_backdated):
+            return
+        self._pass(waiting)
+        if waiting.id == self._unsure:
+            self.progress.repeated += 1
+        self._unsure = waiting.id
+        session.publish(waiting.topic, waiting.payload)
+        if self._is_acknowledged(session):
+            self._acknowledge(waiting)
+
+    def _is_acknowledged(self, session: Session) -> bool:
+        """Wait for it; False where it was stopped before. UploadError if it does not come."""
+        sent_s = time.monotonic()
+        while not session.loop(_LOOK_EVERY_S):
+            waited_s = time.monotonic() - sent_s
+            if self._stopped() and waited_s > _STOP_WITHIN_S:
+                return False
+            if waited_s > ACKNOWLEDGED_WITHIN_S:
                 raise UploadError(
                     f"{self._broker.address} has not acknowledged anything for {ACKNOWLEDGED_WITHIN_S:.0f} s; "
                     "what is not acknowledged waits."
                 )
-
-    def _publish(self, session: Session, waiting: Waiting) -> None:
-        if not self._outbox.still_waits(waiting):
-            return
-        self._pass(waiting)
-        if waiting.id in self._unsure:
-            self.progress.repeated += 1
-        number = session.publish(waiting.topic, waiting.payload)
-        self._under_way[number] = (waiting, time.monotonic())
+        return True
 
     def _pass(self, waiting: Waiting) -> None:
         """Let nothing out that was not checked: before it was kept, and again where it is not as it was then."""
@@ -189,23 +168,18 @@ class Uploader:
         except message.MessageError as wrong:
             raise UploadError(f"A waiting message must not leave: {wrong}", permanent=True) from None
 
-    def _acknowledge(self, numbers: list[int], now_s: float) -> None:
-        done = [self._under_way.pop(number) for number in numbers if number in self._under_way]
-        self._unrecorded.update(waiting.id for waiting, _ in done)
+    def _acknowledge(self, waiting: Waiting) -> None:
+        self._unrecorded.add(waiting.id)
         self._record()
-        for waiting, sent_s in done:
-            self._unsure.discard(waiting.id)
-            took_s = now_s - sent_s
-            self._quickest_s = took_s if self._quickest_s is None else min(self._quickest_s, took_s)
-        self.progress.acknowledged += len(done)
+        self._unsure = None
+        self.progress.acknowledged += 1
+        self._unsettled += 1
+        now_s = time.monotonic()
+        if self._unsettled >= _SETTLE_EVERY or now_s - self._settled_s > _SETTLE_EVERY_S:
+            self._outbox.settle()
+            self._settled_s, self._unsettled = now_s, 0
 
     def _record(self) -> None:
         if self._unrecorded:
             self._outbox.acknowledged(sorted(self._unrecorded))
             self._unrecorded.clear()
-
-    def _most_under_way(self) -> int:
-        """As many as the line holds: one while its length is not known, or where it is short."""
-        if self._quickest_s is None:
-            return 1
-        return max(1, min(MOST_UNDER_WAY, int(self._quickest_s / WORTH_WAITING_S) + 1))

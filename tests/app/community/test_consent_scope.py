@@ -107,7 +107,7 @@ def test_what_another_program_withdraws_does_not_leave(tmp_path: Path) -> None:
             uploader = Uploader(outbox, broker, None, TrustedTime(None, broker), lambda: False, consent=STANDING)
             sent = []
 
-            def publish(session, waiting) -> None:  # type: ignore[no-untyped-def]
+            def send(session, waiting) -> None:  # type: ignore[no-untyped-def]
                 sent.append(waiting)
                 if len(sent) == 5:
                     other = threading.Thread(target=Community(folder).withdraw)
@@ -115,8 +115,8 @@ def test_what_another_program_withdraws_does_not_leave(tmp_path: Path) -> None:
                     other.join(10.0)
                 original(session, waiting)
 
-            original = uploader._publish
-            uploader._publish = publish  # type: ignore[method-assign]
+            original = uploader._send
+            uploader._send = send  # type: ignore[method-assign]
             uploader.drain(at_once=True)
         wait_for(lambda: len(subscriber.received) >= 4)
         assert len(subscriber.received) == 4

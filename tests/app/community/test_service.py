@@ -19,7 +19,8 @@ from app.community.service import Community
 from app.data_folder import data_folder
 from tests.fakes.certificates import make_ca
 from tests.fakes.community import INTERVAL_S, Subscriber, last_end_s, measurement, wait_for
-from tests.fakes.mosquitto import Mosquitto, free_port
+from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.unused_port import unused_port
 
 CHOICES = Choices("u82f", "mqtts://broker.example", accepts_backdated=True)
 
@@ -173,7 +174,7 @@ def test_the_preview_of_an_interval_under_way(tmp_path: Path) -> None:
 
 def test_withdrawing_ends_sending_and_empties_the_outbox(tmp_path: Path) -> None:
     community = Community(tmp_path)
-    community.give(Choices("u82f", f"mqtt://127.0.0.1:{free_port()}", accepts_backdated=True))
+    community.give(Choices("u82f", f"mqtt://127.0.0.1:{unused_port()}", accepts_backdated=True))
     for back in range(5):
         assert community.offer(measurement(late(back), values=values(back))) is None
     community.start()

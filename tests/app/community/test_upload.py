@@ -6,17 +6,14 @@ import re
 import socket
 import sqlite3
 import statistics
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from app.community import upload
 from app.community.anonymise import day_of
 from app.community.broker import Broker, parse_broker, password_of
 from app.community.outbox import FILE, Outbox
@@ -27,6 +24,7 @@ from app.community.upload import Uploader
 from tests.fakes.certificates import Authority, make_ca, make_client_cert, make_server_cert
 from tests.fakes.community import INTERVAL_S, Subscriber, interval, last_end_s, wait_for
 from tests.fakes.mosquitto import Mosquitto, free_port
+from tests.fakes.slow_line import SlowLine
 
 
 @pytest.fixture
@@ -157,114 +155,58 @@ def test_nobody_there_and_somebody_silent(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_broker_of_mqtt_3_only(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, extra="max_packet_size 100000") as server, Outbox(tmp_path / "data") as outbox:
-        with old_broker(server.port) as port:
+        # It ends connections of MQTT 5, as those do that know 3.1.1 only.
+        with SlowLine(server.port, refuse=b"\x00\x04MQTT\x05") as line:
             fill(outbox, 3)
-            drain(outbox, parse_broker(f"mqtt://127.0.0.1:{port}", accepts_backdated=True))
+            drain(outbox, parse_broker(f"mqtt://127.0.0.1:{line.port}", accepts_backdated=True))
         assert outbox.counts().sent == 3
         assert "(p2, c1" in server.log
 
 
-@contextmanager
-def relay(port: int, delay_s: float = 0.0, refuse: bytes | None = None) -> Iterator[int]:
-    """A line to `port` on which each piece takes `delay_s`; connections that begin with `refuse` in it are closed."""
-    ending = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(0.1)
-
-    def carry(source: socket.socket, sink: socket.socket) -> None:
-        line: list[tuple[float, bytes]] = []
-        source.settimeout(0.001)
-        open_ = True
-        while not ending.is_set() and (open_ or line):
-            try:
-                piece = source.recv(65536) if open_ else b""
-                if open_ and not piece:
-                    open_ = False
-                elif piece:
-                    line.append((time.monotonic() + delay_s, piece))
-            except TimeoutError:
-                pass
-            except OSError:
-                break
-            while line and line[0][0] <= time.monotonic():
-                try:
-                    sink.sendall(line.pop(0)[1])
-                except OSError:
-                    line.clear()
-        sink.close()
-
-    def serve() -> None:
-        while not ending.is_set():
-            try:
-                near, _ = listener.accept()
-            except TimeoutError:
-                continue
-            near.settimeout(5.0)
-            if refuse is not None and refuse in near.recv(64, socket.MSG_PEEK):
-                near.close()
-                continue
-            far = socket.create_connection(("127.0.0.1", port))
-            for pair in ((near, far), (far, near)):
-                threads.append(threading.Thread(target=carry, args=pair, daemon=True))
-                threads[-1].start()
-
-    threads = [threading.Thread(target=serve, daemon=True)]
-    threads[0].start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        ending.set()
-        for thread in threads:
-            thread.join(5.0)
-        listener.close()
-
-
-def old_broker(port: int):  # type: ignore[no-untyped-def]
-    """A broker that ends connections of MQTT 5, as those do that know 3.1.1 only."""
-    return relay(port, refuse=b"\x00\x04MQTT\x05")
-
-
-@pytest.fixture
-def under_way(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many messages were sent and not acknowledged, each time that one was."""
-    counts: list[int] = []
-    publish, loop = Session.publish, Session.loop
-    open_ = [0]
-
-    def published(self: Session, topic: str, payload: bytes) -> int:
-        open_[0] += 1
-        counts.append(open_[0])
-        return publish(self, topic, payload)
-
-    def looped(self: Session, timeout_s: float) -> list[int]:
-        done = loop(self, timeout_s)
-        open_[0] -= len(done)
-        return done
-
-    monkeypatch.setattr(Session, "publish", published)
-    monkeypatch.setattr(Session, "loop", looped)
-    return counts
-
-
-def test_a_long_line_carries_several_messages_at_a_time(tmp_path: Path, under_way: list[int]) -> None:
-    with Mosquitto(tmp_path) as server, Subscriber(server.port) as subscriber, Outbox(tmp_path / "data") as outbox:
-        ends_s = fill(outbox, 100)
-        with relay(server.port, 0.03) as port:
-            drain(outbox, parse_broker(f"mqtt://127.0.0.1:{port}", accepts_backdated=True))
-        wait_for(lambda: len(subscriber.received) >= 100)
-        assert subscriber.ends_s == ends_s
-    assert max(under_way) >= 4, "they do not wait for each other"
-    assert max(under_way) <= upload.MOST_UNDER_WAY
-
-
-def test_a_short_line_carries_one_at_a_time(
-    tmp_path: Path, under_way: list[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("delay_s", [0.0, 0.02])
+def test_an_acknowledgement_is_written_down_before_the_next_message_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delay_s: float
 ) -> None:
-    monkeypatch.setattr(upload, "WORTH_WAITING_S", 5.0)  # any line is short
-    with Mosquitto(tmp_path) as server, Outbox(tmp_path / "data") as outbox:
-        fill(outbox, 50)
-        drain(outbox, parse_broker(server.url, accepts_backdated=True))
-    assert under_way == [1] * 50
+    count = 100
+    written: list[int] = []
+    publish = Session.publish
+
+    def published(self: Session, topic: str, payload: bytes) -> None:
+        with closing(sqlite3.connect(tmp_path / "data" / FILE, timeout=10.0)) as database:
+            (known,) = database.execute(
+                "SELECT (SELECT count(*) FROM message WHERE sent_s IS NOT NULL) + (SELECT count(*) FROM acknowledged)"
+            ).fetchone()
+        written.append(known)
+        publish(self, topic, payload)
+
+    with Mosquitto(tmp_path) as server, Subscriber(server.port) as subscriber, Outbox(tmp_path / "data") as outbox:
+        ends_s = fill(outbox, count)
+        monkeypatch.setattr(Session, "publish", published)
+        with SlowLine(server.port, delay_s) as line:
+            drain(outbox, parse_broker(f"mqtt://127.0.0.1:{line.port}", accepts_backdated=True))
+        wait_for(lambda: len(subscriber.received) >= count)
+        assert subscriber.ends_s == ends_s
+    assert written == list(range(count))
+
+
+def test_what_grows_late_behind_a_slow_message_stays_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two modules in one house: both in time when they are read, the second not any more when the first has gone."""
+    now_s = [last_end_s() + 599.0]
+    publish = Session.publish
+
+    def published(self: Session, topic: str, payload: bytes) -> None:
+        publish(self, topic, payload)
+        now_s[0] += 2.0
+
+    with Mosquitto(tmp_path) as server, Outbox(tmp_path / "data", now=lambda: now_s[0]) as outbox:
+        for number in range(2):
+            outbox.put(interval(last_end_s(), number), "u82f")
+        monkeypatch.setattr(Session, "publish", published)
+        broker = parse_broker(server.url)
+        trusted = TrustedTime(None, broker, clock=lambda: now_s[0])
+        Uploader(outbox, broker, None, trusted, lambda: False).drain(at_once=True)
+        counts = outbox.counts()
+    assert (counts.sent, counts.waiting, counts.late) == (1, 0, 1)
 
 
 def test_the_sender_waits_for_the_broker_and_tells(tmp_path: Path, ca: Authority) -> None:

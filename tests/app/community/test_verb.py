@@ -26,7 +26,8 @@ from tests.fakes.community import Subscriber, interval, last_end_s, wait_for
 from tests.fakes.community_verb import run
 from tests.fakes.comtrade_writer import FakeChannel, FakeRecord
 from tests.fakes.map_server import MapServer
-from tests.fakes.mosquitto import Mosquitto, free_port
+from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.unused_port import unused_port
 
 RATE_HZ = 600.0
 START_S = datetime(2024, 3, 5, 9, 59, 58, tzinfo=UTC).timestamp()
@@ -169,7 +170,7 @@ def test_a_clock_that_is_wrong_sends_nothing(capsys: pytest.CaptureFixture[str],
 
 
 def test_a_broker_that_is_away_keeps_everything(capsys: pytest.CaptureFixture[str], known: Path) -> None:
-    url = f"mqtt://127.0.0.1:{free_port()}"
+    url = f"mqtt://127.0.0.1:{unused_port()}"
     send = (
         "send",
         known,
@@ -197,7 +198,7 @@ def short_record(folder: Path, seconds: float) -> Path:
 
 
 def test_it_ends_within_2_s_when_asked(tmp_path: Path, data: Path) -> None:
-    url = f"mqtt://127.0.0.1:{free_port()}"
+    url = f"mqtt://127.0.0.1:{unused_port()}"
     with Outbox(data) as outbox:
         outbox.put(interval(last_end_s()), "u82f", consent_once(url))
     record = short_record(tmp_path / "short", 1.0)
