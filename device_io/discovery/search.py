@@ -62,6 +62,7 @@ class Search:
         self._prompt = prompt
         self._cancelled = threading.Event()
         self._pool = ThreadPoolExecutor(WORKERS, "search")
+        self._beside = ThreadPoolExecutor(WORKERS, "search of heard")  # many at one broker keep no port waiting
         self._lock = threading.Lock()
         self._jobs: list[Future[None]] = []
 
@@ -100,8 +101,10 @@ class Search:
 
     def cancel(self) -> None:
         """End within 2 s; nothing is told afterwards."""
-        self._cancelled.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:  # nothing is begun afterwards
+            self._cancelled.set()
+        for pool in (self._beside, self._pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _browse(self, seconds: float, interfaces: Sequence[str] | None) -> None:
         from device_io.mqtt.mdns import MdnsFailure, browse
@@ -166,16 +169,27 @@ class Search:
         heard = 0
         for module in listen_for_modules(url, seconds=self._broker_s, cancel=self._cancelled, prompt=self._prompt):
             heard += 1
-            self._progress(url.text, 0, 0, f"{heard} modules heard")
-            try:
-                self._identify(module.url, parse_url(module.url))
-            except LinkError as error:
-                self._nothing(module.url, error)
+            self._progress(url.text, 0, 0, f"{heard} module{'s' if heard != 1 else ''} heard")
+            with self._lock:
+                if not self._cancelled.is_set():
+                    self._jobs.append(self._beside.submit(self._identify_heard, module.url, module.eui))
         if not heard:
             raise LinkError(
                 LinkErrorKind.SILENT,
                 f"No module publishes at {url.host}. Check that it is in the WiFi and has its token.",
             )
+
+    def _identify_heard(self, url: str, eui: str) -> None:
+        """A module that was heard at a broker. It may publish so seldom that nothing more comes from it now."""
+        from device_io.mqtt.plain_module import plain_info
+
+        try:
+            self._identify(url, parse_url(url))
+        except LinkError as error:
+            if error.kind is LinkErrorKind.SILENT:
+                self._found(url, plain_info(eui))
+            else:
+                self._nothing(url, error)
 
     def _found(self, url: str, info: ModuleInfo) -> None:
         if not self._cancelled.is_set():

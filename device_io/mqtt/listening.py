@@ -1,4 +1,4 @@
-"""Which modules publish at a broker."""
+"""Which modules publish readings at a broker."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from device_io.mqtt.connection import BrokerConnection, UnclearEnd
 from device_io.mqtt.module_url import module_url
 from device_io.mqtt.passwords import Prompt
+from device_io.mqtt.payload import is_payload
 from device_io.mqtt.sharing import connect_client
 from device_io.mqtt.topics import any_readings, split_topic, topics_of
 from device_io.source import LinkError, LinkErrorKind
@@ -100,9 +101,9 @@ class _Ear:
     def on_tick(self) -> None:
         pass
 
-    def on_message(self, topic: str, _payload: bytes, _host_time_ns: int) -> None:
+    def on_message(self, topic: str, payload: bytes, _host_time_ns: int) -> None:
         parts = split_topic(topic)
-        if parts is not None:
+        if parts is not None and is_payload(payload):
             self._put(parts[:2])
 
     def _put(self, item: tuple[str, str] | LinkError) -> None:

@@ -57,14 +57,19 @@ class Decoded(NamedTuple):
     distortion: Distortion
 
 
+def is_payload(data: bytes) -> bool:
+    """Whether it has the length of a readings payload."""
+    return len(data) - PAYLOAD_BYTES in (0, len(LEAD))
+
+
 def decode_payload(data: bytes) -> Decoded:
     """Take a payload of 704 bytes, or 706 with the two in front, apart. PayloadError for any other length."""
-    lead = len(data) - PAYLOAD_BYTES
-    if lead not in (0, len(LEAD)):
+    if not is_payload(data):
         raise PayloadError(
             f"A message of {len(data)} bytes is no readings of a Sensix module: they have {PAYLOAD_BYTES} or "
             f"{PAYLOAD_BYTES + len(LEAD)}. Check that nothing else publishes on the module's topic."
         )
+    lead = len(data) - PAYLOAD_BYTES
     places = layout()
     numbers = places.head.unpack_from(data, lead)
     wire = np.frombuffer(data, ">u2", offset=lead + places.head.size).astype(np.float64)

@@ -11,13 +11,15 @@ import pytest
 
 from device_io.mqtt.embedded_broker import EmbeddedBroker
 from device_io.mqtt.listening import listen_for_modules
+from device_io.mqtt.payload import encode_payload
 from device_io.source import LinkError, LinkErrorKind
 from device_io.urls import MqttUrl, parse_url
 from tests.fakes.certificates import make_ca
 from tests.fakes.mosquitto import Mosquitto, free_port
-from tests.fakes.mqtt_publisher import Place, Publisher
+from tests.fakes.mqtt_publisher import Place, Publisher, sound_values
 
-ONE, TWO = "0253454E000000D1", "0253454E000000D2"
+READINGS = encode_payload(sound_values())
+ONE, TWO, THREE = (f"0253454E000000D{n}" for n in "123")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 def test_each_module_is_told_once(broker: Mosquitto) -> None:
     with Publisher(broker) as publisher:
         for token, eui in (("home", ONE), ("other", TWO.lower())):
-            publisher.repeat(f"v1/{token}/devices/{eui}/0/bin", b"anything", every_s=0.05)
-        publisher.repeat("v1/home/devices/short/0/bin", b"anything", every_s=0.05)
+            publisher.repeat(f"v1/{token}/devices/{eui}/0/bin", READINGS, every_s=0.05)
+        publisher.repeat("v1/home/devices/short/0/bin", READINGS, every_s=0.05)
+        publisher.repeat(f"v1/home/devices/{THREE}/0/bin", b"no readings", every_s=0.05)
         found = list(listen_for_modules(f"{broker.url}?ca={broker.ca}", seconds=1.0))
     assert sorted((module.token, module.eui) for module in found) == [("home", ONE), ("other", TWO)]
     for module in found:
@@ -64,7 +67,7 @@ def test_without_rights_to_all_a_user_hears_its_own(tmp_path: Path) -> None:
     try:
         base = f"mqtts://{ONE}@localhost:{broker.port}"
         with Publisher(Place(broker.port, broker.ca_file), ONE, password) as publisher:
-            publisher.repeat(f"v1/home/devices/{ONE}/0/bin", b"anything", every_s=0.05)
+            publisher.repeat(f"v1/home/devices/{ONE}/0/bin", READINGS, every_s=0.05)
             own = f"{base}/home/{ONE}?ca={broker.ca_file}"
             found = list(listen_for_modules(own, seconds=0.5, prompt=lambda _: password))
         with pytest.raises(LinkError) as failure:

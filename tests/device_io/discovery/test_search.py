@@ -1,0 +1,75 @@
+"""The search of a broker: many modules at once, and those that publish too seldom to be asked more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import pytest
+from keyring.backends.null import Keyring
+
+from device_io.discovery import search as searching
+from device_io.discovery.search import Place, Search, SearchProgress
+from device_io.mqtt.payload import encode_payload
+from device_io.source import LinkError, ModuleInfo
+from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.mqtt_publisher import Publisher, sound_values
+
+READINGS = encode_payload(sound_values())
+
+
+@pytest.fixture
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosquitto]:
+    monkeypatch.setattr(keyring.core, "_keyring_backend", Keyring())
+    with Mosquitto(tmp_path) as running:
+        yield running
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.found: dict[str, ModuleInfo] = {}
+        self.listening = threading.Event()
+
+    def on_found(self, _url: str, info: ModuleInfo) -> None:
+        self.found[str(info.eui)] = info
+
+    def on_progress(self, _progress: SearchProgress) -> None:
+        self.listening.set()
+
+    def on_nothing(self, url: str, error: LinkError) -> None:
+        """Not looked at."""
+
+
+def test_one_module_does_not_wait_for_the_other_to_be_known(broker: Mosquitto) -> None:
+    """Each takes 1.5 s to show that it does not speak Sensix Link; they are heard for 6 s."""
+    euis = {f"0253454E0000{n:04X}" for n in range(12)}
+    heard = Heard()
+    search = Search(heard, broker_s=6.0)
+    with Publisher(broker) as publisher:
+        for eui in euis:
+            publisher.repeat(f"v1/home/devices/{eui}/0/bin", READINGS, every_s=0.5)
+        search.look_at([Place(broker.url)])
+        done = search.wait(60.0)
+        search.cancel()
+    assert done
+    assert set(heard.found) == euis
+
+
+def test_a_module_that_was_heard_once_is_found(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "HELLO_S", 2.0)
+    eui = "0253454E000000E1"
+    heard = Heard()
+    search = Search(heard, broker_s=6.0)
+    with Publisher(broker) as publisher:
+        search.look_at([Place(broker.url)])
+        deadline_s = time.monotonic() + 30.0
+        while "v1/+/devices/+/0/bin (QoS 0)" not in broker.log and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        publisher.publish(f"v1/home/devices/{eui}/0/bin", READINGS)
+        done = search.wait(60.0)
+        search.cancel()
+    assert done
+    assert heard.found[eui].type == "PowerMonitor1, wiring unknown"
