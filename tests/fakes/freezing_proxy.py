@@ -43,7 +43,7 @@ class FreezingProxy:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5.0)
+            thread.join(30.0)
         for one in sockets:
             one.close()
 
@@ -53,7 +53,11 @@ class FreezingProxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                near.close()
+                continue
             with self._lock:
                 frozen = self._frozen
                 self._sockets += [near, far]

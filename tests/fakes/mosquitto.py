@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,8 +17,12 @@ from tests.fakes.certificates import Authority, Pair, make_server_cert
 
 PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin") or "/usr/sbin/mosquitto"
 
-_READY_S = 10.0
-_END_S = 5.0
+_READY_S = 30.0
+_END_S = 20.0
+_RUNNING = b" running\n"
+_TAKEN = b"Address already in use"
+_ATTEMPTS = 5
+_FIRST_PORT = 15_000
 
 
 class Mosquitto:
@@ -28,7 +33,8 @@ class Mosquitto:
     passwords: {user: password}; without them nobody needs one. password_file: the same as a file of mosquitto's own.
     acl: lines of an ACL file. require_certificate: clients need one of the same authority, and its common name is
     their user name. persistent: sessions and queued messages survive `restart`, and those of the last `save`
-    survive `kill`. extra: further lines of configuration. The port stays the same over restarts.
+    survive `kill`. extra: further lines of configuration. The port stays the same over restarts; where another program
+    takes it before the first start, it is another one then.
     """
 
     def __init__(
@@ -49,9 +55,9 @@ class Mosquitto:
         self.log_path = self.folder / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.ca: Path | None = None
+        self._has_run = False
         lines = [
             "per_listener_settings false",
-            f"listener {self.port} 127.0.0.1",
             "log_type all",
             "set_tcp_nodelay true",
         ]
@@ -78,7 +84,7 @@ class Mosquitto:
         if persistent:
             lines += ["persistence true", f"persistence_location {self.folder}/", "max_queued_messages 0"]
         self._config = self.folder / "mosquitto.conf"
-        self._config.write_text("\n".join([*lines, extra, ""]), encoding="utf-8")
+        self._lines = [*lines, extra, ""]
 
     @property
     def url(self) -> str:
@@ -98,19 +104,36 @@ class Mosquitto:
     def start(self) -> None:
         """Start the process and wait until it takes connections."""
         assert not self.is_running, "the broker runs already"
+        for _ in range(_ATTEMPTS):
+            if self._begin():
+                self._has_run = True
+                return
+            if self._has_run:
+                time.sleep(0.2)  # its clients know this port: whoever borrowed it may give it back
+            else:
+                self.port = free_port()
+        raise AssertionError(f"mosquitto did not start:\n{self.log}")
+
+    def _begin(self) -> bool:
+        """Whether it listens; False if somebody else does on this port."""
+        listener = "\n".join([f"listener {self.port} 127.0.0.1", *self._lines])
+        self._config.write_text(listener, encoding="utf-8")
+        before = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [PROGRAM, "-c", str(self._config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline_s = time.monotonic() + _READY_S
-        while time.monotonic() < deadline_s:
-            if self._process.poll() is not None:
-                break
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0):
-                return
+        while True:
+            ended = process.poll() is not None
+            said = self.log_path.read_bytes()[before:]
+            if not ended and _RUNNING in said:
+                return True
+            if ended or time.monotonic() > deadline_s:
+                self.stop()
+                assert _TAKEN in said, f"mosquitto did not start:\n{self.log}"
+                return False
             time.sleep(0.01)
-        self.stop()
-        raise AssertionError(f"mosquitto did not start:\n{self.log}")
 
     def stop(self) -> None:
         """End it as a service manager would; waits. May be called twice."""
@@ -158,10 +181,29 @@ class Mosquitto:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on at this moment. None of those that the system gives to whoever asks for
+    any, or to the near end of a connection: it would not stay free for long."""
+    lowest = _lowest_given_port()
+    for _ in range(1000):
+        # Of the system's own chance: that of the tests is the same in every process.
+        port = random.SystemRandom().randrange(_FIRST_PORT, lowest) if lowest > _FIRST_PORT + 1000 else 0
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                    continue
+                raise
+            return int(probe.getsockname()[1])
+    raise AssertionError("no port is free")
+
+
+def _lowest_given_port() -> int:
+    """The lowest port that the system gives away by itself."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32_768
 
 
 def _write_passwords(path: Path, passwords: dict[str, str]) -> None:
@@ -169,4 +211,4 @@ def _write_passwords(path: Path, passwords: dict[str, str]) -> None:
     path.write_text("".join(f"{user}:{password}\n" for user, password in passwords.items()), encoding="utf-8")
     path.chmod(0o600)
     program = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
-    subprocess.run([program, "-U", str(path)], check=True, capture_output=True, timeout=20)
+    subprocess.run([program, "-U", str(path)], check=True, capture_output=True, timeout=30)

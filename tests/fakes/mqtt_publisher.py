@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -30,15 +33,36 @@ class Place(NamedTuple):
     ca: Path | None
 
 
+_PATIENCE_S = 30.0
+
+
+class _Client(paho.Client):
+    """paho closes the TCP socket of a TLS handshake that fails, as it does while a broker restarts, only by chance."""
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        context = self._ssl_context
+        assert context is not None
+        secured = context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            secured.settimeout(_PATIENCE_S)
+            secured.do_handshake()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                secured.close()
+            raise
+        return secured
+
+
 class Publisher:
     """A connected client for the time of a `with` block. received: (topic, payload) of what it subscribed to."""
 
     def __init__(self, broker: Broker, user: str | None = None, password: str | None = None) -> None:
         self._broker = broker
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+        self._client = _Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
         if user is not None:
             self._client.username_pw_set(user, password)
         self._client.reconnect_delay_set(0.1, 0.1)  # type: ignore[arg-type]
+        self._client.connect_timeout = _PATIENCE_S
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
@@ -54,7 +78,7 @@ class Publisher:
         self._client.on_message = self._keep
         self._client.connect(host, self._broker.port)
         self._client.loop_start()
-        assert up.wait(10.0)
+        assert up.wait(_PATIENCE_S)
         return self
 
     def __exit__(
@@ -62,14 +86,14 @@ class Publisher:
     ) -> None:
         self._stopping.set()
         for thread in self._threads:
-            thread.join(5.0)
+            thread.join(_PATIENCE_S)
         self._client.disconnect()
         self._client.loop_stop()
         self._client._reset_sockets()  # paho leaves the pair of sockets that wakes its loop open
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Once, and wait until it has left."""
-        self._client.publish(topic, payload).wait_for_publish(5.0)
+        self._client.publish(topic, payload).wait_for_publish(_PATIENCE_S)
 
     def repeat(self, topic: str, payload: bytes, every_s: float) -> None:
         """Again and again until the end of the block."""
@@ -87,7 +111,7 @@ class Publisher:
         agreed = threading.Event()
         self._client.on_subscribe = lambda *_: agreed.set()
         self._client.subscribe(topic)
-        assert agreed.wait(5.0)
+        assert agreed.wait(_PATIENCE_S)
 
     def is_refused(self, topic: str) -> bool:
         """Whether the broker refuses a subscription."""
@@ -100,15 +124,15 @@ class Publisher:
 
         self._client.on_subscribe = note
         self._client.subscribe(topic)
-        assert answered.wait(5.0)
+        assert answered.wait(_PATIENCE_S)
         return answers[0]
 
-    def wait_for(self, count: int, timeout_s: float = 10.0) -> None:
+    def wait_for(self, count: int, timeout_s: float = _PATIENCE_S) -> None:
         """Until so many messages have come."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.received) >= count, timeout_s)
 
-    def wait_for_silence(self, seconds: float, timeout_s: float = 10.0) -> None:
+    def wait_for_silence(self, seconds: float, timeout_s: float = _PATIENCE_S) -> None:
         """Until nothing has come for so long."""
         deadline_s = time.monotonic() + timeout_s
         with self._changed:

@@ -39,6 +39,7 @@ from device_io.source import ChannelInfo, ChipInfo, ModuleInfo
 RATE_HZ = 4000.0
 BLOCK = 80
 FIRST_INDEX = 1_000_000
+_MOST_UNSENT = 65_536
 _SPEEDS = {getattr(termios, f"B{baud}"): baud for baud in (115_200, 921_600, 2_000_000, 3_000_000)}
 
 
@@ -56,6 +57,7 @@ class PtyDevice:
         tty.setraw(self._slave)
         os.set_blocking(self.master, False)
         self.port = os.ttyname(self._slave)
+        self._unsent = bytearray()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pty device")
 
@@ -65,7 +67,7 @@ class PtyDevice:
 
     def __exit__(self, *_: object) -> None:
         self._ending.set()
-        self._thread.join(5)
+        self._thread.join(30)
         os.close(self.master)
         os.close(self._slave)
 
@@ -75,10 +77,18 @@ class PtyDevice:
             with contextlib.suppress(BlockingIOError):
                 self.received(os.read(self.master, 65536))
             self.tick()
+            self._flush()
 
     def send(self, data: bytes) -> None:
+        """On the device's thread. What the line has no room for goes out later; nothing is torn."""
+        if len(self._unsent) < _MOST_UNSENT:
+            self._unsent += data
+        self._flush()
+
+    def _flush(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.write(self.master, data)
+            while self._unsent:
+                del self._unsent[: os.write(self.master, self._unsent)]
 
     def received(self, data: bytes) -> None:
         """Bytes of the host."""
@@ -104,7 +114,8 @@ class Talker(PtyDevice):
 class FakeModule(PtyDevice):
     """A module of one chip with two channels that does what it is told, wrongly if wanted. Never falls back by itself.
 
-    baud: where it stands now. usable_bauds: those at which it understands anything. versions: lowest, highest.
+    baud: where it stands now. usable_bauds: those at which it understands anything. versions: lowest, highest. boots:
+    whether it prints what it does instead of answering. lines_heard: lines of that since a host said something.
     """
 
     def __init__(
@@ -114,7 +125,7 @@ class FakeModule(PtyDevice):
         usable_bauds: tuple[int, ...] = (115_200, 921_600, 2_000_000),
         offered_bauds: tuple[int, ...] = (115_200, 921_600, 2_000_000),
         versions: tuple[int, int] = (1, 1),
-        boots_for_s: float = 0.0,
+        boots: bool = False,
         identity: bytes | None = None,
     ) -> None:
         super().__init__()
@@ -127,8 +138,10 @@ class FakeModule(PtyDevice):
         self._offered = offered_bauds
         self._versions = versions
         self._identity = identity
-        self._ready_s = time.monotonic() + boots_for_s
+        self.boots = boots
+        self.lines_heard = 0
         self._boot_line = 0
+        self._host_there = False
         self._deframer = Deframer()
         self._streaming = False
         self._index = FIRST_INDEX
@@ -153,12 +166,13 @@ class FakeModule(PtyDevice):
         return speed == self.baud and speed in self._usable
 
     def received(self, data: bytes) -> None:
+        self._host_there = True
         if not self._line_works():
             self._deframer = Deframer()
             return
         for kind, payload in self._deframer.feed(data):
             message = parse_message(kind, payload)
-            if message is not None and self.answers and time.monotonic() >= self._ready_s:
+            if message is not None and self.answers and not self.boots:
                 self.requests.append(message)
                 self._answer(message)
 
@@ -175,8 +189,8 @@ class FakeModule(PtyDevice):
             identity = self._identity or identity_to_json(self.info, self._offered, (0, 1))
             self._reply(IdentityReply(message.request_id, identity))
         elif isinstance(message, Baud):
+            self.baud = message.baud  # whoever has the reply may look at it
             self._reply(BaudReply(message.request_id, message.baud))
-            self.baud = message.baud
             self._confirm_until_s = time.monotonic() + 1.0
         elif isinstance(message, Probe):
             self._reply(ProbeReply(message.request_id, message.data))
@@ -191,8 +205,9 @@ class FakeModule(PtyDevice):
 
     def tick(self) -> None:
         now_s = time.monotonic()
-        if now_s < self._ready_s:
+        if self.boots:
             self._boot_line += 1
+            self.lines_heard += self._host_there
             self.send(b"I (%d) boot: still starting\r\n" % self._boot_line)
         if self._confirm_until_s is not None and now_s > self._confirm_until_s:
             self.baud, self._confirm_until_s = 115_200, None
@@ -200,8 +215,9 @@ class FakeModule(PtyDevice):
             return
         self._next_s = now_s + BLOCK / RATE_HZ
         if self._streaming and self.sends_samples and self.answers:
-            time_us = round(self._index / RATE_HZ * 1e6)
-            payload = encode_samples(0, self._index, time_us, 0, sample_counts(self._index), Coding.RAW24)
+            index = self._index  # a restart may come between
+            time_us = round(index / RATE_HZ * 1e6)
+            payload = encode_samples(0, index, time_us, 0, sample_counts(index), Coding.RAW24)
             frame = encode_frame(Kind.SAMPLES, payload)
             self.send(frame if self._line_works() else bytes(byte ^ 0x5A for byte in frame))
         self._index += BLOCK

@@ -26,7 +26,7 @@ from device_io.source import SampleBlock
 class RawLinkClient:
     """Opens `usb:...` at 115 200 baud. Every wait has a deadline and ends the test when it passes."""
 
-    def __init__(self, url: str, deadline_s: float = 10.0) -> None:
+    def __init__(self, url: str, deadline_s: float = 30.0) -> None:
         port = url.removeprefix("usb:")
         end = time.monotonic() + deadline_s
         while True:
@@ -72,7 +72,7 @@ class RawLinkClient:
             self.blocks += self.decoder.decode(payloads, time.time_ns())
         self.text += self.deframer.take_text()
 
-    def wait(self, condition, deadline_s: float = 10.0, keep_alive: bool = True):
+    def wait(self, condition, deadline_s: float = 30.0, keep_alive: bool = True):
         """Poll until `condition()` is true; returns its value."""
         end = time.monotonic() + deadline_s
         probe_at = time.monotonic() + 0.5
@@ -84,7 +84,7 @@ class RawLinkClient:
             self.poll()
         return value
 
-    def ask(self, message: Message, kind: Kind, deadline_s: float = 5.0) -> Message:
+    def ask(self, message: Message, kind: Kind, deadline_s: float = 30.0) -> Message:
         """Send a request, repeat it every 0.5 s, return the reply of that kind to it."""
         self.messages.clear()
         end = time.monotonic() + deadline_s

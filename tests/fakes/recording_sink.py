@@ -59,7 +59,7 @@ class RecordingSink:
     def counters(self) -> LinkCounters:
         return self.states[-1].counters
 
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Until the condition holds; fails after the time."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -68,13 +68,14 @@ class RecordingSink:
                 assert left_s > 0, f"not within {timeout_s} s; states: {[(s.phase, str(s.error)) for s in self.states]}"
                 self._changed.wait(left_s)
 
-    def wait_for_phase(self, phase: LinkPhase, timeout_s: float = 15.0) -> LinkState:
-        """The first state of this phase from now on, or the present one."""
-        first = max(len(self.states) - 1, 0)
+    def wait_for_phase(self, phase: LinkPhase, timeout_s: float = 30.0, since: int | None = None) -> LinkState:
+        """The first state of this phase from now on, or the present one. since: how many states there were before
+        whatever leads to it; without it a phase that has come and gone by now is waited for in vain."""
+        first = max(len(self.states) - 1, 0) if since is None else since
         self.wait_for(lambda: any(state.phase == phase for state in self.states[first:]), timeout_s)
         return next(state for state in self.states[first:] if state.phase == phase)
 
-    def wait_for_blocks(self, more: int, timeout_s: float = 15.0) -> None:
+    def wait_for_blocks(self, more: int, timeout_s: float = 30.0) -> None:
         """Until so many further blocks have arrived."""
         wanted = len(self.blocks) + more
         self.wait_for(lambda: len(self.blocks) >= wanted, timeout_s)

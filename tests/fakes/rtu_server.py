@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from device_io.virtual_module.rtu_registers import ModuleRegisters, RegisterFault
+from tests.fakes.mosquitto import free_port
 
 
 def module_device(unit: int, registers: ModuleRegisters) -> SimDevice:
@@ -46,9 +46,7 @@ def meter_device(unit: int, registers: list[int], address: int) -> SimDevice:
 def serving(devices: list[SimDevice]) -> Iterator[str]:
     """The port, as socket://..., while the server runs."""
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     servers: list[ModbusTcpServer] = []
@@ -63,10 +61,10 @@ def serving(devices: list[SimDevice]) -> Iterator[str]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()), name="pymodbus server")
     thread.start()
     try:
-        assert ready.wait(5.0)
+        assert ready.wait(30.0)
         yield f"socket://127.0.0.1:{port}"
     finally:
-        asyncio.run_coroutine_threadsafe(servers[0].shutdown(), loop).result(5.0)
-        thread.join(5.0)
+        asyncio.run_coroutine_threadsafe(servers[0].shutdown(), loop).result(30.0)
+        thread.join(30.0)
         loop.run_until_complete(asyncio.sleep(0.05))
         loop.close()
