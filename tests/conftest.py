@@ -8,12 +8,14 @@ import os
 import random
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("ESPTOOL_CFGFILE", str(Path(__file__).parent / "fakes" / "esptool.cfg"))
 
 from app.window.appearance import install_fonts, prepare_environment
 
@@ -54,9 +56,9 @@ def no_unexpected_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes what this user has: consent, backups, firmware that was begun."""
+    """No test reads or writes what this user or another test has: consent, backups, questions to a map."""
     if "SENSIX_DATA" not in os.environ:
-        monkeypatch.setenv("SENSIX_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+        monkeypatch.setenv("SENSIX_DATA", str(tmp_path_factory.mktemp("data")))
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ class SharingView(QWidget):
         self._background, self._previews = Background(self), Background(self)
         self._previewing = False
         self._state = link.service.state
+        self._standing: tuple[Status, str] | None = None
         self._sections: tuple[object, ...] = ()
         self.consent, self.addresses, self.preview = ConsentPanel(), AddressesCard(), PreviewPanel()
         self._row, self._right = QHBoxLayout(self), QVBoxLayout()
@@ -115,7 +116,10 @@ class SharingView(QWidget):
         """What the link tells."""
         self._state = state
         self.consent.set_sharing(state.given is not None, sent_so_far(state))
-        self.addresses.set_state(*how_it_stands(state))
+        standing = how_it_stands(state)
+        if standing != self._standing:  # else what was told of something else stays to be read
+            self._standing = standing
+            self.addresses.set_state(*standing)
         self.addresses.set_log_limits(*state.log)
         self.addresses.log_button.set_available(
             state.counts.sent > state.counts.forgotten, "There is nothing in the log so far."
@@ -213,7 +217,7 @@ class SharingView(QWidget):
         if self._state.is_login_refused and parse_broker(broker).user is not None:
             self._ask_password(choices, BrokerError(self._state.error or "The broker refuses this password."))
             return
-        self.addresses.set_state(Status.RUNNING, "Beginning …")
+        self._tell_busy("Beginning …")
         self._background.run(
             lambda: password_of(parse_broker(broker)),
             lambda password: self._give(choices, password),
@@ -250,14 +254,21 @@ class SharingView(QWidget):
         dialog.open()
 
     def _withdraw(self) -> None:
-        self.addresses.set_state(Status.RUNNING, "Ending …")
+        self._tell_busy("Ending …")
         self._background.run(self._link.service.withdraw, self._tell_withdrawn, self._tell_error, "withdraw consent")
 
     def _tell_withdrawn(self, deleted: int) -> None:
         told = "one message that waited is" if deleted == 1 else f"{count(deleted)} messages that waited are"
+        self._standing = how_it_stands(SharingState())
         self.addresses.set_state(Status.OK, f"Sharing has ended; {told} deleted.")
 
+    def _tell_busy(self, words: str) -> None:
+        """Until it is known how sharing stands then."""
+        self._standing = None
+        self.addresses.set_state(Status.RUNNING, words)
+
     def _tell_error(self, error: Exception) -> None:
+        self._standing = how_it_stands(self._state)
         self.addresses.set_state(Status.BAD, str(error))
 
     def _fail(self, entry: QLineEdit, problem: str) -> None:

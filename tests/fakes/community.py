@@ -56,7 +56,7 @@ def measurement(
     )
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Until it holds; AssertionError after so long."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
@@ -89,7 +89,7 @@ class Subscriber:
     def __enter__(self) -> Subscriber:
         self._client.connect("localhost", self._port)
         self._client.loop_start()
-        assert self._subscribed.wait(10.0)
+        assert self._subscribed.wait(30.0)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -26,4 +26,4 @@ def fill(view: SharingView, broker: str, place: str = PLACE) -> None:
 
 def agree(qtbot: QtBot, view: SharingView, link: SharingLink) -> None:
     QTest.mouseClick(view.consent.agree, LEFT)
-    qtbot.waitUntil(lambda: link.service.state.given is not None and view._state.given is not None, timeout=5000)
+    qtbot.waitUntil(lambda: link.service.state.given is not None and view._state.given is not None, timeout=20_000)

@@ -14,9 +14,10 @@ from app.preferences import Preferences
 from app.sharing.link import SharingLink
 from app.sharing.view import SharingView
 from tests.fakes.community import last_end_s
-from tests.fakes.mosquitto import Mosquitto, free_port
+from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.session_signals import SessionSignals
 from tests.fakes.sharing_page import LEFT, fill
+from tests.fakes.unused_port import unused_port
 
 
 def test_a_password_in_an_address_is_remembered_nowhere(
@@ -25,7 +26,7 @@ def test_a_password_in_an_address_is_remembered_nowhere(
     fill(view, "mqtts://me:sesame@broker.example")
     QTest.keyClick(view.consent.position, Qt.Key.Key_Tab)
     QTest.mouseClick(view.consent.agree, LEFT)
-    qtbot.waitUntil(lambda: "holds no password" in view.addresses.state.text, timeout=5000)
+    qtbot.waitUntil(lambda: "holds no password" in view.addresses.state.text, timeout=20_000)
     assert "sesame" not in view.addresses.state.text
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "window.json" for path in files)
@@ -41,15 +42,16 @@ def test_a_password_is_asked_for_and_not_written(
     before = keyring.get_keyring()
     keyring.set_keyring(Keyring())  # a computer without one
     try:
-        fill(view, f"mqtt://me@127.0.0.1:{free_port()}")
+        fill(view, f"mqtt://me@127.0.0.1:{unused_port()}")
         QTest.mouseClick(view.consent.agree, LEFT)
-        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is not None, timeout=5000)
+        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is not None, timeout=20_000)
         dialog = view.findChild(QInputDialog)
         dialog.setTextValue("open sesame")
         dialog.accept()
-        qtbot.waitUntil(lambda: view._state.given is not None, timeout=5000)
-        qtbot.waitUntil(lambda: view._state.phase is not None, timeout=5000)
+        qtbot.waitUntil(lambda: view._state.given is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: view._state.phase is not None, timeout=20_000)
         assert "wants a password" not in (view._state.error or "")
+        link.close()  # what is read below comes and goes while it works
         for path in (tmp_path / "data").iterdir():
             assert b"sesame" not in path.read_bytes()
     finally:
@@ -70,11 +72,11 @@ def test_a_password_that_is_refused_is_asked_for_again(
     monkeypatch.setattr(keyring.core, "_keyring_backend", Keyring())
 
     def answer(password: str) -> None:
-        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is not None, timeout=5000)
+        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is not None, timeout=20_000)
         dialog = view.findChild(QInputDialog)
         dialog.setTextValue(password)
         dialog.accept()
-        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is None, timeout=5000)
+        qtbot.waitUntil(lambda: view.findChild(QInputDialog) is None, timeout=20_000)
 
     with Mosquitto(tmp_path, passwords={"me": "right horse"}) as broker:
         session.connect_module()
@@ -83,9 +85,9 @@ def test_a_password_that_is_refused_is_asked_for_again(
         QTest.mouseClick(view.consent.agree, LEFT)
         answer("wrong horse")
         session.measure(last_end_s() - 1200, 301)
-        qtbot.waitUntil(lambda: view._state.is_login_refused, timeout=10_000)
-        assert "refuses this user or password" in view.addresses.state.text
+        qtbot.waitUntil(lambda: view._state.is_login_refused, timeout=20_000)
+        qtbot.waitUntil(lambda: "refuses this user or password" in view.addresses.state.text, timeout=20_000)
         QTest.mouseClick(view.consent.agree, LEFT)
         answer("right horse")
-        qtbot.waitUntil(lambda: view._state.counts.sent == 1, timeout=10_000)
+        qtbot.waitUntil(lambda: view._state.counts.sent >= 1, timeout=20_000)
         assert not view._state.is_login_refused
