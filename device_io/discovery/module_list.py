@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 
 from device_io.source import ModuleInfo
+from device_io.urls import MqttUrl, parse_url
 
 
 class Presence(StrEnum):
@@ -47,11 +49,12 @@ def kind_of(url: str) -> str:
 
 
 def place_of(url: str) -> tuple[str, str, str]:
-    """What a URL leads to, however its line is set: kind, port or topic, and unit on a bus."""
-    rest, _, query = url.partition(":")[2].partition("?")
-    unit = next((item for item in query.split("&") if item.startswith("unit=")), "unit=1")
-    kind = kind_of(url)
-    return kind, rest, unit if kind == "rs485" else ""
+    """What a URL leads to, however it is written and its line is set: kind, port or broker, and unit or topic."""
+    parsed = parse_url(url)
+    if isinstance(parsed, MqttUrl):
+        return "wifi", f"{parsed.user or ''}@{parsed.host}:{parsed.port}", f"{parsed.token}/{parsed.eui}"
+    port = os.path.realpath(parsed.port) if parsed.port.startswith("/") else parsed.port  # udev has several names
+    return parsed.scheme, port, str(parsed.unit) if parsed.scheme == "rs485" else ""
 
 
 class ModuleList:
@@ -66,8 +69,9 @@ class ModuleList:
         eui = info.eui
         if eui is None:
             return
+        place = place_of(url)
         for other, links in list(self._links.items()):
-            for known in [known for known in links if place_of(known) == place_of(url)]:
+            for known in [known for known in links if place_of(known) == place]:
                 if other != eui or known != url:
                     self._forget(other, known)
         streams = "waveform-stream" in info.capabilities

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -132,23 +132,33 @@ def tls_context(url: MqttUrl) -> ssl.SSLContext:
             context.load_default_certs()
         else:
             context.load_verify_locations(Path(url.ca))
-    except (OSError, ssl.SSLError):
-        raise _bad_file("ca", url.ca, "the certificate of an authority in PEM form") from None
+    except (OSError, ssl.SSLError) as error:
+        raise _bad_file({"ca": url.ca}, error, "the certificate of an authority in PEM form") from None
     if url.cert is not None:
         try:
             # A key with a pass phrase would be asked for on the terminal.
             context.load_cert_chain(url.cert, url.key, password=lambda: "")
-        except (OSError, ssl.SSLError, ValueError):
+        except (OSError, ssl.SSLError, ValueError) as error:
             raise _bad_file(
-                "cert", url.cert, "a certificate in PEM form that fits its key, without pass phrase"
+                {"cert": url.cert, "key": url.key},
+                error,
+                "a certificate in PEM form that fits its key, without pass phrase",
             ) from None
     return context
 
 
-def _bad_file(key: str, name: str | None, what: str) -> LinkError:
-    missing = name is not None and not Path(name).is_file()
-    problem = "does not exist. Check its name and folder." if missing else f"is not {what}. Get the right one."
-    return LinkError(LinkErrorKind.BAD_URL, f"The file {key}={name} {problem}")
+def _bad_file(files: Mapping[str, str | None], error: Exception, what: str) -> LinkError:
+    """Why files, {key of the URL: name}, can't be used: the first that is not there, else what the first is not."""
+    given = {key: name for key, name in files.items() if name is not None}
+    missing = next((key for key, name in given.items() if not Path(name).exists()), None)
+    key = missing or next(iter(given), "ca")
+    if missing:
+        problem = "does not exist. Check its name and folder."
+    elif isinstance(error, PermissionError):
+        problem = "can't be read. Give yourself the right to read it."
+    else:
+        problem = f"is not {what}. Get the right one."
+    return LinkError(LinkErrorKind.BAD_URL, f"The file {key}={given.get(key)} {problem}")
 
 
 def start_tls(sock: socket.socket, url: MqttUrl, context: ssl.SSLContext, stopping: threading.Event) -> ssl.SSLSocket:

@@ -16,7 +16,7 @@ from device_io.virtual_module.rtu_registers import (
     ModuleRegisters,
     RegisterFault,
 )
-from resources.register_map import DEVICE_OBJECTS, MAX_READ, MAX_WRITE
+from resources.register_map import MAX_READ, MAX_WRITE
 
 MAX_FRAME = 256
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, ENCAPSULATED = 3, 4, 6, 16, 43
@@ -159,7 +159,7 @@ def _identification(registers: ModuleRegisters, data: bytes) -> bytes:
         chosen = {first: objects[first]}
     elif category in (1, 2, 3):
         end = {1: 0x03, 2: 0x80, 3: 0x100}[category]
-        start = first if first in DEVICE_OBJECTS else 0
+        start = first if first in objects and first < end else 0  # else from the beginning, as the standard has it
         chosen = {number: text for number, text in objects.items() if start <= number < end}
     else:
         raise RegisterFault(ILLEGAL_VALUE)

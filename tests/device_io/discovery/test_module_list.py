@@ -71,6 +71,24 @@ def test_one_place_is_one_link_however_its_line_is_set():
     assert [[link.url for link in module.links] for module in modules.modules()] == [[BUS], ["rs485:COM6?unit=4"]]
 
 
+def test_one_place_is_one_link_however_its_address_is_written(tmp_path):
+    port, name = tmp_path / "ttyUSB0", tmp_path / "by-id"
+    port.touch()
+    name.symlink_to(port)
+    for one, other in (
+        ("mqtts://anna@host:8883/home/0253454E00000001?ca=ca.pem", "mqtts://anna@HOST/home/0253454E00000001"),
+        ("rs485:COM6?unit=1", "rs485:COM6"),
+        (f"usb:{port}", f"usb:{name}?baud=115200"),
+    ):
+        modules = ModuleList()
+        modules.see(one, info("A" * 16))
+        modules.see(other, info("A" * 16))
+        assert [link.url for link in modules.modules()[0].links] == [other]
+    modules.see("mqtts://host/home/0253454E00000001", info("A" * 16))
+    modules.see("mqtts://anna@host/home/0253454E00000001", info("A" * 16))
+    assert len(modules.modules()[0].links) == 3
+
+
 def test_kinds_of_links():
     assert [kind_of(url) for url in (USB, BUS, WIFI, "MQTT://x")] == ["usb", "rs485", "wifi", "wifi"]
 

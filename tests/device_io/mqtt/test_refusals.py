@@ -88,6 +88,10 @@ CASES = {
     "no login": Case("localhost:{locked}", CA, K.LOGIN_REFUSED, D.LOGIN, "without a user name"),
     "wrong password": Case("anna@localhost:{locked}", CA, K.LOGIN_REFUSED, D.LOGIN, "user anna"),
     "missing file": Case("localhost:{good}", "?ca=nowhere.pem", K.BAD_URL, D.ENCRYPTION, "does not exist"),
+    "a folder": Case("localhost:{good}", "?ca={folder}", K.BAD_URL, D.ENCRYPTION, "is not the certificate"),
+    "missing key": Case(
+        "localhost:{good}", CA + "&cert={ca}&key=gone.pem", K.BAD_URL, D.ENCRYPTION, "key=gone.pem does"
+    ),
     "not a certificate": Case("localhost:{good}", "?ca={rubbish}", K.BAD_URL, D.ENCRYPTION, "PEM"),
     "impossible host": Case("{long}", CA, K.NO_SUCH_HOST, D.ADDRESS, "no host named"),
 }
@@ -97,7 +101,12 @@ def url_of(case: Case, brokers: Brokers) -> str:
     folder = brokers.folder
     (folder / "rubbish.pem").write_text("rubbish")
     ports = {name: getattr(brokers, name).port for name in Brokers._fields[2:]}
-    files = {"ca": brokers.ca.cert, "stranger": make_ca(folder, "stranger").cert, "rubbish": folder / "rubbish.pem"}
+    files = {
+        "ca": brokers.ca.cert,
+        "stranger": make_ca(folder, "stranger").cert,
+        "rubbish": folder / "rubbish.pem",
+        "folder": folder,
+    }
     place = case.place.format(**ports, free=free_port(), long="x" * 70)
     return f"mqtts://{place}/home/{EUI}{case.query.format(**files)}"
 

@@ -162,6 +162,12 @@ def test_identification(slave: RtuSlave, module: VirtualModule):
     assert b"Sensix" in reply
 
 
+@pytest.mark.parametrize("request_", ["01 2B 0E 01 04", "01 2B 0E 02 80", "01 2B 0E 03 7F"])
+def test_an_object_outside_of_its_category_begins_anew(slave: RtuSlave, request_: str):
+    """As one that is not known: Modbus Application Protocol V1.1b3, 6.21."""
+    assert ask(slave, request_) == ask(slave, f"{request_[:-2]}00")
+
+
 def test_a_copy_holds_still_while_the_readings_go_on(slave: RtuSlave, module: VirtualModule):
     ask(slave, "01 06 03 E8 12 34")
     first = ask(slave, "01 04 44 00 00 55")
