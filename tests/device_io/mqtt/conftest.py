@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import keyring
 import pytest
 from keyring.backends.null import Keyring
+
+from tests.fakes.leftovers import Holdings
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +19,6 @@ def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    before = set(threading.enumerate())
+    before = Holdings()
     yield
-    assert set(threading.enumerate()) <= before
+    before.check_threads()

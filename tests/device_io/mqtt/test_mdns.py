@@ -21,7 +21,7 @@ def test_the_embedded_broker_is_found_by_its_port() -> None:
     announcement = Announcement(18_883, name="Test broker", interfaces=LOOPBACK)
     announcement.start()
     try:
-        found = next(service for service in browse(10.0, interfaces=LOOPBACK) if service.name == "Test broker")
+        found = next(service for service in browse(40.0, interfaces=LOOPBACK) if service.name == "Test broker")
     finally:
         announcement.stop()
         announcement.stop()
@@ -42,7 +42,11 @@ def test_a_module_tells_who_it_is() -> None:
     zeroconf = Zeroconf(interfaces=LOOPBACK)
     try:
         zeroconf.register_service(module)
-        found = next(service for service in browse(10.0, interfaces=LOOPBACK) if service.kind == "module")
+        found = next(
+            service
+            for service in browse(40.0, interfaces=LOOPBACK)
+            if service.properties.get("eui") == "0253454E00000001"
+        )
     finally:
         zeroconf.unregister_all_services()
         zeroconf.close()
@@ -53,8 +57,8 @@ def test_the_name_of_a_broker_is_looked_up_where_the_system_does_not(monkeypatch
     announcement = Announcement(18_884, name="Named broker", interfaces=LOOPBACK)
     announcement.start()
     try:
-        found = next(service for service in browse(10.0, interfaces=LOOPBACK) if service.name == "Named broker")
-        addresses = addresses_of(found.host, seconds=10.0, interfaces=LOOPBACK)
+        found = next(service for service in browse(40.0, interfaces=LOOPBACK) if service.name == "Named broker")
+        addresses = addresses_of(found.host, seconds=40.0, interfaces=LOOPBACK)
         assert "127.0.0.1" in addresses
         monkeypatch.setattr(mdns, "addresses_of", lambda host: addresses if host == found.host else ())
         monkeypatch.setattr(dialling.socket, "getaddrinfo", unknown_to_the_system)
@@ -85,4 +89,4 @@ def test_a_search_ends_when_cancelled() -> None:
     threading.Timer(0.3, cancel.set).start()
     began_s = time.monotonic()
     list(browse(30.0, interfaces=LOOPBACK, cancel=cancel))
-    assert time.monotonic() - began_s < 5.0
+    assert time.monotonic() - began_s < 20.0

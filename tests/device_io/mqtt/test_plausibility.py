@@ -237,6 +237,7 @@ class Campaign:
 ALL = [(name, system) for name in preset_names() for system in SYSTEMS]
 
 
+@pytest.mark.timeout(300)
 def test_undamaged_messages_are_not_suspected_and_damaged_ones_are() -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
