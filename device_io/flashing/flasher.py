@@ -33,8 +33,6 @@ from firmware_images.starting import why_flash_would_not_start
 
 __all__ = ["FlashOptions", "FlashProgress", "FlashResult", "Flasher", "Stage"]
 
-ASK_S = 3.0
-"""How long a module may take to answer before: one that can't is flashed as well."""
 LISTEN_S = 2.5
 """How long a module that does not answer afterwards is listened to: it prints why."""
 _NO_PORT = (LinkErrorKind.NO_SUCH_PORT, LinkErrorKind.PORT_BUSY, LinkErrorKind.NO_PERMISSION, LinkErrorKind.BAD_URL)
@@ -219,7 +217,7 @@ class Flasher:
         try:
             with leased(self._port.port) as lease:
                 self._enter(Stage.CHECK)
-                told = ask_module(self._port, ASK_S, lease, cancelled=self._cancelled)
+                told = ask_module(self._port, self._options.ask_s, lease, cancelled=self._cancelled)
                 if told.silence is not None and told.silence.kind in _NO_PORT:
                     raise told.silence
                 self._enter(Stage.RELEASE)

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 from device_io.boot_log import Finding
 from device_io.flashing.journal import Unfinished
 
+ASK_S = 3.0
+"""How long a module may take to answer before: one that can't is flashed as well."""
 CONFIRM_S = 15.0
 """How long a module may take to answer after its reset."""
 
@@ -46,6 +48,7 @@ class FlashOptions:
     allow_unsigned: bool = False
     board: str | None = None
     attempts: int = 7
+    ask_s: float = ASK_S
     confirm_s: float = CONFIRM_S
     anew: bool = False
 

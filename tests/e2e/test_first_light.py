@@ -10,13 +10,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from resources.parameters import keys_for
 from tests.fakes.command_line import MAIN, ROOT, Simulation, environment, json_lines, run_verb
 
-RELATIVE = ("V", "I", "P", "SP", "fSP")
+pytestmark = pytest.mark.timeout(180)
 
 
 def tolerance(key: str, truth: float) -> float:
@@ -34,21 +35,25 @@ def tolerance(key: str, truth: float) -> float:
     return max(0.001 * abs(truth), 0.05)
 
 
+def whole(measurements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those without gaps: a computer that is busy with something else for a while loses blocks, as it may."""
+    return [measurement for measurement in measurements if "gap" not in measurement["flags"]]
+
+
 @pytest.mark.parametrize(
     ("preset", "system"),
     [("clean", "3P+N"), ("office", "3P+N"), ("office", "1P"), ("us-house", "1P+N"), ("office", "3P")],
 )
 def test_read_measures_what_the_virtual_module_plays(preset: str, system: str) -> None:
     with Simulation("--usb", "--preset", preset, "--system", system) as module:
-        done = run_verb("read", module.told["usb"], "--count", "4", "--json")
+        done = run_verb("read", module.told["usb"], "--count", "8", "--json")
     assert done.returncode == 0, done.stderr
     measurements = json_lines(done.stdout)
-    assert len(measurements) == 4
-    last = measurements[-1]
+    assert len(measurements) == 8
+    last = whole(measurements)[-1]
     assert last["system"] == system
     assert last["module"] == module.told["eui"]
     assert last["window"] == "10/12-cycle"
-    assert "gap" not in last["flags"]
     assert list(last["values"]) == list(keys_for(system))
     truth = {key: value for key, value in module.told["truth"].items() if value is not None and key in last["values"]}
     truth.pop("Fq10")  # not a value of one window
@@ -64,36 +69,42 @@ def test_read_measures_what_the_virtual_module_plays(preset: str, system: str) -
 def test_a_tcp_port_serves_where_there_are_no_ptys() -> None:
     with Simulation("--usb", "tcp", "--preset", "clean") as module:
         assert module.told["usb"].startswith("usb:socket://127.0.0.1:")
-        done = run_verb("read", module.told["usb"], "--count", "2", "--json")
+        done = run_verb("read", module.told["usb"], "--count", "5", "--json")
     assert done.returncode == 0, done.stderr
-    assert math.isclose(json_lines(done.stdout)[-1]["values"]["V1r"], 230.0, rel_tol=1e-3)
+    assert math.isclose(whole(json_lines(done.stdout))[-1]["values"]["V1r"], 230.0, rel_tol=1e-3)
 
 
 def test_text_is_for_people() -> None:
     with Simulation("--usb", "--preset", "office") as module:
-        done = run_verb("read", module.told["usb"], "--count", "1")
-    assert done.returncode == 0
+        done = run_verb("read", module.told["usb"], "--count", "4")
+    assert done.returncode == 0, done.stderr
     assert "Hz" in done.stdout
     assert "n/a" in done.stdout or "THD" in done.stdout
     assert "nan" not in done.stdout.lower()
 
 
-def test_unplugging_resumes_with_a_gap() -> None:
-    with Simulation("--usb", "--preset", "clean", "--fault", "unplug@3:1.5") as module:
-        done = run_verb("read", module.told["usb"], "--count", "22", "--json")
-    assert done.returncode == 0, done.stderr
-    measurements = json_lines(done.stdout)
-    flagged = [m for m in measurements if "gap" in m["flags"]]
-    assert flagged
-    assert measurements[-1]["values"]["V1r"] == pytest.approx(230.0, rel=1e-3)
-    assert "Waiting for it to come back" in done.stderr
+def test_unplugging_resumes_with_a_gap(tmp_path: Path) -> None:
+    faults = ",".join(f"unplug@{start}:1.5" for start in range(4, 120, 8))  # whenever the reading begins
+    told, since = tmp_path / "told.txt", []
+    with Simulation("--usb", "--preset", "clean", "--fault", faults) as module, told.open("w") as errors:
+        reader = start_reading(module.told["usb"], errors)
+        assert reader.stdout is not None
+        for line in reader.stdout:
+            if "Waiting for it to come back" in told.read_text():
+                since += json_lines(line)
+            if len(whole(since)) < len(since) and since[-1] in whole(since):
+                break
+        reader.terminate()
+        reader.communicate(timeout=20.0)
+    assert len(whole(since)) < len(since), told.read_text()
+    assert since[-1]["values"]["V1r"] == pytest.approx(230.0, rel=1e-3)
 
 
-def start_reading(url: str) -> subprocess.Popen[str]:
+def start_reading(url: str, errors: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, MAIN, "read", url, "--json"],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
         env=environment(),
     )
@@ -109,8 +120,8 @@ def test_signals_end_simulate_and_read_within_two_seconds(ending: str) -> None:
         assert reader.stdout.readline().startswith("{")
         for process in (reader, module.process):
             process.send_signal(getattr(signal, ending))
-            assert process.wait(timeout=10.0) == 0
-        _, errors = reader.communicate(timeout=5.0)
+            assert process.wait(timeout=30.0) == 0
+        _, errors = reader.communicate(timeout=20.0)
         assert "Traceback" not in errors
 
 
@@ -121,13 +132,13 @@ def test_a_closed_pipe_ends_simulate_and_read() -> None:
         assert reader.stdout is not None
         reader.stdout.readline()
         reader.stdout.close()
-        assert reader.wait(timeout=10.0) == 0
+        assert reader.wait(timeout=30.0) == 0
         assert reader.stderr is not None
         assert "Traceback" not in reader.stderr.read()
         reader.stderr.close()
         assert module.process.stdout is not None
         module.process.stdout.close()
-        assert module.process.wait(timeout=10.0) == 0
+        assert module.process.wait(timeout=30.0) == 0
         module.process.stdout = None
 
 
@@ -163,7 +174,7 @@ def talker(line: bytes) -> Iterator[str]:
         yield f"usb:socket://127.0.0.1:{server.getsockname()[1]}"
     finally:
         ending.set()
-        thread.join(5.0)
+        thread.join(20.0)
         server.close()
 
 
@@ -179,7 +190,7 @@ def talker(line: bytes) -> Iterator[str]:
 )
 def test_something_else_at_the_port_is_told_in_one_sentence(line: bytes, word: str) -> None:
     with talker(line) as url:
-        done = run_verb("read", url, "--count", "1", timeout_s=15.0)
+        done = run_verb("read", url, "--count", "1")
     assert done.returncode == 1
     assert word in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -216,9 +227,9 @@ def test_bad_input_gets_one_sentence(arguments: tuple[str, ...], code: int, word
 def test_real_mains_replayed_and_read_back() -> None:
     recording = ROOT.parent / "shared/data/keating/keating_1999.CFG"
     with Simulation("--usb", "--replay", str(recording)) as module:
-        done = run_verb("read", module.told["usb"], "--count", "3", "--json")
+        done = run_verb("read", module.told["usb"], "--count", "6", "--json")
     assert done.returncode == 0, done.stderr
-    values = json_lines(done.stdout)[-1]["values"]
+    values = whole(json_lines(done.stdout))[-1]["values"]
     for key, expected in {"V1r": 349, "V2r": 352, "V3r": 346, "I1r": 126, "I2r": 152, "I3r": 167}.items():
         assert values[key] == pytest.approx(expected, abs=1.0)
     assert values["Fqai"] == pytest.approx(60.0, abs=0.1)
@@ -244,7 +255,7 @@ def test_without_a_display_the_window_says_how_to_see_it() -> None:
         for key, value in environment().items()
         if key not in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
     }
-    done = subprocess.run([sys.executable, MAIN], capture_output=True, text=True, timeout=30, env=bare, check=False)
+    done = subprocess.run([sys.executable, MAIN], capture_output=True, text=True, timeout=55, env=bare, check=False)
     assert done.returncode == 1
     assert "--screenshot" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -20,6 +20,9 @@ from firmware_images.maker import app_image
 from firmware_images.opening import open_package
 from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, package
 
+pytestmark = pytest.mark.timeout(180)
+"""A run takes some seconds, but how many depends on what else the computer does."""
+
 
 @pytest.fixture
 def bench(tmp_path):

@@ -14,6 +14,8 @@ from firmware_images.opening import open_package
 from tests.fakes import firmware_maker as maker
 from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, package
 
+pytestmark = pytest.mark.timeout(180)
+"""A run takes some seconds, but how many depends on what else the computer does."""
 SLOT = 0x10000 + 0x70000  # where an update goes: the second slot of 1 MiB
 
 

@@ -17,6 +17,8 @@ from device_io.flashing.result import FlashProgress, FlashResult, Stage
 from device_io.virtual_module.esp32.flash import FlashError
 from tests.fakes.flash_bench import NAME, FlashBench, package
 
+pytestmark = pytest.mark.timeout(180)
+"""A run takes some seconds, but how many depends on what else the computer does."""
 WRITE_BYTES = {"flash": 40_000, "restore": 1_500, "finish": 5_000, "back": 1_500}
 """About so many bytes travel while each writes: what is erased compresses well."""
 STAGES = {
@@ -166,7 +168,7 @@ def interrupt(
 
 @pytest.mark.parametrize(
     "number",
-    [*range(3), *(pytest.param(n, marks=[pytest.mark.soak, pytest.mark.timeout(120)]) for n in range(3, 180))],
+    [*range(3), *(pytest.param(n, marks=[pytest.mark.soak, pytest.mark.timeout(240)]) for n in range(3, 180))],
 )
 def test_a_flasher_that_dies_at_any_byte(tmp_path, monkeypatch, number):
     print(campaign(tmp_path, monkeypatch, ("kill", "power")[number % 2]))
@@ -176,7 +178,7 @@ def test_a_flasher_that_dies_at_any_byte(tmp_path, monkeypatch, number):
     "number",
     [0, *(pytest.param(n, marks=[pytest.mark.soak]) for n in range(1, 20))],
 )
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_cable_that_is_pulled_at_any_byte(tmp_path, monkeypatch, number):
     print(campaign(tmp_path, monkeypatch, "unplug", again=0.3 if number else 0.0))  # 9 s each
 

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from device_io.flashing.backups import write_backup
+from device_io.flashing.efuses import _KEYS_ALIKE, key_digests
 from device_io.flashing.esptool_process import FlashIdentity
-from device_io.flashing.esptool_server import _KEYS_ALIKE, _key_digests
 from firmware_images.maker import app_image
 from firmware_images.package import FirmwarePackage
 from tests.fakes import boot_signer
 from tests.fakes.firmware_maker import APP_OFFSET, flash_image
 from tests.fakes.flash_bench import FLASH_SIZE, FlashBench, package
+
+pytestmark = pytest.mark.timeout(180)
+"""A run takes some seconds, but how many depends on what else the computer does."""
 
 
 def signed_package(folder: Path, chip: str, *keys: object) -> FirmwarePackage:
@@ -120,6 +123,6 @@ class Fuses:
 def test_the_keys_of_every_chip_are_where_its_fuses_have_them(chip):
     digests = {block: bytes([block + 1]) * 32 for block in range(6)}
     purposes = (4, 11, 0, 9, 10, 9, 0)
-    trusted = _key_digests(Fuses(chip, digests, purposes, revoked=1))
+    trusted = key_digests(Fuses(chip, digests, purposes, revoked=1))
     assert trusted == tuple(digests[block].hex() for block in (1, 3, 5))
-    assert _key_digests(Fuses(chip, {3: bytes(32)}, purposes, revoked=0)) == ()
+    assert key_digests(Fuses(chip, {3: bytes(32)}, purposes, revoked=0)) == ()

@@ -19,7 +19,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONUNBUFFERED": "1"}
 
 
-def run_verb(*arguments: str, timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:
+def run_verb(*arguments: str, timeout_s: float = 55.0) -> subprocess.CompletedProcess[str]:
     """Run a verb to its end. subprocess.TimeoutExpired when it takes longer."""
     return subprocess.run(
         [sys.executable, MAIN, *arguments],
@@ -69,8 +69,8 @@ class Simulation:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            _, self.errors = self.process.communicate(timeout=5.0)
+            _, self.errors = self.process.communicate(timeout=20.0)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            _, self.errors = self.process.communicate(timeout=5.0)
+            _, self.errors = self.process.communicate(timeout=20.0)
             raise

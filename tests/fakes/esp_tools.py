@@ -19,7 +19,7 @@ _ADDRESSES = {
 def run(tool: str, *arguments: str) -> str:
     """Run `python -m TOOL`; its stdout. subprocess.CalledProcessError when it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", tool, *arguments], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-m", tool, *arguments], capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -9,7 +9,9 @@ import sys
 import threading
 from dataclasses import dataclass
 
-TIMEOUT_S = 55
+TIMEOUT_S = 120
+"""A run takes some seconds; who calls it has a time limit of 180 s."""
+
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x20-\x7e\n]")
 
 
@@ -29,7 +31,7 @@ def port_of(url: str) -> str:
 def command(url: str, *arguments: object, before: str = "no-reset", baud: int | None = None) -> list[str]:
     """The command line. before: how the chip is reset first."""
     speed = [] if baud is None else ["--baud", str(baud)]
-    head = [sys.executable, "-m", "esptool", "--port", port_of(url), "--before", before, "--connect-attempts", "4"]
+    head = [sys.executable, "-m", "esptool", "--port", port_of(url), "--before", before, "--connect-attempts", "10"]
     return [*head, *speed, *map(str, arguments)]
 
 
@@ -65,7 +67,7 @@ def esptool_killed_when(url: str, killed: threading.Event, *arguments: object) -
             assert process.poll() is None, f"esptool ended by itself with {process.returncode}"
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(30)
 
 
 def environment() -> dict[str, str]:

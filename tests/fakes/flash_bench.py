@@ -68,7 +68,9 @@ class FlashBench:
             if on_progress is not None:
                 on_progress(told)
 
-        chosen = FlashOptions(**{"baud": 115_200, "attempts": 2, "confirm_s": 8.0, **options})
+        # Patient where something answers: who shares the processor with all else may take a while.
+        patient = {"baud": 115_200, "confirm_s": 30.0} | ({"ask_s": 20.0} if self.board.state == "app" else {})
+        chosen = FlashOptions(**{**patient, **options})
         return Flasher(
             parse_serial_url(self.url),
             self.store,
@@ -80,7 +82,7 @@ class FlashBench:
         )
 
     def identity(self) -> Any:
-        return identify(UsbLink(parse_serial_url(self.url), reconnect=False), 15.0)
+        return identify(UsbLink(parse_serial_url(self.url), reconnect=False), 30.0)
 
     def firmware(self) -> str:
         return str(self.identity().firmware)
@@ -97,7 +99,7 @@ class FlashBench:
         flash = self.board.flash
         return flash.bytes_written, flash.sectors_erased, hashlib.sha256(flash.read(0, flash.size)).hexdigest()
 
-    def wait(self, condition: Any, deadline_s: float = 10.0) -> None:
+    def wait(self, condition: Any, deadline_s: float = 30.0) -> None:
         end = time.monotonic() + deadline_s
         while not condition():
             assert time.monotonic() < end, f"still {self.board.state} after {deadline_s} s: {self.board.last_boot}"
