@@ -64,6 +64,7 @@ class LiveFeed:
         self._info: ModuleInfo | None = None
         self._monitor: LiveMonitor | None = None
         self._means: ReadingsMeans | None = None
+        self._is_measuring = False
         self._connection = Connection(link, make_analyser=self._make_monitor)
 
     def __enter__(self) -> LiveFeed:
@@ -88,7 +89,7 @@ class LiveFeed:
     @property
     def is_measuring(self) -> bool:
         """True once something is measured."""
-        return self._monitor is not None or self._means is not None
+        return self._is_measuring
 
     @property
     def is_virtual(self) -> bool:
@@ -116,6 +117,7 @@ class LiveFeed:
                 self._queue.put_nowait(ten)
             except queue.Full:
                 self._note("An interval was left out: the ones before it were not taken in time.")
+        self._is_measuring = True
 
     def on_state(self, state: LinkState) -> None:
         """The link changed."""

@@ -182,7 +182,7 @@ def test_two_days_share_nothing_but_cell_and_type(home: Home, first: int, apart:
     assert one_topic != other_topic
     assert set(one) == set(other) == {"eui"}
     assert one["eui"] != other["eui"]
-    shared = {one_topic[i : i + 6] for i in range(11)} & {other_topic[i : i + 6] for i in range(11)}
+    shared = {one_topic[i : i + 9] for i in range(8)} & {other_topic[i : i + 9] for i in range(8)}
     assert not shared
 
 

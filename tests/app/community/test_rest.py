@@ -17,6 +17,7 @@ from app.community.rest import CACHE_S, MapClient
 from app.community.session import UploadError
 from app.community.trusted_time import TrustedTime
 from tests.fakes.map_server import MapServer, cell_name
+from tests.fakes.unused_port import unused_port
 
 
 class Clock:
@@ -157,11 +158,14 @@ def test_a_count_that_can_not_be_kept_counts_all_the_same(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("told", "wait_s"), [("date", 300.0), ("7200", 3600.0), ("soon", 60.0), ("-5", 60.0)])
 def test_both_forms_of_retry_after(told: str, wait_s: float) -> None:
     with MapServer(clock_ahead_s=5000.0) as server:  # a date is one of the map's clock
-        server.retry_after = formatdate(time.time() + 5300.0, usegmt=True) if told == "date" else told
+        asked_s = time.time()
+        server.retry_after = formatdate(asked_s + 5300.0, usegmt=True) if told == "date" else told
         server.fault = "429"
         with pytest.raises(MapError) as caught:
             client(server).cells()
-    assert caught.value.retry_after_s == pytest.approx(wait_s, abs=2.0)
+        took_s = time.time() - asked_s if told == "date" else 0.0
+    assert caught.value.retry_after_s is not None
+    assert wait_s - took_s - 1.0 <= caught.value.retry_after_s <= wait_s + 1.0, "dates count whole seconds"
 
 
 def test_a_map_that_repeats_itself_is_not_asked_for_ever() -> None:
@@ -236,13 +240,12 @@ def test_throttled_by_the_map() -> None:
 def test_faults_are_told_in_a_sentence(fault: str, kind: MapErrorKind, words: str) -> None:
     with MapServer() as server:
         server.fault = fault
-        started_s = time.monotonic()
+        timeout_s = 1.0 if kind is MapErrorKind.SLOW else 30.0
         for ask in (lambda a: a.cells(), lambda a: a.detail("u82f")):
             with pytest.raises(MapError, match=words) as caught:
-                ask(client(server, timeout_s=1.0))
+                ask(client(server, timeout_s=timeout_s))
             assert caught.value.kind is kind
             assert str(caught.value).endswith(".")
-        assert time.monotonic() - started_s < 20.0
         server.fault = None
         assert client(server).cells().complete, "it works again"
 
@@ -287,10 +290,8 @@ def test_addresses(address: str) -> None:
 
 
 def test_nobody_there() -> None:
-    with MapServer() as server:
-        url = server.url
     with pytest.raises(MapError, match="can't be reached"):
-        MapClient(url).cells()
+        MapClient(f"http://127.0.0.1:{unused_port()}").cells()
 
 
 json_values = st.recursive(
@@ -330,7 +331,7 @@ def test_any_answer_ends_as_values_or_as_a_sentence(
 
 
 def trusted(server: MapServer | None, broker: str = "mqtts://broker.example") -> TrustedTime:
-    return TrustedTime(None if server is None else client(server, timeout_s=1.0), parse_broker(broker))
+    return TrustedTime(None if server is None else client(server), parse_broker(broker))
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 50.0, -50.0])
@@ -355,7 +356,7 @@ def test_a_clock_that_can_not_be_compared(fault: str) -> None:
     with MapServer() as server:
         server.fault = fault
         with pytest.raises(UploadError, match="can't be compared"):
-            trusted(server).confirm()
+            TrustedTime(client(server, timeout_s=1.0), parse_broker("mqtts://broker.example")).confirm()
 
 
 def test_without_a_trusted_clock_only_this_computer_is_sent_to() -> None:

@@ -131,13 +131,14 @@ def test_the_preview_is_what_is_sent(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, tls=ca) as server, Subscriber(server.port, ca.cert) as subscriber:
         community = Community(tmp_path / "data", on_state=states.append)
         choices = Choices("u82f", f"{server.url}?ca={ca.cert}", ("power",), accepts_backdated=True)
-        measured = [measurement(late(back), values=values(back)) for back in (5, 4, 3, 2)]
+        last_s = last_end_s()
+        measured = [measurement(last_s - back * INTERVAL_S, values=values(back)) for back in (5, 4, 3, 2)]
         previews = [community.preview(one, choices) for one in measured]
         assert all(preview.sendable and preview.reason is None for preview in previews)
         assert [community.offer(one) for one in measured] == ["There is no consent."] * 4
         community.give(choices)
         assert [community.offer(one) for one in measured] == [None] * 4
-        assert community.offer(measurement(late(1), flags=("dip",), values=values(9))) is not None
+        assert community.offer(measurement(last_s - INTERVAL_S, flags=("dip",), values=values(9))) is not None
         community.start()
         try:
             wait_for(lambda: len(subscriber.received) >= 4)
@@ -161,11 +162,12 @@ def test_the_preview_is_what_is_sent(tmp_path: Path) -> None:
 
 def test_the_preview_of_an_interval_under_way(tmp_path: Path) -> None:
     community = Community(tmp_path)
-    part = measurement(last_end_s() + 130.2, flags=("short",), completeness=0.2, values=values(1))
+    begin_s = last_end_s()
+    part = measurement(begin_s + 130.2, flags=("short",), completeness=0.2, values=values(1))
     preview = community.preview(part, CHOICES)
     assert not preview.sendable
     assert "short" in (preview.reason or "")
-    assert preview.end_s == last_end_s() + 600
+    assert preview.end_s == begin_s + 600
     check(preview.payload, now_s=preview.end_s + 1.0, topic=preview.topic)
     old = community.preview(measurement(late(5), values=values(1)), Choices("u82f", "mqtts://a.b"))
     assert not old.sendable
@@ -175,8 +177,9 @@ def test_the_preview_of_an_interval_under_way(tmp_path: Path) -> None:
 def test_withdrawing_ends_sending_and_empties_the_outbox(tmp_path: Path) -> None:
     community = Community(tmp_path)
     community.give(Choices("u82f", f"mqtt://127.0.0.1:{unused_port()}", accepts_backdated=True))
+    last_s = last_end_s()
     for back in range(5):
-        assert community.offer(measurement(late(back), values=values(back))) is None
+        assert community.offer(measurement(last_s - back * INTERVAL_S, values=values(back))) is None
     community.start()
     assert community.status().sender is not None
     assert community.withdraw() == 5
