@@ -78,6 +78,11 @@ def take_waveforms(
             stop = math.floor(begin + pace * after_s) + MARGIN + 2
             before, after = max(0, earliest - first), max(0, stop - segment.end)
             samples = segment.view(first + before, stop - after)
+            within = samples[:, max(MARGIN - before, 0) : samples.shape[1] - max(MARGIN - after, 0)]
+            rows = slice(row, row + len(samples))
+            np.minimum.reduce(within, axis=1, out=low[number, rows])
+            np.maximum.reduce(within, axis=1, out=high[number, rows])
+            row = rows.stop
             if before or after:
                 lacking = True
                 frequency_hz = max(window.cycles, 1) / (window.end_s - window.start_s)
@@ -87,10 +92,6 @@ def take_waveforms(
             begins.append(begin)
             paces.append(pace)
             rates += [clock.rate_hz] * len(samples)
-            within, rows = samples[:, MARGIN:-MARGIN], slice(row, row + len(samples))
-            np.minimum.reduce(within, axis=1, out=low[number, rows])
-            np.maximum.reduce(within, axis=1, out=high[number, rows])
-            row = rows.stop
         of.append(stretches.add(views, places, lacking))
         continued.append(lacking)
     chips = len(views)

@@ -305,7 +305,7 @@ class WindowMaker:
         ends, to half a sample."""
         if end_s + (ROOM + 1) * 2.0 * self._half_sample_s() <= available_s:
             return True
-        return (self._exact or final) and end_s <= available_s + self._half_sample_s()
+        return final and end_s <= available_s + self._half_sample_s()
 
     def _unlocked(self, available_s: float, final: bool) -> Window | float | None:
         """Search for a fundamental. None: found. A window of 200 ms: not found. A time: until which samples lack."""

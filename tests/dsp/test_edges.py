@@ -12,13 +12,20 @@ from dsp.monitor import Monitor, Result
 
 
 def monitored(
-    samples: np.ndarray, keys: tuple[str, ...], rate_hz: float, *, exact: bool = True, lost: range = range(0), **options
+    samples: np.ndarray,
+    keys: tuple[str, ...],
+    rate_hz: float,
+    *,
+    exact: bool = True,
+    lost: range = range(0),
+    block: int = 80,
+    **options,
 ) -> list[Result]:
-    """What a monitor makes of samples [n, channels], of which those in `lost` do not come."""
+    """What a monitor makes of samples [n, channels] that come in blocks, of which those in `lost` do not come."""
     chip = ChipSpec(rate_hz, tuple(ChannelSpec(key, "V" if key[0] == "V" else "A") for key in keys), exact=exact)
     monitor, results = Monitor("3P+N" if "V3" in keys else "1P", [chip], **options), []
-    for first in range(0, len(samples), 80):
-        kept = [i for i in range(first, min(first + 80, len(samples))) if i not in lost]
+    for first in range(0, len(samples), block):
+        kept = [i for i in range(first, min(first + block, len(samples))) if i not in lost]
         if kept:
             monitor.push(0, kept[0], samples[kept], kept[0] / rate_hz * 1e6, 10**18 + round(kept[0] / rate_hz * 1e9))
             results += monitor.pull()
@@ -78,3 +85,21 @@ def test_the_first_window_of_a_file_with_orders_beyond_60() -> None:
     first = windows(monitored(np.stack([wave, wave], axis=1), ("V1", "I1"), 8000.0))[0]
     assert first.values["V1r"] == pytest.approx(float(np.linalg.norm(sizes)), rel=2e-6)
     assert first.orders["V1"][1] == pytest.approx(230.0, rel=2e-6)
+
+
+def test_inputs_that_never_move_are_dead_in_every_window() -> None:
+    """Also in the first and the last of a file, beyond which the signal is continued."""
+    results = windows(monitored(np.full((8000, 2), 3.0), ("V1", "I1"), 4000.0))
+    assert len(results) == 10
+    for found in results:
+        assert {"no-fundamental", "dead-channel"} <= set(found.flags)
+
+
+def test_windows_without_a_fundamental_do_not_depend_on_the_blocks() -> None:
+    """A block that ends with a window is not the end of the record."""
+    noise = np.random.default_rng(7).normal(0.0, 100.0, (4000, 2))
+    whole, parted = (windows(monitored(noise, ("V1", "I1"), 4000.0, block=block)) for block in (4000, 800))
+    assert len(whole) == len(parted) == 5
+    for one, other in zip(whole, parted, strict=True):
+        for key in ("V1r", "I1r", "P1"):
+            assert one.values[key] == pytest.approx(other.values[key], rel=1e-9)
