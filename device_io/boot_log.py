@@ -93,7 +93,7 @@ _RULES = (
     _rule(
         "wrong-chip",
         Severity.BAD,
-        r"mismatch chip id|chip revision check failed|requires chip rev|can't boot.*revision"
+        r"mismatch chip id|chip revision check failed|requires (?:chip|efuse blk) rev|can't boot.*revision"
         r"|efuse block revision check failed",
         "The firmware is for another chip",
         "Flash the firmware for this module, or restore the last backup.",

@@ -115,22 +115,33 @@ def _check_board(package: FirmwarePackage, target: Target) -> Iterator[Refusal]:
 
 
 def _check_revision(package: FirmwarePackage, target: Target) -> Iterator[Refusal]:
-    revision = target.chip_revision
+    """As the bootloaders do (ESP-IDF, `bootloader_common_loader.c`): nobody minds the upper limit of a bootloader."""
+    for what, _, image in _images(package):
+        highest = image.max_revision if what == "application" and not target.any_newer_revision else None
+        yield from _within(target.chip_revision, image.min_revision, highest, f"The {what}", "chip revision")
+    app = package.app_image.app if package.app_image is not None else None
+    if app is not None:
+        highest = app.max_efuse_block_revision if not target.any_newer_block else None
+        yield from _within(
+            target.block_revision, app.min_efuse_block_revision, highest, "The application", "eFuse block revision"
+        )
+
+
+def _within(revision: int | None, lowest: int, highest: int | None, what: str, kind: str) -> Iterator[Refusal]:
     if revision is None:
         return
-    for what, _, image in _images(package):
-        if revision < image.min_revision:
-            yield Refusal(
-                Reason.CHIP_TOO_OLD,
-                f"The {what} needs chip revision {_revision(image.min_revision)} or later; the module has "
-                f"{_revision(revision)}. Use a build for older chips.",
-            )
-        if image.max_revision is not None and revision > image.max_revision:
-            yield Refusal(
-                Reason.CHIP_TOO_NEW,
-                f"The {what} is for chip revisions up to {_revision(image.max_revision)}; the module has "
-                f"{_revision(revision)}. Use a newer firmware.",
-            )
+    if revision < lowest:
+        yield Refusal(
+            Reason.CHIP_TOO_OLD,
+            f"{what} needs {kind} {_revision(lowest)} or later; the module has {_revision(revision)}. "
+            "Use a build for older chips.",
+        )
+    if highest is not None and revision > highest:
+        yield Refusal(
+            Reason.CHIP_TOO_NEW,
+            f"{what} is for {kind}s up to {_revision(highest)}; the module has {_revision(revision)}. "
+            "Use a newer firmware.",
+        )
 
 
 def _check_size(package: FirmwarePackage, target: Target) -> Iterator[Refusal]:

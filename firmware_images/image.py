@@ -27,6 +27,7 @@ _APP_DESCRIPTOR_SIZE = 256
 _BOOTLOADER_DESCRIPTOR = struct.Struct("<B2xBI32s24s")
 _BOOTLOADER_MAGIC = 0x50
 _ENCRYPTED_BITS_A_BYTE = 7.9
+_ANY_REVISION = 0xFFFF
 _SPI_MODES = {0: "QIO", 1: "QOUT", 2: "DIO", 3: "DOUT", 4: "FAST_READ", 5: "SLOW_READ"}
 
 
@@ -41,7 +42,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class AppDescriptor:
-    """What an application says of itself (esp_app_desc_t). Texts are as the build wrote them."""
+    """What an application says of itself (esp_app_desc_t). Texts are as the build wrote them. Revisions of the eFuse
+    block that it needs: in hundredths, 0 and None for any."""
 
     version: str
     project: str
@@ -51,7 +53,7 @@ class AppDescriptor:
     elf_sha256: str
     secure_version: int
     min_efuse_block_revision: int
-    max_efuse_block_revision: int
+    max_efuse_block_revision: int | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def parse_image(data: bytes) -> AppImage:
     if len(data) < _HEADER.size:
         raise ImageError(Reason.TRUNCATED, "The image ends within its header. Get the file again.")
     fields = _HEADER.unpack_from(data)
-    _, count, mode, size_code, entry, _, _, chip_id, min_major, min_full, max_full, _, hashed = fields
+    _, count, mode, size_code, entry, _, _, chip_id, min_old, min_full, max_full, _, hashed = fields
     if not 1 <= count <= _MOST_SEGMENTS:
         raise ImageError(Reason.BAD_HEADER, f"The image says it has {count} segments; 1 to 16 are possible.")
     chip = chip_by_id(chip_id)
@@ -122,9 +124,9 @@ def parse_image(data: bytes) -> AppImage:
         entry=entry,
         spi_mode=_SPI_MODES.get(mode, f"{mode:#x}"),
         flash_size=1 << 20 + (size_code >> 4) if size_code >> 4 <= 7 else None,
-        # Builds before ESP-IDF 4.4 fill in the major revision alone.
-        min_revision=min_full or min_major * 100,
-        max_revision=max_full if max_full not in (0, 0xFFFF) else None,
+        # Builds before ESP-IDF 4.4 fill in one number alone: the major one, and on the ESP32-C3 the minor one.
+        min_revision=min_full or min_old * (1 if chip.name == "ESP32-C3" else 100),
+        max_revision=max_full if max_full not in (0, _ANY_REVISION) else None,
         checksum=checksum,
         sha256=sha256,
         length=length,
@@ -211,8 +213,8 @@ def _app_descriptor(data: bytes, segment: Segment) -> AppDescriptor | None:
         idf_version=_text(idf_version),
         elf_sha256=elf.hex(),
         secure_version=secure_version,
-        min_efuse_block_revision=min_block,
-        max_efuse_block_revision=max_block,
+        min_efuse_block_revision=min_block if min_block != _ANY_REVISION else 0,
+        max_efuse_block_revision=max_block if max_block not in (0, _ANY_REVISION) else None,
     )
 
 

@@ -64,16 +64,18 @@ def app_image(
     flash_size: int = 0x400000,
     min_revision: int = 0,
     max_revision: int = 0xFFFF,
+    block_revisions: tuple[int, int] = (0, 0xFFFF),
 ) -> bytes:
     """An application image with descriptor, checksum and SHA-256.
 
     size: bytes of the whole image, rounded down to a multiple of 16, from 4096. seed: another seed, another filler.
-    compressible: halves when compressed, as code does; else it does not shrink. Revisions: hundredths (301 = v3.1).
+    compressible: halves when compressed, as code does; else it does not shrink. Revisions: hundredths (301 = v3.1);
+    block_revisions: the lowest and highest of the eFuse block.
     """
     memory = _MEMORIES[chip]
     size = max(size, 0x1000) // 16 * 16
     filler = random.Random(seed)
-    descriptor = _app_descriptor(version, project, secure_version, filler.randbytes(32))
+    descriptor = _app_descriptor(version, project, secure_version, filler.randbytes(32), block_revisions)
     blocks = [
         (memory.data_in_flash, descriptor + _fill(filler, 512, compressible)),
         (memory.data, _fill(filler, 256, compressible)),
@@ -164,7 +166,9 @@ def flash_image(
     return bytes(flash)
 
 
-def _app_descriptor(version: str, project: str, secure_version: int, elf_sha256: bytes) -> bytes:
+def _app_descriptor(
+    version: str, project: str, secure_version: int, elf_sha256: bytes, block_revisions: tuple[int, int]
+) -> bytes:
     return struct.pack(
         "<II8x32s32s16s16s32s32sHHB3x72x",
         0xABCD5432,
@@ -175,8 +179,7 @@ def _app_descriptor(version: str, project: str, secure_version: int, elf_sha256:
         b"Jan  5 2026",
         IDF_VERSION.encode(),
         elf_sha256,
-        0,
-        0xFFFF,
+        *block_revisions,
         16,
     )
 

@@ -11,7 +11,9 @@ from firmware_images.partition_table import PartitionTable
 class Target:
     """A module. None stands for what is not known; a blank module has no partition table.
 
-    chip: name ("ESP32-C3", however written). chip_revision: in hundredths (301 = v3.1). flash_size: bytes.
+    chip: name ("ESP32-C3", however written). flash_size: bytes. chip_revision, block_revision (of the eFuse block, None
+    on the ESP32 too, which has none): in hundredths (301 = v3.1). any_newer_revision, any_newer_block: the eFuses tell
+    the bootloader not to mind an image's upper limit.
     partition_table, ota_data (0x2000 bytes), bootloader (from its offset on, any length): what lies in the flash now.
     installed_version: of the application that runs. secure_version: the lowest the eFuses let boot.
     secure_boot_v1: whether secure boot is that of version 1. key_digests: SHA-256 of the keys (64 hexadecimal digits)
@@ -21,6 +23,9 @@ class Target:
     chip: str
     flash_size: int
     chip_revision: int | None = None
+    block_revision: int | None = None
+    any_newer_revision: bool = False
+    any_newer_block: bool = False
     board: str | None = None
     partition_table: PartitionTable | None = None
     installed_version: str | None = None

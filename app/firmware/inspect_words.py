@@ -130,6 +130,8 @@ def _image_to_json(image: AppImage) -> dict[str, Any]:
             "project": image.app.project,
             "built": f"{image.app.date} {image.app.time}",
             "idf_version": image.app.idf_version,
+            "min_block_revision": image.app.min_efuse_block_revision,
+            "max_block_revision": image.app.max_efuse_block_revision,
         }
     elif image.bootloader is not None:
         fields |= {"built": image.bootloader.date_time, "idf_version": image.bootloader.idf_version}

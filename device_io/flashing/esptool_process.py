@@ -25,7 +25,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 class FlashIdentity(NamedTuple):
     """What esptool finds at the other end. mac: "AA:BB:CC:DD:EE:FF". revision: major * 100 + minor. flash_size: bytes,
     0 where unknown. secure_download: the chip tells and does hardly anything in its loader. secure_version: the lowest
-    that the eFuses let boot, None where they can't be read. secure_boot_v1, key_digests: as in `Target`."""
+    that the eFuses let boot, None where they can't be read. The rest: as in `Target`."""
 
     chip: str
     mac: str
@@ -37,6 +37,9 @@ class FlashIdentity(NamedTuple):
     secure_version: int | None = None
     secure_boot_v1: bool = False
     key_digests: Sequence[str] = ()
+    block_revision: int | None = None
+    any_newer_revision: bool = False
+    any_newer_block: bool = False
 
 
 class EsptoolError(Exception):
@@ -117,7 +120,7 @@ class EsptoolProcess:
     def connect(self, attempts: int = 7) -> FlashIdentity:
         """Get the chip into its loader and the stub running. :raises EsptoolError: :raises Cancelled:"""
         facts = self._do({"do": "connect", "port": self._port, "baud": self._baud, "attempts": attempts})
-        return FlashIdentity(**{name: facts[name] for name in FlashIdentity._fields})
+        return FlashIdentity(**{name: facts[name] for name in FlashIdentity._fields if name in facts})
 
     def read(self, offset: int, size: int, path: Path, progress: Progress | None = None) -> None:
         """Read flash into a file; esptool checks the digest."""

@@ -17,24 +17,11 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
+from device_io.flashing.efuses import key_digests, limits
+
 PROGRESS_S = 0.1
 """Progress is told at most this often."""
 START_BAUD = 115_200
-_SECURE_VERSIONS = {
-    "ESP32": (0x78 + 4 * 4, 0, 32),
-    "ESP32-S2": (0x2C + 4 * 4, 11, 16),
-    "ESP32-S3": (0x2C + 4 * 4, 14, 16),
-    "ESP32-C3": (0x2C + 4 * 4, 14, 16),
-    "ESP32-C6": (0x2C + 4 * 4, 14, 16),
-}
-"""Where the eFuses keep the lowest secure version that may start: register from the eFuses' base, bit, width; the
-number of bits set counts (espefuse, SECURE_VERSION)."""
-_ESP32_FUSES, _ESP32_KEY_2, _ESP32_UNREADABLE_2 = 0x3FF5A000, 0x58, 1 << 17
-_KEYS, _KEY_SIZE = 0x9C, 32
-"""From the eFuses' base: the first of six blocks of keys (espefuse, BLOCK_KEY0), on these chips."""
-_KEYS_ALIKE = tuple(f"ESP32-{chip}" for chip in ("S2", "S3", "C3", "C5", "C6", "C61", "H2", "H4", "H21", "P4"))
-_DIGEST_PURPOSES = {9: "SECURE_BOOT_KEY_REVOKE0", 10: "SECURE_BOOT_KEY_REVOKE1", 11: "SECURE_BOOT_KEY_REVOKE2"}
-"""Purpose of a block that holds the digest of a key for secure boot, and the flag that takes the key back."""
 
 
 class _Teller:
@@ -158,18 +145,18 @@ class _Board:
     def _read_facts(self, rom: Any) -> dict[str, Any]:
         if rom.secure_download_mode:  # its registers can't be read
             locked = {"secure_download": True, "secure_boot": True, "flash_encryption": True, "secure_boot_v1": False}
-            return {**locked, "mac": "", "revision": 0, "secure_version": None, "key_digests": ()}
+            return {**locked, "mac": "", "revision": 0}
         secure_boot = bool(rom.get_secure_boot_enabled())
         first_version = secure_boot and bool(rom.get_secure_boot_v1_enabled())
         return {
             "secure_download": False,
             "secure_boot": secure_boot,
             "secure_boot_v1": first_version,
-            "key_digests": _key_digests(rom) if secure_boot and not first_version else (),
+            "key_digests": key_digests(rom) if secure_boot and not first_version else (),
             "flash_encryption": bool(rom.get_flash_encryption_enabled()),
             "mac": ":".join(f"{byte:02X}" for byte in rom.read_mac("BASE_MAC")),
             "revision": int(rom.get_chip_revision()),
-            "secure_version": _secure_version(rom),
+            **limits(rom),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -217,35 +204,6 @@ class _Board:
         port = getattr(self._esp, "_port", None)
         if port is not None:
             port.close()
-
-
-def _secure_version(rom: Any) -> int | None:
-    place = _SECURE_VERSIONS.get(str(rom.CHIP_NAME))
-    base = getattr(rom, "EFUSE_BASE", None) or getattr(rom, "EFUSE_RD_REG_BASE", None)
-    if place is None or base is None:
-        return None
-    offset, bit, width = place
-    return int(rom.read_reg(base + offset) >> bit & (1 << width) - 1).bit_count()
-
-
-def _key_digests(rom: Any) -> tuple[str, ...]:
-    """SHA-256 of the keys whose signatures secure boot of version 2 takes, () where the eFuses do not tell them."""
-    chip = str(rom.CHIP_NAME)
-    if chip == "ESP32":
-        readable = not rom.read_reg(_ESP32_FUSES) & _ESP32_UNREADABLE_2
-        places = [_ESP32_FUSES + _ESP32_KEY_2] if readable else []
-    elif chip not in _KEYS_ALIKE:
-        return ()
-    else:
-        security = rom.get_security_info()
-        flags = security["parsed_flags"]
-        places = [
-            rom.EFUSE_BASE + _KEYS + _KEY_SIZE * block
-            for block, purpose in enumerate(security["key_purposes"][:6])
-            if purpose in _DIGEST_PURPOSES and not flags[_DIGEST_PURPOSES[purpose]]
-        ]
-    words = [[int(rom.read_reg(place + at)) for at in range(0, _KEY_SIZE, 4)] for place in places]
-    return tuple(b"".join(word.to_bytes(4, "little") for word in digest).hex() for digest in words if any(digest))
 
 
 def _has_lines(port: Any) -> bool:

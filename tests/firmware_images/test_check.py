@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,33 @@ def test_chip_revisions(tmp_path: Path) -> None:
         assert kinds(check_package(package, replace(MODULE, chip_revision=revision))) == {kind}
     for fine in (300, 399, None):
         assert check_package(package, replace(MODULE, chip_revision=fine)) == []
+
+
+def test_upper_limits_count_as_they_do_for_the_bootloader(tmp_path: Path) -> None:
+    """A chip may be told not to mind them, and a bootloader's own nobody looks at."""
+    content = maker.parts() | {0x10000: maker.app_image(max_revision=299)}
+    free = replace(MODULE, any_newer_revision=True)
+    assert check_package(firmware(tmp_path, content=content), free) == []
+    bootloader = bytearray(maker.bootloader_image())
+    bootloader[17:19] = (299).to_bytes(2, "little")
+    bootloader[-32:] = hashlib.sha256(bootloader[:-32]).digest()
+    assert check_package(firmware(tmp_path, content=maker.parts() | {0x1000: bytes(bootloader)}), MODULE) == []
+
+
+def test_revisions_of_the_efuse_block(tmp_path: Path) -> None:
+    app = maker.app_image(chip="ESP32-C3", block_revisions=(101, 199))
+    package = firmware(tmp_path, chip="ESP32-C3", content=maker.parts("ESP32-C3") | {0x10000: app})
+    module = replace(MODULE, chip="ESP32-C3", chip_revision=4)
+    for revision, kind in ((100, Reason.CHIP_TOO_OLD), (200, Reason.CHIP_TOO_NEW)):
+        found = check_package(package, replace(module, block_revision=revision))
+        assert kinds(found) == {kind}
+        assert f"eFuse block revision{'s up to v1.99' if revision == 200 else ' v1.1'}" in found[0].sentence
+    for fine in (101, 199, None):
+        assert check_package(package, replace(module, block_revision=fine)) == []
+    assert check_package(package, replace(module, block_revision=200, any_newer_block=True)) == []
+    unlimited = maker.app_image(chip="ESP32-C3", block_revisions=(0xFFFF, 0))
+    package = firmware(tmp_path, chip="ESP32-C3", content=maker.parts("ESP32-C3") | {0x10000: unlimited})
+    assert check_package(package, replace(module, block_revision=3)) == []
 
 
 def test_not_signed_or_by_nobody_known(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ RESTART_S = 1.0
 """Time between two tries of a chip that finds nothing to boot."""
 QUIET_S = 0.5
 """A reset that the loader was asked for on a line without DTR and RTS ends in the application after this silence."""
-EN_DELAY_S = 0.15
+EN_DELAY_S = 0.25
 """EN rises slowly: the chip samples IO0 this long after RTS and DTR let go of it. On a real board it is some ms, but
-over RFC 2217 each change of a line takes 100 ms."""
+over RFC 2217 each change of a line takes 100 ms, on a busy computer more; esptool asks after 350 ms."""
 _SYNC = b"\x07\x07\x12\x20" + b"\x55" * 32
 _SYNC_FRAME = b"\xc0\x00\x08\x24\x00\x00\x00\x00\x00" + _SYNC
 
@@ -183,9 +183,7 @@ class Esp32Board:
         data = self.flash.read(offset, TABLE_OFFSET - offset)
         data = self._cipher.apply(offset, data) if self._cipher else data
         try:
-            image = read_image(
-                lambda at, size: data[at : at + size], 0, len(data), self.loader.chip.chip_id, self.loader.chip.revision
-            )
+            image = read_image(lambda at, size: data[at : at + size], 0, len(data), self.loader.chip, app=False)
         except ImageError:
             return bytes(32)
         return key_digest(data[-(-image.size // SECTOR) * SECTOR :][:SECTOR])

@@ -105,7 +105,7 @@ def _start_bootloader(read: Read, chip: Chip, trusted: bytes | None, log: list[s
         log += [text] * 8
         raise ImageError(text)
     try:
-        read_image(read, offset, TABLE_OFFSET - offset, chip.chip_id, chip.revision, trusted=trusted)
+        read_image(read, offset, TABLE_OFFSET - offset, chip, app=False, trusted=trusted)
     except ImageError as error:
         if "Checksum" in str(error):
             words = str(error).split()
@@ -128,7 +128,7 @@ def _start_app(read: Read, chip: Chip, trusted: bytes | None, partitions: list[P
         partition = slots.get(index)
         if partition is not None:
             try:
-                image = read_image(read, partition.offset, partition.size, chip.chip_id, chip.revision, trusted=trusted)
+                image = read_image(read, partition.offset, partition.size, chip, app=True, trusted=trusted)
             except ImageError as problem:
                 log.append(f"E (90) {problem}")
             else:

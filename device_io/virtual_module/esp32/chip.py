@@ -16,7 +16,8 @@ _SFDP_SIGNATURE = 0x50444653
 
 @dataclass(frozen=True)
 class Chip:
-    """A chip. revision: 100 x major + minor. spi_*: offsets in the flash memory's SPI controller."""
+    """A chip. revision, block_revision (of its eFuse block, None where it has none): 100 x major + minor.
+    spi_*: offsets in the flash memory's SPI controller."""
 
     name: str
     chip_id: int
@@ -28,10 +29,11 @@ class Chip:
     spi_opcode: int
     spi_w0: int
     address_shift: int
+    block_revision: int | None = None
 
 
 ESP32 = Chip("ESP32", 0, 301, 0x1000, 0x00F01D83, False, 0x3FF42000, 0x24, 0x80, 8)
-ESP32_C3 = Chip("ESP32-C3", 5, 4, 0x0, 0x1B31506F, True, 0x60002000, 0x20, 0x58, 0)
+ESP32_C3 = Chip("ESP32-C3", 5, 4, 0x0, 0x1B31506F, True, 0x60002000, 0x20, 0x58, 0, 103)
 
 
 def mac_of(eui: str) -> bytes:
@@ -111,14 +113,15 @@ def _esp32_words(chip: Chip, mac: bytes, secure_boot: int, encryption: bool) -> 
 
 
 def _c3_words(chip: Chip, mac: bytes, secure_boot: int, encryption: bool) -> dict[int, int]:
-    fuses = 0x60008800
+    fuses, block_revision = 0x60008800, chip.block_revision or 0
     return {
         fuses + 0x34: 1 << 18 if encryption else 0,
         fuses + 0x38: 1 << 20 if secure_boot else 0,
         fuses + 0x44: int.from_bytes(mac[2:], "big"),
         fuses + 0x48: int.from_bytes(mac[:2], "big"),
-        fuses + 0x50: (chip.revision % 100 & 7) << 18,
+        fuses + 0x50: (chip.revision % 100 & 7) << 18 | block_revision % 100 << 24,
         fuses + 0x58: chip.revision // 100 << 24,
+        fuses + 0x6C: block_revision // 100,
         0x60000014: 40_000_000 // 115_200,
     }
 

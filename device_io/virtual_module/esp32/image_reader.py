@@ -11,12 +11,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from device_io.virtual_module.esp32.chip import Chip
 from device_io.virtual_module.esp32.machine import checksum
 from device_io.virtual_module.esp32.secure_boot import BLOCK_SIZE, SECTOR, starts
 
 HEADER_SIZE = 24
 MAX_SEGMENTS = 16
 TABLE_OFFSET, TABLE_SIZE, ROW = 0x8000, 0xC00, 32
+_DESCRIPTOR_SIZE, _NO_LIMIT = 256, 0xFFFF
 
 Read = Callable[[int, int], bytes]
 """Bytes of the flash memory at (offset, length), as the chip sees them."""
@@ -47,22 +49,17 @@ class Partition:
     encrypted: bool
 
 
-def read_image(
-    read: Read, offset: int, room: int, chip_id: int, revision: int, *, trusted: bytes | None = None
-) -> Image:
-    """Check the image at an offset with `room` bytes for it. trusted: digest of the key that secure boot asks for.
-    Raises ImageError."""
+def read_image(read: Read, offset: int, room: int, chip: Chip, *, app: bool, trusted: bytes | None = None) -> Image:
+    """Check the image at an offset with `room` bytes for it. app: it is an application, which has upper limits too.
+    trusted: digest of the key that secure boot asks for. Raises ImageError."""
     header = read(offset, HEADER_SIZE)
     magic, segments, _, _, _ = struct.unpack_from("<BBBBI", header)
     image_chip, _, lowest, highest = struct.unpack_from("<HBHH", header, 12)
     if magic != 0xE9:
         raise ImageError(f"esp_image: image at {offset:#x} has invalid magic byte (nothing flashed here?)")
-    if image_chip != chip_id:
-        raise ImageError(f"boot_comm: mismatch chip ID, expected {chip_id}, found {image_chip}")
-    if revision < lowest or (highest not in (0, 0xFFFF) and revision > highest):
-        need = f">= v{lowest // 100}.{lowest % 100}" if revision < lowest else f"<= v{highest // 100}.{highest % 100}"
-        have = f"v{revision // 100}.{revision % 100}"
-        raise ImageError(f"boot_comm: Image requires chip rev {need}, but chip is {have}")
+    if image_chip != chip.chip_id:
+        raise ImageError(f"boot_comm: mismatch chip ID, expected {chip.chip_id}, found {image_chip}")
+    _check_revision("chip rev", chip.revision, lowest, highest if app else 0)
     if not 0 < segments <= MAX_SEGMENTS:
         raise ImageError(f"esp_image: image at {offset:#x} segment count {segments} exceeds max {MAX_SEGMENTS}")
     position, xor, first = HEADER_SIZE, 0xEF, b""
@@ -74,6 +71,9 @@ def read_image(
         xor = checksum(data, xor)
         first = data if number == 0 else first
         position += 8 + length
+    if app and chip.block_revision is not None and len(first) >= _DESCRIPTOR_SIZE:
+        lowest, highest = struct.unpack_from("<HH", first, 176)
+        _check_revision("efuse blk rev", chip.block_revision, lowest if lowest != _NO_LIMIT else 0, highest)
     size = position + 16 - position % 16
     stored = read(offset + size - 1, 1)[0]
     if stored != xor:
@@ -120,8 +120,15 @@ def read_ota_sequence(entry: bytes) -> int | None:
     return None if state in (unproven, invalid, aborted) else sequence
 
 
+def _check_revision(kind: str, revision: int, lowest: int, highest: int) -> None:
+    if revision < lowest or (highest not in (0, _NO_LIMIT) and revision > highest):
+        need = f">= v{lowest // 100}.{lowest % 100}" if revision < lowest else f"<= v{highest // 100}.{highest % 100}"
+        have = f"v{revision // 100}.{revision % 100}"
+        raise ImageError(f"boot_comm: Image requires {kind} {need}, but chip is {have}")
+
+
 def _descriptor(first: bytes) -> tuple[str, str]:
-    if len(first) < 256 or first[:4] != b"\x32\x54\xcd\xab":
+    if len(first) < _DESCRIPTOR_SIZE or first[:4] != b"\x32\x54\xcd\xab":
         return "", ""
     return _text(first[16:48]), _text(first[48:80])
 

@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from device_io.boot_log import explain
 from device_io.virtual_module.esp32.boot import FlashCipher, boot
 from device_io.virtual_module.esp32.chip import ESP32, ESP32_C3
 from device_io.virtual_module.esp32.flash import Flash
@@ -78,7 +79,7 @@ def test_esptool_takes_the_images_for_valid(tmp_path, chip, make):
         [sys.executable, "-m", "esptool", "image-info", str(path)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=55,
         check=True,
     ).stdout
     assert f"Detected image type: {chip.name}" in text
@@ -241,3 +242,25 @@ def test_secure_boot_knows_the_signatures_of_espsecure(tmp_path):
 def test_the_image_hash_is_what_it_says():
     app = make_app(ESP32)
     assert app[-32:] == hashlib.sha256(app[:-32]).digest()
+
+
+@pytest.mark.parametrize(
+    ("revisions", "words"),
+    [((104, 0xFFFF), ">= v1.4, but chip is v1.3"), ((0, 102), "<= v1.2, but chip is v1.3"), ((103, 103), "")],
+)
+def test_an_application_for_another_efuse_block(revisions, words):
+    flash = filled(ESP32_C3)
+    replace(flash, APP_OFFSET, maker.app_image(chip="ESP32-C3", block_revisions=revisions))
+    started = boot(flash, ESP32_C3)
+    assert started.kind == ("error" if words else "app")
+    assert words in next((line for line in started.log if "efuse blk rev" in line), "")
+    assert explain(started.log)[0].key == ("wrong-chip" if words else "started")
+
+
+def test_the_upper_limit_of_a_bootloader_is_none():
+    """As ESP-IDF has it (bootloader_common_loader.c): only an application's counts."""
+    flash = filled()
+    image = bytearray(maker.bootloader_image())
+    image[17:19] = (299).to_bytes(2, "little")
+    replace(flash, ESP32.bootloader_offset, bytes(image[:-32]) + hashlib.sha256(image[:-32]).digest())
+    assert boot(flash, ESP32).kind == "app"
