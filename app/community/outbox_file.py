@@ -13,7 +13,7 @@ from app.data_folder import private_folder
 
 FILE = "community-outbox.sqlite"
 _BUSY_S = 10.0
-_VERSION = 2
+_VERSION = 3
 
 
 _SCHEMA = f"""
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS message (
     consent TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS message_unsent ON message (end_s, id) WHERE sent_s IS NULL;
+CREATE INDEX IF NOT EXISTS message_unsent_alias ON message (cell, day) WHERE sent_s IS NULL;
 CREATE INDEX IF NOT EXISTS message_sent ON message (sent_s) WHERE sent_s IS NOT NULL;
 CREATE TABLE IF NOT EXISTS acknowledged (id INTEGER PRIMARY KEY, sent_s REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS alias (cell TEXT, day TEXT, pseudonym TEXT, PRIMARY KEY (cell, day));
@@ -85,12 +86,13 @@ def _prepare(db: sqlite3.Connection) -> None:
     if version < _VERSION:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
         try:
-            if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:  # nobody else was quicker
+            (version,) = db.execute("PRAGMA user_version").fetchone()  # somebody else may have been quicker
+            if version < 2:
                 columns = [row[1] for row in db.execute("PRAGMA table_info(message)")]
                 if "consent" not in columns:
                     db.execute("ALTER TABLE message ADD COLUMN consent TEXT NOT NULL DEFAULT 'standing'")
                 sent_log.begin(db)
-                db.execute(f"PRAGMA user_version = {_VERSION}")
+            db.execute(f"PRAGMA user_version = {_VERSION}")
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")

@@ -125,6 +125,31 @@ def test_pseudonyms_are_forgotten_when_their_day_is_over_and_sent(tmp_path: Path
         assert outbox.alias("u82f", day_of(END_S - 86400)) != known
 
 
+def steps_of_settling(folder: Path, days: int) -> int:
+    """How much SQLite does to settle a message while one of each of so many other days waits, in 100 steps."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with box(folder) as outbox:
+        for number in range(days):
+            outbox.put(interval(END_S - 86400 * (number + 2), number), "u82f")
+        outbox.put(interval(END_S, 0), "u82f")
+        outbox.acknowledged([w.id for w in outbox.next(9, backdated=False, at_once=True)])
+        outbox._db.set_progress_handler(count, 100)
+        outbox.settle()
+    return steps
+
+
+def test_settling_does_not_take_the_longer_the_more_waits(tmp_path: Path) -> None:
+    """Twice the days are at most twice the work, and little more: each day's pseudonym is looked up, not searched."""
+    few, many = steps_of_settling(tmp_path / "few", 40), steps_of_settling(tmp_path / "many", 160)
+    assert many <= 6 * few, (few, many)
+
+
 def test_only_one_sends(tmp_path: Path) -> None:
     with box(tmp_path) as one, box(tmp_path) as other:
         with one.sending(), pytest.raises(OutboxError, match="Another Sensix program"), other.sending():
@@ -230,12 +255,19 @@ def test_limits_of_the_log_that_make_no_sense(tmp_path: Path, days: int, mb: int
         outbox.log_limits = LogLimits(days, mb)
 
 
-def test_an_outbox_of_before_is_taken_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("DROP TABLE forgotten", "DELETE FROM counter", "PRAGMA user_version = 1"),
+        ("DROP INDEX message_unsent_alias", "PRAGMA user_version = 2"),
+    ],
+)
+def test_an_outbox_of_before_is_taken_over(tmp_path: Path, changes: tuple[str, ...]) -> None:
     with box(tmp_path) as outbox:
         sent_one_by_one(outbox, 4)
         known = outbox.counts()
     with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as database:
-        for change in ("DROP TABLE forgotten", "DELETE FROM counter", "PRAGMA user_version = 1"):
+        for change in changes:
             database.execute(change)
     with box(tmp_path) as outbox:
         assert outbox.counts() == known
