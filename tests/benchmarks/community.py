@@ -1,12 +1,14 @@
 """Community upload: a month of backlog to a broker on this computer
 
 4464 intervals of 10 minutes wait in an outbox on the disk; a sender empties it over TLS to mosquitto, a connection a
-day, each message checked and noted as acknowledged. The peer is paho that publishes the same bytes with QoS 1 over one
-connection to the same broker, waiting for each acknowledgement before the next. Both run in turn; medians.
+day, one message after the other, each checked and its acknowledgement written down before the next. The peer is paho
+that publishes the same bytes with QoS 1 over one connection to the same broker, waiting for each acknowledgement before
+the next. Both run in turn, seven times; medians, and of the ratios that of each turn.
 """
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import tempfile
 import time
@@ -24,7 +26,7 @@ from tests.fakes.community import INTERVAL_S, interval, last_end_s
 from tests.fakes.mosquitto import Mosquitto
 
 INTERVALS = 31 * 144
-RUNS = 3
+RUNS = 7
 LEAST_RATIO = 0.5
 _WITHIN_S = 300.0
 
@@ -37,19 +39,21 @@ def run() -> list[dict[str, object]]:
         authority = make_ca(folder)
         with Mosquitto(folder, tls=authority) as mosquitto:
             broker = parse_broker(f"{mosquitto.url}?ca={authority.cert}", accepts_backdated=True)
+            messages = _fill(folder / "filled")
             for number in range(RUNS):
-                messages = _fill(folder / f"outbox-{number}")
+                shutil.copytree(folder / "filled", folder / f"outbox-{number}")
                 peers.append(INTERVALS / _publish(broker, messages))
                 ours.append(INTERVALS / _drain(folder / f"outbox-{number}", broker))
     rate, peer = statistics.median(ours), statistics.median(peers)
+    ratio = statistics.median(one / other for one, other in zip(ours, peers, strict=True))
     return [
         {
             "what": f"draining {INTERVALS} intervals, QoS 1 over TLS, from disk to the last acknowledgement",
             "ours": f"{rate:.0f} a second ({INTERVALS / rate:.1f} s)",
             "peer": f"paho, one by one: {peer:.0f} a second",
-            "ratio": f"{rate / peer:.2f}",
+            "ratio": f"{ratio:.2f}",
             "limit": f">= {LEAST_RATIO}",
-            "holds": rate / peer >= LEAST_RATIO,
+            "holds": ratio >= LEAST_RATIO,
         }
     ]
 
