@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from device_io.discovery.search import Place, Search
 from device_io.source import LinkErrorKind
 from tests.fakes.certificates import make_ca
-from tests.fakes.command_line import Simulation, run_verb
+from tests.fakes.command_line import Simulation, json_lines, run_verb
 from tests.fakes.mosquitto import Mosquitto
+
+pytestmark = pytest.mark.timeout(300)
 
 RESOLUTION = {"usb": 2e-5, "rs485": 2e-5, "wifi": 2e-5}
 """Of a voltage of 230 V: a millivolt on the bus and in the payload, and what noise leaves of a window."""
@@ -32,11 +35,13 @@ def three(tmp_path_factory):
 
 @pytest.mark.parametrize("link", ["usb", "rs485", "wifi"])
 def test_each_link_gives_the_same_voltages(three, link: str) -> None:
-    done = run_verb("read", three[link], "--count", "3", "--json")
+    done = run_verb("read", three[link], "--count", "6", "--json")
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) == 3
-    for line in lines:
+    lines = json_lines(done.stdout)
+    assert len(lines) == 6
+    whole = [line for line in lines if "gap" not in line["flags"]]  # a busy computer loses blocks, as it may
+    assert whole
+    for line in whole:
         assert line["module"] == three["eui"]
         assert line["system"] == "3P+N"
         for key in ("V1r", "V2r", "V3r", "V12r"):
@@ -44,21 +49,33 @@ def test_each_link_gives_the_same_voltages(three, link: str) -> None:
         assert line["values"]["THV1"] == pytest.approx(three["truth"]["THV1"], abs=0.02)
 
 
+def discover(*arguments: str, until: Callable[[list[dict[str, Any]]], bool]) -> None:
+    """Look again where a unit answered too late for a search, as that of a busy computer may."""
+    for _ in range(4):
+        done = run_verb("discover", "--only", *arguments, "--json")
+        if until(json_lines(done.stdout)):
+            return
+    raise AssertionError(done)
+
+
 def test_it_is_one_module_with_three_links(three) -> None:
-    done = run_verb("discover", "--only", three["wifi"], three["rs485"], three["usb"], "--json")
-    assert done.returncode == 0, done.stderr
-    (module,) = [json.loads(line) for line in done.stdout.splitlines()]
-    assert module["eui"] == three["eui"]
-    assert module["links"] == [three["usb"], three["wifi"], three["rs485"]]
+    def is_it(modules: list[dict[str, Any]]) -> bool:
+        links = [three["usb"], three["wifi"], three["rs485"]]
+        return [(module["eui"], module["links"]) for module in modules] == [(three["eui"], links)]
+
+    discover(three["wifi"], three["rs485"], three["usb"], until=is_it)
 
 
 def test_a_broker_and_a_bus_are_searched(three) -> None:
     broker = three["wifi"].replace(f"/home/{three['eui']}", "")
     bus = three["rs485"].partition("?")[0]
-    done = run_verb("discover", "--only", broker, bus, "--listen", "5", "--seconds", "20", "--json")
-    links = {link for line in done.stdout.splitlines() for link in json.loads(line)["links"]}
-    assert three["wifi"] in links
-    assert any(link.startswith(f"{bus}?baud=19200&") and link.endswith("unit=1") for link in links)
+
+    def are_found(modules: list[dict[str, Any]]) -> bool:
+        links = {link for module in modules for link in module["links"]}
+        found = any(link.startswith(f"{bus}?baud=19200&") and link.endswith("unit=1") for link in links)
+        return found and three["wifi"] in links
+
+    discover(broker, bus, "--listen", "5", "--seconds", "20", until=are_found)
 
 
 class Kept:
@@ -83,7 +100,7 @@ def test_places_without_a_module_say_why() -> None:
     search.look_at(
         [Place("usb:/dev/there-is-none"), Place("nonsense"), Place("mqtts://127.0.0.1:1/home/0253454E00000001")]
     )
-    assert search.wait(20.0)
+    assert search.wait(60.0)
     search.cancel()
     kinds = dict(kept.nothing)
     assert kinds["usb:/dev/there-is-none"] is LinkErrorKind.NO_SUCH_PORT
@@ -99,6 +116,6 @@ def test_a_search_is_cancelled_at_once() -> None:
     search = Search(kept)
     with PtyDevice() as silent:
         search.look_at([Place(f"rs485:{silent.port}", scan=True), Place(f"usb:{silent.port}x")])
-        assert kept.began.wait(5.0)
+        assert kept.began.wait(30.0)
         search.cancel()
     assert not any(url.startswith("rs485") for url, _ in kept.nothing)

@@ -28,7 +28,7 @@ def plug_in():
             port.stop()
             board.close()
 
-        def wait(condition, deadline_s=10.0):
+        def wait(condition, deadline_s=30.0):
             end = time.monotonic() + deadline_s
             while not condition():
                 assert time.monotonic() < end, f"still {board.state} after {deadline_s} s: {board.last_boot}"

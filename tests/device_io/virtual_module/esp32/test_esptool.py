@@ -1,24 +1,25 @@
 """Unmodified esptool against the virtual module."""
 
-import os
 import random
 import re
 import threading
 
 import pytest
-from esp32_mock_bootloader.process import DEFAULT_STARTUP_TIMEOUT, start_server
+from esp32_mock_bootloader.process import start_server
 
 from device_io.virtual_module.esp32.chip import ESP32
 from device_io.virtual_module.esp32.image_maker import APP_OFFSET, make_app
 from tests.fakes.esptool_runner import esptool, esptool_killed_when
 
+pytestmark = pytest.mark.timeout(180)
+"""A run takes some seconds, but how many depends on what else the computer does."""
 SPARE = 0x200000
 
 
 @pytest.fixture
 def noise(tmp_path):
     path = tmp_path / "noise.bin"
-    path.write_bytes(os.urandom(150_000))
+    path.write_bytes(random.Random(1).randbytes(150_000))
     return path
 
 
@@ -203,7 +204,7 @@ def test_killed_at_any_byte_and_finished_then(plug_in, app, kills):
 
 def test_a_paced_line_takes_its_time(plug_in, tmp_path):
     path = tmp_path / "noise.bin"
-    path.write_bytes(os.urandom(32_768))
+    path.write_bytes(random.Random(2).randbytes(32_768))
     device = plug_in(paced=True)
     run = esptool(device.url, "--no-stub", "write-flash", hex(SPARE), path, baud=230_400)
     assert run.code == 0, run.text
@@ -214,12 +215,10 @@ def test_a_paced_line_takes_its_time(plug_in, tmp_path):
 @pytest.fixture
 def other_device():
     """URL of an independent ESP32 in a process of its own."""
-    process, port = start_server(
-        None, timeout=None, chip="esp32", exit_on_disconnect=False, startup_timeout=DEFAULT_STARTUP_TIMEOUT
-    )
+    process, port = start_server(None, timeout=None, chip="esp32", exit_on_disconnect=False, startup_timeout=60.0)
     yield f"usb:socket://127.0.0.1:{port}"
     process.terminate()
-    process.wait(10)
+    process.wait(30)
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

@@ -12,7 +12,10 @@ PYSERIAL = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarnin
 """What pyserial 3.5 calls to open such a port."""
 
 
-def read_until(port, text, asking=b"", deadline_s=8.0):
+pytestmark = pytest.mark.timeout(180)
+
+
+def read_until(port, text, asking=b"", deadline_s=30.0):
     """Read until the text has come; send `asking` before each look (noise may have spoilt the frame before)."""
     got, end = b"", time.monotonic() + deadline_s
     while text not in got:
@@ -20,6 +23,20 @@ def read_until(port, text, asking=b"", deadline_s=8.0):
         port.write(asking)
         got += port.read(4096)
     return got
+
+
+def reset_into_loader(port):
+    """As esptool does: again where the computer took longer for the last change of a line than EN does to rise."""
+    for _ in range(20):
+        port.dtr, port.rts = False, True
+        port.dtr = True  # EN rises ...
+        port.rts = False  # ... and IO0 is low
+        got, end = b"", time.monotonic() + 2.0
+        while time.monotonic() < end:
+            got += port.read(4096)
+            if b"waiting for download" in got:
+                return
+    raise AssertionError("the chip does not enter its loader")
 
 
 def test_esptool_resets_the_chip_itself(plug_in):
@@ -43,8 +60,10 @@ def test_the_link_runs_over_it(plug_in):
         assert client.info.firmware == "1.0.0"
         client.set_baud(921_600)
         client.start_stream(1)
+        damaged = client.deframer.frames_damaged  # while the two changed their baud
         client.wait(lambda: len(client.blocks) > 30)
-        assert client.decoder.samples_missing == client.deframer.frames_damaged == 0
+        assert client.decoder.samples_missing == 0
+        assert client.deframer.frames_damaged == damaged
 
 
 @PYSERIAL
@@ -57,10 +76,7 @@ def test_lines_baud_and_parity(plug_in):
         text = read_until(port, b"firmware 1.0.0")
         assert b"boot:0x13 (SPI_FAST_FLASH_BOOT)" in text
         device.wait(lambda: device.board.state == "app")
-        port.rts = True
-        port.dtr = True  # EN rises ...
-        port.rts = False  # ... and IO0 is low
-        read_until(port, b"waiting for download")
+        reset_into_loader(port)
         assert device.board.state == "loader"
         sync = b"\xc0\x00\x08\x24\x00\x00\x00\x00\x00\x07\x07\x12\x20" + b"\x55" * 32 + b"\xc0"
         port.parity = serial.PARITY_EVEN
