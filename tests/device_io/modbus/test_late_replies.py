@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -18,15 +18,19 @@ from device_io.virtual_module.rtu_slave import RtuSlave
 from resources import register_map as rm
 from resources.parameters import keys_for
 from tests.fakes.rtu_line import KeepingRegisters, MemoryLine, running_module
+from tests.fakes.told_time import told_time
 
 REPLY_S, QUIET_S = 0.015, 0.01
 """The real ones are 0.5 s each; delays here are scaled alike."""
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pause that ends a reply, scaled as the others."""
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The pause that ends a reply, scaled as the others. Time is told: a computer that is late by itself would change
+    which replies are."""
     monkeypatch.setattr(client_module, "PAUSE_S", 0.002)
+    with told_time():
+        yield
 
 
 def bench(spoil: Callable[[bytes], list[tuple[float, bytes]]]) -> tuple[KeepingRegisters, MemoryLine, Unit]:
@@ -94,15 +98,20 @@ def test_thousands_of_random_delays_never_give_a_wrong_reading():
         assert right > 50
 
 
-def test_replies_that_lag_one_request_behind_are_all_refused():
-    """The worst case: every reply is that of the request before, at once and intact."""
+def one_behind() -> Callable[[bytes], list[tuple[float, bytes]]]:
+    """Each request is answered with the reply to the one before."""
     before: list[bytes] = []
 
     def spoil(reply: bytes) -> list[tuple[float, bytes]]:
         before.append(reply)
         return [(0.0, before[-2])] if len(before) > 1 else []
 
-    registers, _, unit = bench(spoil)
+    return spoil
+
+
+def test_replies_that_lag_one_request_behind_are_all_refused():
+    """The worst case: every reply is that of the request before, at once and intact."""
+    registers, _, unit = bench(one_behind())
     for _ in range(3):
         try:
             readings = unit.readings()
@@ -138,7 +147,7 @@ def test_without_the_marks_the_same_delays_do_give_wrong_data():
     from pymodbus.exceptions import ModbusIOException
 
     registers = KeepingRegisters(running_module())
-    line = MemoryLine(RtuSlave([registers]), lambda reply: [(0.03, reply)])
+    line = MemoryLine(RtuSlave([registers]), one_behind())
 
     class Plain(ModbusSerialClient):
         def connect(self) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from device_io.virtual_module.rs485_port import Rs485Port
 from device_io.virtual_module.rtu_faults import RtuFaults
 from resources.parameters import table
 from resources.register_map import readings_end
+from tests.fakes.leftovers import Holdings
 from tests.fakes.rtu_line import running_module
 
 FORMATS = {"int16": "h", "uint16": "H", "int32": "i", "int64": "q"}
@@ -27,7 +26,7 @@ NOTHING = {"int16": -32_768, "uint16": 65_535, "int32": -(2**31), "int64": -(2**
 @contextmanager
 def client_of(url: str, **options: object) -> Iterator[ModbusSerialClient]:
     link = parse_serial_url(url, "rs485")
-    arguments: dict = {"baudrate": link.baud, "parity": link.parity, "timeout": 2.0, "retries": 0} | options
+    arguments: dict = {"baudrate": link.baud, "parity": link.parity, "timeout": 20.0, "retries": 0} | options
     client = ModbusSerialClient(link.port, **arguments)
     assert client.connect()
     try:
@@ -38,17 +37,14 @@ def client_of(url: str, **options: object) -> Iterator[ModbusSerialClient]:
 
 @contextmanager
 def serving(port: Rs485Port) -> Iterator[LinkUrl]:
-    threads = set(threading.enumerate())
-    handles = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc") else 0
+    before = Holdings()
     url = port.start()
     try:
         yield parse_serial_url(url, "rs485")
     finally:
         port.stop()
         port.stop()
-    assert set(threading.enumerate()) <= threads
-    if handles:
-        assert len(os.listdir("/proc/self/fd")) <= handles
+    before.check()
 
 
 def test_every_reading_equals_the_modules(monkeypatch: pytest.MonkeyPatch):
