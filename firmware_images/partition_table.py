@@ -6,14 +6,15 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
-from firmware_images.chips import APP_ALIGNMENT, SECTOR, TABLE_SECTOR_END, TABLE_SIZE
+from firmware_images.chips import APP_ALIGNMENT, SECTOR, TABLE_OFFSET, TABLE_SECTOR_END, TABLE_SIZE
 from firmware_images.errors import ImageError, Reason
 
 _ROW = struct.Struct("<2sBBII16sI")
 _ROW_MAGIC = b"\xaa\x50"
 _MD5_ROW = b"\xeb\xeb" + b"\xff" * 14
 _ERASED_ROW = b"\xff" * 32
-_KINDS = {0: "app", 1: "data"}
+_KINDS = {0: "app", 1: "data", 2: "bootloader", 3: "partition_table"}
+_BOOT_SUBTYPES = {0: "primary", 1: "ota", 2: "recovery"}
 _DATA_SUBTYPES = {
     0: "ota",
     1: "phy",
@@ -31,7 +32,7 @@ _OTA_DATA_SIZE = 2 * SECTOR
 
 @dataclass(frozen=True)
 class Partition:
-    """A row: type 0 app, 1 data, others are free; offset and size in bytes."""
+    """A row: type 0 app, 1 data, 2 bootloader, 3 partition table, others are free; offset and size in bytes."""
 
     type: int
     subtype: int
@@ -54,9 +55,15 @@ class Partition:
         return (self.type, self.subtype) == (1, 0)
 
     @property
+    def is_boot(self) -> bool:
+        """True for a bootloader or a partition table, which a layout may name too (ESP-IDF 5.4 and later)."""
+        return self.type in (2, 3)
+
+    @property
     def is_data_to_keep(self) -> bool:
-        """True for what belongs to the module: settings, calibration, files; false for apps and the choice of slot."""
-        return not self.is_app and not self.is_ota_data
+        """True for what belongs to the module: settings, calibration, files; false for what a firmware brings, and the
+        choice of slot."""
+        return not self.is_app and not self.is_boot and not self.is_ota_data
 
     @property
     def kind(self) -> str:
@@ -66,7 +73,7 @@ class Partition:
             if name is None and _OTA_0 <= self.subtype <= _OTA_LAST:
                 name = f"ota_{self.subtype - _OTA_0}"
         else:
-            name = _DATA_SUBTYPES.get(self.subtype) if self.type == 1 else None
+            name = {1: _DATA_SUBTYPES, 2: _BOOT_SUBTYPES, 3: _BOOT_SUBTYPES}.get(self.type, {}).get(self.subtype)
         return f"{_KINDS.get(self.type, f'{self.type:#04x}')} {name or f'{self.subtype:#04x}'}"
 
 
@@ -145,6 +152,13 @@ def _partition(row: bytes) -> Partition:
     return Partition(kind, subtype, offset, size, name, flags)
 
 
+def _is_of_the_start(part: Partition) -> bool:
+    """True for a row that names the bootloader or the table where every chip has them."""
+    if (part.type, part.subtype) == (3, 0):
+        return (part.offset, part.end) == (TABLE_OFFSET, TABLE_SECTOR_END)
+    return (part.type, part.subtype) == (2, 0) and part.end <= TABLE_OFFSET
+
+
 def _check(partitions: list[Partition]) -> None:
     last_end, last = TABLE_SECTOR_END, "the table itself"
     for part in sorted(partitions, key=lambda part: part.offset):
@@ -155,6 +169,8 @@ def _check(partitions: list[Partition]) -> None:
             raise ImageError(Reason.BAD_TABLE, f"{name} starts at {part.offset:#x}, where no such partition can start.")
         if part.is_ota_data and part.size != _OTA_DATA_SIZE:
             raise ImageError(Reason.BAD_TABLE, f"{name} must have 0x2000 bytes, not {part.size:#x}.")
+        if _is_of_the_start(part):
+            continue
         if part.offset < last_end:
             raise ImageError(Reason.OVERLAP, f"{name} overlaps {last}.")
         last_end, last = part.end, f'partition "{part.label}"'

@@ -109,7 +109,7 @@ def split_merged(merged: RawPart) -> list[RawPart]:
         raise ImageError(Reason.NO_APP, f'"{name}" holds no application.')
     parts.append(RawPart(apps[0].offset, _image_in(content[apps[0]], apps[0].label), apps[0].label))
     for place in used:
-        if not place.is_app:
+        if not place.is_app and not place.is_boot:
             filled = content[place].ljust(place.size, b"\xff") if place.is_ota_data else content[place]
             parts.append(RawPart(place.offset, filled, place.label))
     return parts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -88,6 +90,19 @@ def test_an_application_that_looks_like_a_merged_image_is_one_all_the_same(tmp_p
         image[at : at + 2] = b"\xaa\x50"
         (tmp_path / "app.bin").write_bytes(resealed(bytes(image)))
         assert open_package(tmp_path / "app.bin").kind == "image"
+
+
+def test_a_merged_image_whose_layout_names_its_bootloader(tmp_path: Path) -> None:
+    rows = [
+        (2, 0, 0x1000, 0x7000, b"bootloader"),
+        (3, 0, 0x8000, 0x1000, b"partition_table"),
+        (0, 0, 1 << 16, 1 << 20, b"factory"),
+    ]
+    packed = b"".join(struct.pack("<2sBBII16sI", b"\xaa\x50", *row, 0) for row in rows)
+    table = (packed + b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(packed).digest()).ljust(0xC00, b"\xff")
+    content = {0x1000: maker.bootloader_image(), 0x8000: table, 0x10000: maker.app_image()}
+    (tmp_path / "merged.bin").write_bytes(maker.merged_image(content=content))
+    assert {part.offset: part.data for part in open_package(tmp_path / "merged.bin").parts} == content
 
 
 def test_a_merged_image_of_a_chip_that_boots_from_0x2000(tmp_path: Path) -> None:

@@ -91,6 +91,10 @@ def test_every_flipped_bit_is_refused() -> None:
         ([NVS, (0, 0x11, 0x10000, 0x10000, "ota_1")], Reason.BAD_TABLE),  # no ota_0
         ([NVS, FACTORY, (0, 0, 0x200000, 0x10000, "second")], Reason.BAD_TABLE),
         ([NVS, (1, 1, 0xF000, 0x1000, "nvs")], Reason.BAD_TABLE),  # label twice
+        ([(2, 0, 0x1000, 0x8000, "bootloader"), NVS], Reason.OVERLAP),  # over the table
+        ([(2, 0, 0x1000, 0, "bootloader"), NVS], Reason.BAD_TABLE),
+        ([(3, 0, 0x7000, 0x1000, "table"), NVS], Reason.OVERLAP),  # not where the table is
+        ([(3, 1, 0x8000, 0x1000, "table"), NVS], Reason.OVERLAP),  # a second table in the place of the first
     ],
 )
 def test_a_layout_that_makes_no_sense_is_refused(rows: list[tuple[int, int, int, int, str]], kind: Reason) -> None:
@@ -107,3 +111,20 @@ def test_a_moved_calibration_is_seen() -> None:
     moved = parse_partition_table(partition_table(moved_calibration=True))
     assert plain.keeps_data_of(plain)
     assert not moved.keeps_data_of(plain)
+
+
+def test_rows_for_bootloader_and_table_themselves_are_read() -> None:
+    """As ESP-IDF 5.4 and later may write them; they are no data of the module."""
+    start = [(2, 0, 0x1000, 0x7000, "bootloader"), (3, 0, 0x8000, 0x1000, "partition_table")]
+    copy = (2, 1, 0x110000, 0x7000, "next")
+    read = parse_partition_table(table(*start, NVS, FACTORY, copy))
+    assert [row.kind for row in read.partitions] == [
+        "bootloader primary",
+        "partition_table primary",
+        "data nvs",
+        "app factory",
+        "bootloader ota",
+    ]
+    plain = parse_partition_table(table(NVS, FACTORY))
+    assert plain.keeps_data_of(read)
+    assert read.keeps_data_of(plain)
