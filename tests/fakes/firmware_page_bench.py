@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from typing import Any
 
+import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.firmware_page import job
 from app.firmware_page.facts import Keeping
 from app.firmware_page.modules import Used
 from app.firmware_page.page import FirmwarePage
 from app.window.module_session import ModuleSession
 from device_io.flashing.backups import BackupStore
+from device_io.flashing.flasher import Flasher
 from device_io.flashing.journal import Journal
-from device_io.flashing.result import FlashOptions
+from device_io.flashing.result import FlashOptions, FlashProgress, Stage
 from device_io.source import LinkState, ModuleInfo
 from device_io.virtual_module.esp32.board import Esp32Board
 from device_io.virtual_module.module import VirtualModule
@@ -58,7 +64,7 @@ class Bench:
         return page
 
     def measure(self) -> None:
-        with self.qtbot.waitSignal(self.session.identified, timeout=15_000):
+        with self.qtbot.waitSignal(self.session.identified, timeout=30_000):
             self.session.connect_to(self.url)
 
     def bundle(self, version: str, *, signed: bool = True, name: str = "", size: int = 60_000) -> Path:
@@ -91,7 +97,23 @@ class Bench:
         self._info, self.measured = None, ""
 
 
-def until_phase(bench: Bench, phase: Phase, timeout_ms: int = 10_000) -> None:
+def hold_next(patch: pytest.MonkeyPatch, stage: Stage) -> None:
+    """Let the next job stay in this stage, of writing after its first bytes, until it is stopped."""
+
+    class Held(Flasher):
+        def __init__(self, *arguments: Any, progress: Callable[[FlashProgress], None], cancelled: Event, **more: Any):
+            def told(what: FlashProgress) -> None:
+                progress(what)
+                if what.stage is stage and (what.done or stage is not Stage.WRITE):
+                    cancelled.wait(60.0)
+
+            patch.setattr(job, "Flasher", Flasher)
+            super().__init__(*arguments, progress=told, cancelled=cancelled, **more)
+
+    patch.setattr(job, "Flasher", Held)
+
+
+def until_phase(bench: Bench, phase: Phase, timeout_ms: int = 30_000) -> None:
     assert bench.page is not None
     panel = bench.page.panel
     bench.qtbot.waitUntil(lambda: panel.phase is phase, timeout=timeout_ms)

@@ -112,7 +112,7 @@ def test_not_now_holds_for_that_version(site, open_page, qtbot) -> None:
     assert page.panel.primary.isVisible()
     again = open_page()
     qtbot.waitUntil(lambda: "was asked" in told(again), timeout=20_000)
-    assert "put 2.0.0 off" in again.panel.lead.text
+    qtbot.waitUntil(lambda: "put 2.0.0 off" in again.panel.lead.text, timeout=20_000)
     assert site.asked.count("/2.0.0.zip") == 1
     site.publish("2.0.0", "2.1.0")
     newer = open_page()
@@ -167,7 +167,7 @@ def test_a_server_that_says_nothing_holds_nobody_up(site, open_page, qtbot) -> N
         with connection:
             begun_s = time.monotonic()
             page.end()
-            assert time.monotonic() - begun_s < 1.0
+            assert time.monotonic() - begun_s < 5.0, "the server has 10 s"
 
 
 def test_an_address_of_the_environment_is_shown_and_stays(site, open_page, tmp_path) -> None:

@@ -12,17 +12,19 @@ from pytestqt.qtbot import QtBot
 
 from app.firmware_page.facts import mac_of
 from app.firmware_page.page import FirmwarePage
-from device_io.flashing.result import FlashOptions
+from device_io.flashing.result import FlashOptions, Stage
 from firmware_images.maker import partition_table
 from tests.fakes.firmware_backup import write_backup_of
-from tests.fakes.firmware_page_bench import FLASH, Bench, question, stage_runs, until_phase
+from tests.fakes.firmware_page_bench import FLASH, Bench, hold_next, question, stage_runs, until_phase
 from widgets.controls.paragraph import Paragraph
 from widgets.firmware.model import Phase, StageState
 
 LEFT = Qt.MouseButton.LeftButton
 QUICK = FlashOptions(baud=115_200)
 WITHOUT_BACKUP = FlashOptions(baud=115_200, backup=False)
-LONG_MS = 40_000
+LONG_MS = 60_000
+
+pytestmark = pytest.mark.timeout(240)  # the whole flash is read twice: seconds on a quiet computer
 
 
 @pytest.fixture
@@ -38,7 +40,6 @@ def make_bench(tmp_path: Path, qtbot: QtBot) -> Iterator:
         bench.close()
 
 
-@pytest.mark.timeout(180)  # the whole flash is read twice: seconds on a quiet computer
 def test_an_update_from_the_page_and_back(make_bench) -> None:
     bench = make_bench()
     bench.bundle("2.0.0")
@@ -56,7 +57,7 @@ def test_an_update_from_the_page_and_back(make_bench) -> None:
         assert page.panel.phase is Phase.RUNNING
     assert told.args[0].firmware.endswith("2.0.0")
     bench.qtbot.waitUntil(
-        lambda: page.panel.versions.accessibleDescription().startswith("installed 2.0.0"), timeout=20_000
+        lambda: page.panel.versions.accessibleDescription().startswith("installed 2.0.0"), timeout=30_000
     )
     assert page.panel.title.text.endswith("runs 2.0.0")
     assert [stage.state for stage in page.panel.stages.stages] == [StageState.DONE] * 7
@@ -85,7 +86,7 @@ def test_another_backup_is_put_back(make_bench) -> None:
     card.choice.setFocus()
     QTest.keyClick(card.choice, Qt.Key.Key_Down)
     page._look_again()
-    bench.qtbot.waitUntil(lambda: not page._background._told, timeout=20_000)
+    bench.qtbot.waitUntil(lambda: not page._background._told, timeout=30_000)
     assert "2020" in str(card.choice.currentText())
     QTest.mouseClick(card.restore, LEFT)
     assert "09.2020" in question().paragraphs[0].text
@@ -124,7 +125,7 @@ def test_who_vouches_for_nothing_has_to_say_so_twice(make_bench) -> None:
     bench.measure()
     page = bench.open()
     page.choose_image(path)
-    bench.qtbot.waitUntil(page.panel.primary.isVisible, timeout=10_000)  # without an image it is ready too
+    bench.qtbot.waitUntil(page.panel.primary.isVisible, timeout=30_000)  # without an image it is ready too
     assert page.panel.phase is Phase.READY
     assert page.panel.versions.signature.text == "Not signed"
     assert "no way back" in page.panel.safety.title.text  # without a backup it is not called safe
@@ -141,21 +142,22 @@ def test_who_vouches_for_nothing_has_to_say_so_twice(make_bench) -> None:
     until_phase(bench, Phase.DONE)
 
 
-def writing(bench: Bench) -> FirmwarePage:
+def writing(bench: Bench, patch: pytest.MonkeyPatch) -> FirmwarePage:
     """The page in the midst of writing what it offered."""
     page = bench.open()
     until_phase(bench, Phase.READY)
+    hold_next(patch, Stage.WRITE)
     QTest.mouseClick(page.panel.primary, LEFT)
     QTest.mouseClick(question().yes, LEFT)
-    bench.qtbot.waitUntil(lambda: stage_runs(page, 3), timeout=20_000)
+    bench.qtbot.waitUntil(lambda: stage_runs(page, 3), timeout=30_000)
     return page
 
 
-def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) -> None:
+def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench, monkeypatch) -> None:
     bench = make_bench(WITHOUT_BACKUP)
     bench.bundle("2.0.0", size=400_000)
     bench.measure()
-    page = writing(bench)
+    page = writing(bench, monkeypatch)
     assert page.panel.stages.stages[2].detail == "Left out"
     QTest.mouseClick(page.panel.stop, LEFT)
     assert page.is_busy
@@ -168,7 +170,7 @@ def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) ->
     assert len(page.panel.guide.steps) >= 2
     assert not page.panel.back.isEnabled()  # no backup was made
     page.choose_image(bench.folder / "nothing.zip")
-    bench.qtbot.waitUntil(lambda: "nothing.zip" in page.panel.lead.text, timeout=20_000)
+    bench.qtbot.waitUntil(lambda: "nothing.zip" in page.panel.lead.text, timeout=30_000)
     assert page.panel.phase is Phase.RECOVERY
     page.choose_image(bench.bundle("2.0.1"))  # another firmware is a way on too
     until_phase(bench, Phase.READY)
@@ -188,11 +190,11 @@ def test_what_was_stopped_in_the_midst_is_finished_on_another_day(make_bench) ->
     bench.measure()
 
 
-def test_going_back_from_what_was_stopped_in_the_midst(make_bench) -> None:
+def test_going_back_from_what_was_stopped_in_the_midst(make_bench, monkeypatch) -> None:
     bench = make_bench()
     bench.bundle("2.0.0", size=250_000)
     bench.measure()
-    page = writing(bench)
+    page = writing(bench, monkeypatch)
     QTest.mouseClick(page.panel.stop, LEFT)
     QTest.mouseClick(question().yes, LEFT)
     until_phase(bench, Phase.RECOVERY, LONG_MS)
@@ -205,41 +207,44 @@ def test_going_back_from_what_was_stopped_in_the_midst(make_bench) -> None:
     assert page.panel.stages.stages[2].state is StageState.SKIPPED
 
 
-def test_stopped_before_writing_nothing_has_happened(make_bench) -> None:
+def test_stopped_before_writing_nothing_has_happened(make_bench, monkeypatch) -> None:
     bench = make_bench()
     bench.bundle("2.0.0")
     bench.measure()
     page = bench.open()
     until_phase(bench, Phase.READY)
+    hold_next(monkeypatch, Stage.BACKUP)
     QTest.mouseClick(page.panel.primary, LEFT)
     QTest.mouseClick(question().yes, LEFT)
-    bench.qtbot.waitUntil(lambda: stage_runs(page, 2), timeout=20_000)
-    with bench.qtbot.waitSignal(bench.session.identified, timeout=20_000) as told:
+    bench.qtbot.waitUntil(lambda: stage_runs(page, 2), timeout=30_000)
+    with bench.qtbot.waitSignal(bench.session.identified, timeout=30_000) as told:
         QTest.mouseClick(page.panel.stop, LEFT)
         assert page.panel.phase is Phase.STOPPING
     assert told.args[0].firmware.endswith("1.0.0")
     until_phase(bench, Phase.FAILED)
     assert "Nothing was written" in page.panel.lead.text
     assert bench.journal.pending() == []
+    hold_next(monkeypatch, Stage.RELEASE)
     QTest.mouseClick(page.panel.primary, LEFT)  # try again: it was asked before
-    bench.qtbot.waitUntil(lambda: stage_runs(page, 1), timeout=20_000)
+    bench.qtbot.waitUntil(lambda: stage_runs(page, 1), timeout=30_000)
 
 
-def test_the_window_is_not_closed_over_a_job_without_a_question(make_bench) -> None:
+def test_the_window_is_not_closed_over_a_job_without_a_question(make_bench, monkeypatch) -> None:
     bench = make_bench()
     bench.bundle("2.0.0")
     bench.measure()
     page = bench.open()
     assert page.may_close()
     until_phase(bench, Phase.READY)
+    hold_next(monkeypatch, Stage.BACKUP)
     QTest.mouseClick(page.panel.primary, LEFT)
     QTest.mouseClick(question().yes, LEFT)
-    bench.qtbot.waitUntil(lambda: stage_runs(page, 2), timeout=20_000)
+    bench.qtbot.waitUntil(lambda: stage_runs(page, 2), timeout=30_000)
     assert not page.may_close()
     QTest.mouseClick(question().no, LEFT)
     assert page.is_busy
     assert not page.may_close()
-    with bench.qtbot.waitSignal(page.close_wanted, timeout=10_000):
+    with bench.qtbot.waitSignal(page.close_wanted, timeout=30_000):
         QTest.mouseClick(question().yes, LEFT)
     assert page.may_close()
     assert bench.journal.pending() == []
@@ -259,22 +264,22 @@ def test_into_the_network(make_bench) -> None:
     until_phase(bench, Phase.READY)
     page.panel.show_view("wifi")
     wifi = page.panel.wifi
-    with bench.qtbot.waitSignal(bench.session.identified, timeout=20_000):
+    with bench.qtbot.waitSignal(bench.session.identified, timeout=30_000):
         QTest.mouseClick(wifi.search, LEFT)
         assert not wifi.provision.isEnabled()
-    bench.qtbot.waitUntil(lambda: wifi.networks._networks != (), timeout=20_000)
+    bench.qtbot.waitUntil(lambda: wifi.networks._networks != (), timeout=30_000)
     assert [network.name for network in wifi.networks._networks] == ["Workshop", "Guests", "Garden"]
     wifi.name.setText("Workshop")
     wifi.password.setText("correct horse")
-    with bench.qtbot.waitSignal(bench.session.identified, timeout=20_000):
+    with bench.qtbot.waitSignal(bench.session.identified, timeout=30_000):
         QTest.mouseClick(wifi.provision, LEFT)
-    bench.qtbot.waitUntil(lambda: "joined" in wifi.told.text, timeout=20_000)
+    bench.qtbot.waitUntil(lambda: "joined" in wifi.told.text, timeout=30_000)
     assert bench.module.settings["wifi_ssid"] == "Workshop"
     wifi.name.setText("Elsewhere")
     wifi.password.setText("correct horse")
-    with bench.qtbot.waitSignal(bench.session.identified, timeout=40_000):
+    with bench.qtbot.waitSignal(bench.session.identified, timeout=LONG_MS):
         QTest.mouseClick(wifi.provision, LEFT)
-    bench.qtbot.waitUntil(lambda: "could not join" in wifi.told.text, timeout=20_000)
+    bench.qtbot.waitUntil(lambda: "could not join" in wifi.told.text, timeout=30_000)
     assert wifi.password.text() == ""
     wifi.password.setText("correct horse")
     assert not wifi.broker_password.isVisible()
@@ -292,12 +297,14 @@ def test_what_the_module_prints_is_shown_and_explained(make_bench, monkeypatch) 
     bench.measure()
     until_phase(bench, Phase.READY)
     log = page.panel.boot_log
-    bench.qtbot.waitUntil(lambda: "SPI_FAST_FLASH_BOOT" in log.box.text, timeout=20_000)
-    assert any("firmware starts" in label.text for label in log.findChildren(Paragraph))
+    bench.qtbot.waitUntil(lambda: "SPI_FAST_FLASH_BOOT" in log.box.text, timeout=30_000)
+    bench.qtbot.waitUntil(
+        lambda: any("firmware starts" in label.text for label in log.findChildren(Paragraph)), timeout=30_000
+    )
     log.set_log("Brownout detector was triggered")
     QTest.mouseClick(log.explain, LEFT)
     assert any("voltage" in label.text for label in log.findChildren(Paragraph) if label.isVisibleTo(log))
-    with bench.qtbot.waitSignal(bench.session.identified, timeout=20_000):
+    with bench.qtbot.waitSignal(bench.session.identified, timeout=30_000):
         page.panel.show_view("log")
         QTest.mouseClick(log.read, LEFT)
         assert not bench.session.is_connected
@@ -306,13 +313,13 @@ def test_what_the_module_prints_is_shown_and_explained(make_bench, monkeypatch) 
 def test_a_virtual_module_goes_on_while_measuring_pauses(make_bench) -> None:
     bench = make_bench()
     session = bench.session
-    with bench.qtbot.waitSignal(session.identified, timeout=20_000) as before:
+    with bench.qtbot.waitSignal(session.identified, timeout=30_000) as before:
         session.start_demo("clean")
     url = bench.measured
     session.pause()
     assert session.is_paused
     assert not session.is_connected
-    with bench.qtbot.waitSignal(session.identified, timeout=20_000) as after:
+    with bench.qtbot.waitSignal(session.identified, timeout=30_000) as after:
         session.resume([url])
     assert not session.is_paused
     assert after.args[0].boot_id == before.args[0].boot_id
