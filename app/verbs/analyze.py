@@ -12,6 +12,7 @@ from app.measurement_json import to_json, to_text
 from app.measuring_options import INTERVALS, add_measuring_options, check_nominal_voltage, measuring_options
 from app.output import Output, Refused, WrongUsage
 from app.specs import chip_specs
+from app.stated_frequency import stated_frequency_hz
 from device_io.comtrade import ComtradeRecord, FileError, ReadingStopped, open_comtrade
 from dsp.measurement import Measurement
 from dsp.monitor import Monitor, Result
@@ -82,7 +83,8 @@ def analyze_record(
     record: ComtradeRecord, *, every: Collection[str] = INTERVALS["window"], events: bool = False, **options: Any
 ) -> Iterator[Result]:
     """The measurements of the intervals `every` (of dsp.measurement.WINDOWS) and the events of a record, oldest
-    first; at most 3.2 s of samples (or 1024) are read ahead. options: further ones of dsp.monitor.Monitor.
+    first; at most 3.2 s of samples (or 1024) are read ahead. options: further ones of dsp.monitor.Monitor; without
+    nominal_frequency_hz, what the record states counts where the frequency leaves it open.
     FileError for a sample rate with which nothing can be measured."""
     slowest_hz, fastest_hz = RATES_HZ
     if not slowest_hz <= record.rate_hz <= fastest_hz:
@@ -90,6 +92,8 @@ def analyze_record(
             f"The record has {record.rate_hz:g} samples a second; {slowest_hz:g} to {fastest_hz:g} can be measured."
         )
     info = record.info
+    if options.get("nominal_frequency_hz") is None:
+        options["nominal_frequency_hz"] = stated_frequency_hz(record)
     monitor = Monitor(info.system, chip_specs(info, exact=True), every=every, events=events, **options)
     least, most = _BLOCK_SAMPLES
     for first_index, samples in record.blocks(min(max(int(_BLOCK_S * record.rate_hz), least), most)):
