@@ -76,7 +76,7 @@ class Search:
                 self._jobs.append(self._pool.submit(self._look, place))
 
     def listen_to_network(self, seconds: float = MDNS_S, interfaces: Sequence[str] | None = None) -> None:
-        """Look at what announces itself by mDNS: brokers, and modules that tell their token. Returns at once.
+        """Look at the brokers that announce themselves by mDNS. Returns at once.
 
         interfaces: addresses of this computer to listen on; None: all."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import queue
 import socket
@@ -22,6 +23,7 @@ _TYPES: dict[str, Kind] = {
 }
 _BROKER_TYPE = "_secure-mqtt._tcp.local."
 _ANSWER_MS = 3000
+_REGISTER_S = 10.0
 _MOST = 1000
 
 
@@ -107,7 +109,10 @@ class Announcement:
         self._zeroconf: Zeroconf | None = None
 
     def start(self) -> None:
-        """Tell. MdnsFailure if that can't be."""
+        """Tell; returns when the name is found to be free, while it is still being told. MdnsFailure if that can't
+        be."""
+        import asyncio
+
         from zeroconf import Error, ServiceInfo
 
         zeroconf = _open(self._interfaces)
@@ -118,18 +123,25 @@ class Announcement:
             addresses=[ipaddress.ip_address(address).packed for address in self._addresses()],
             server=f"{self._host}.local.",
         )
+        assert zeroconf.loop is not None
+        telling = asyncio.run_coroutine_threadsafe(
+            zeroconf.async_register_service(info, allow_name_change=True), zeroconf.loop
+        )
         try:
-            zeroconf.register_service(info, allow_name_change=True)
-        except (Error, OSError) as error:
+            telling.result(_REGISTER_S)
+        except (Error, OSError, TimeoutError) as error:
             zeroconf.close()
             raise MdnsFailure(f"The broker can't be announced in the local network: {error}.") from None
         self._zeroconf = zeroconf
 
     def stop(self) -> None:
         """Tell that it is gone. May be called twice."""
+        from zeroconf import Error
+
         zeroconf, self._zeroconf = self._zeroconf, None
         if zeroconf is not None:
-            zeroconf.unregister_all_services()
+            with contextlib.suppress(Error):  # too busy to say goodbye: what was told ends with its time to live
+                zeroconf.unregister_all_services()
             zeroconf.close()
 
     def _addresses(self) -> list[str]:
