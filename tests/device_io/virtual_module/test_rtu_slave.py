@@ -15,7 +15,7 @@ from resources.settings import settings_table
 from tests.fakes.rtu_line import running_module
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def module() -> VirtualModule:
     return running_module()
 
