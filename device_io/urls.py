@@ -27,7 +27,9 @@ _USB_FORM = "Write usb:PORT, for example usb:COM5, usb:/dev/ttyUSB0 or usb:socke
 _RS485_FORM = "Write rs485:PORT, for example rs485:COM5?baud=19200&parity=E&unit=1."
 _MQTT_FORM = "Write mqtts://USER@HOST/TOKEN/EUI, for example mqtts://anna@192.168.1.10/home/0253454E00000001?ca=ca.pem."
 _BROKER_FORM = "Write mqtts://HOST, for example mqtts://anna@broker.example:8883?ca=ca.pem."
-_PASSWORD = re.compile(r"(?<=//)([^/?#]*):[^/?#]*@")
+_PASSWORD = re.compile(r"(?<=//)([^/?#:@]*):(?!\d+(?:[/?#]|$)).*@")
+"""USER:PASSWORD@, whatever the password is made of; HOST:PORT/ and HOST:PORT? are none."""
+_TOKEN_BYTES = 256
 _FORM = f"{_USB_FORM} Over RS485 it is rs485:PORT, over WiFi mqtts://HOST/TOKEN/EUI."
 
 
@@ -84,7 +86,7 @@ def parse_url(text: str, *, allow_plain: bool = False) -> LinkUrl | MqttUrl:
         return _serial(scheme, rest, text)
     if colon and scheme in ("mqtt", "mqtts"):
         return _mqtt(scheme, text, allow_plain, _MQTT_FORM)
-    raise _bad_url(f"{text!r} is not the address of a module. {_FORM}")
+    raise _bad_url(f"{_without_password(text)!r} is not the address of a module. {_FORM}")
 
 
 def parse_broker_url(text: str) -> MqttUrl:
@@ -172,14 +174,18 @@ def _mqtt(scheme: str, text: str, allow_plain: bool, form: str) -> MqttUrl:
         raise _bad_url(f"{shown!r} is not the address of a broker. {form}")
     if scheme == "mqtt" and not allow_plain and not is_loopback(host):
         raise _bad_url(f"mqtt:// would send everything readable to {host}. Write mqtts://, which encrypts it.")
-    token, eui = _topic(parts.path, text)
+    if ":" in host:
+        host = unquote(host)  # RFC 6874: the zone of an IPv6 address stands after %25
+    token, eui = _topic(parts.path, shown)
     files: dict[str, str] = {}
     for item in filter(None, parts.query.split("&")):
         key, _, value = item.partition("=")
-        if key not in ("ca", "cert", "key") or not value:
+        if key not in ("ca", "cert", "key"):
             raise _bad_url(f"{item!r} means nothing in the address of a broker. The keys there are ca, cert, key.")
+        if not value:
+            raise _bad_url(f"{item!r} names no file. Write {key}=FILE.")
         if key in files:
-            raise _bad_url(f"{text!r} gives {key} twice. Leave one of them out.")
+            raise _bad_url(f"{shown!r} gives {key} twice. Leave one of them out.")
         files[key] = unquote(value)
     if ("cert" in files) != ("key" in files):
         raise _bad_url("A client certificate needs both of its files. Write cert=FILE&key=FILE.")
@@ -194,11 +200,13 @@ def _topic(path: str, text: str) -> tuple[str | None, str | None]:
     levels = [unquote(level) for level in path.strip("/").split("/")] if path.strip("/") else []
     if not levels:
         return None, None
-    if len(levels) != 2 or not levels[0] or any(c in level for level in levels for c in "+#/\0"):
+    token = levels[0]
+    wrong = len(levels) != 2 or not token or len(token.encode()) > _TOKEN_BYTES or not token.isprintable()
+    if wrong or any(c in level for level in levels for c in "+#/"):
         raise _bad_url(f"{text!r} does not name a module's token and EUI. {_MQTT_FORM}")
     if len(levels[1]) != 16 or any(c not in "0123456789abcdefABCDEF" for c in levels[1]):
         raise _bad_url(f"{levels[1]!r} is not an EUI: it has 16 digits 0-9 and A-F and stands on the module's label.")
-    return levels[0], levels[1]
+    return token, levels[1]
 
 
 def is_loopback(host: str) -> bool:

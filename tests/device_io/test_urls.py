@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from device_io.source import LinkError, LinkErrorKind
-from device_io.urls import LinkUrl, MqttUrl, parse_serial_url, parse_url
+from device_io.urls import LinkUrl, MqttUrl, parse_broker_url, parse_serial_url, parse_url
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,9 @@ def test_our_keys_are_taken_out_and_the_rest_goes_on(text: str, port: str, baud:
         ("mqtts://host:99999/", "not the address of a broker"),
         ("mqtts://[::1/", "not the address of a broker"),
         ("mqtts://host?cafile=x", "cafile=x"),
+        ("mqtts://host?ca=", "'ca=' names no file"),
+        (f"mqtts://host/{'t' * 257}/0253454E00000001", "token and EUI"),
+        ("mqtts://host/%07/0253454E00000001", "token and EUI"),
         ("mqtts://host?cert=x", "both of its files"),
         ("mqtt://192.168.1.10", "Write mqtts://"),
         ("usb:COM5?baud=9600", "115200, 921600, 2000000, 3000000"),
@@ -105,10 +108,18 @@ def test_without_tls_only_this_computer_unless_it_is_asked_for(host: str) -> Non
     assert parse_url("mqtt://10.0.0.5:1900", allow_plain=True).port == 1900
 
 
-def test_a_password_is_not_repeated():
-    with pytest.raises(LinkError) as caught:
-        parse_url("mqtts://anna:s3cret@host")
-    assert "s3cret" not in str(caught.value)
+@pytest.mark.parametrize("password", ["s3cret", "a/s3cret", "s3cret?x", "#s3cret", "12s3cret", "s3:cret", "s3cret@x"])
+@pytest.mark.parametrize("scheme", ["mqtts:", "https:", "mqtt", "MQTTS:"])
+def test_a_password_is_not_repeated(scheme: str, password: str):
+    for parse in (parse_url, parse_broker_url):
+        with pytest.raises(LinkError) as caught:
+            parse(f"{scheme}//anna:{password}@host/home/0253454E00000001")
+        assert "cret" not in str(caught.value)
+
+
+def test_the_zone_of_an_address_is_taken_as_it_is_meant():
+    url = parse_broker_url("mqtts://[fe80::1%25eth0]:8884")
+    assert (url.host, url.port) == ("fe80::1%eth0", 8884)
 
 
 def test_where_a_port_is_wanted_a_usb_url_serves_too():
