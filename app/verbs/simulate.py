@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,7 +78,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if not (args.usb or args.rs485 or args.wifi):
         args.usb = "auto"
     with contextlib.ExitStack() as ports:
-        urls = _open_ports(args, broker, module, faults, ports)
+        urls = _open_ports(args, output, broker, module, faults, ports)
+        if output.stop.is_set():
+            return 0
         ports.enter_context(announced([url for url in urls.values() if url]))
         output.result({**urls, "eui": module.info.eui, "truth": module.truth})
         output.stop.wait(args.seconds)
@@ -110,6 +113,7 @@ def _broker(text: str) -> MqttUrl:
 
 def _open_ports(
     args: argparse.Namespace,
+    output: Output,
     broker: MqttUrl | None,
     module: VirtualModule,
     faults: _AllFaults,
@@ -131,12 +135,20 @@ def _open_ports(
     except (OSError, ValueError) as wrong:
         raise Refused(f"The virtual module could not open its port: {str(wrong).rstrip('.')}.") from None
     if broker is not None:
-        urls["wifi"] = _open_wifi(broker, module, faults, ports, published_firmware=args.published_firmware)
+        urls["wifi"] = _open_wifi(
+            broker, module, faults, ports, published_firmware=args.published_firmware, stopped=output.stop.is_set
+        )
     return urls
 
 
 def _open_wifi(
-    url: MqttUrl, module: VirtualModule, faults: _AllFaults, ports: contextlib.ExitStack, *, published_firmware: bool
+    url: MqttUrl,
+    module: VirtualModule,
+    faults: _AllFaults,
+    ports: contextlib.ExitStack,
+    *,
+    published_firmware: bool,
+    stopped: Callable[[], bool],
 ) -> str:
     from device_io.mqtt.passwords import find_password
     from device_io.virtual_module.wifi_port import WifiPort
@@ -148,8 +160,8 @@ def _open_wifi(
         raise Refused(str(wrong)) from None
     ports.callback(wifi.stop)
     text = wifi.start()
-    problem = wifi.wait()
-    if problem is not None:
+    problem = wifi.wait(stopped=stopped)
+    if problem is not None and not stopped():
         raise Refused(str(problem))
     return text
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -63,9 +65,13 @@ class WifiPort:
         self._connection.attach(self._runner)
         return module_url(self._url)
 
-    def wait(self, timeout_s: float = 10.0) -> LinkError | None:
-        """Wait until the module is at the broker, or an attempt has failed: why, None if it is there."""
-        self._runner.settled.wait(timeout_s)
+    def wait(self, timeout_s: float = 25.0, stopped: Callable[[], bool] = lambda: False) -> LinkError | None:
+        """Wait until the module is at the broker, or an attempt has failed: why, None if it is there.
+
+        stopped: asked ten times a second; once it says so, nothing is waited for."""
+        until_s = time.monotonic() + timeout_s
+        while not self._runner.settled.wait(0.1) and time.monotonic() < until_s and not stopped():
+            pass
         return self._runner.error
 
     def stop(self) -> None:
@@ -145,7 +151,9 @@ class _Runner:
         """As of `Client`."""
         self._module.settings.tick()
         now = self._module.now_s()
-        away = any(unplug.holds(now) for unplug in self._faults.unplug) or self._is_misled()
+        # The answer to what leads it away goes out first.
+        led_away = self._is_misled() and self._connection.has_sent_all
+        away = any(unplug.holds(now) for unplug in self._faults.unplug) or led_away
         self._connection.hold(away)
         if away or not self._up:
             self._up = self._up and not away
