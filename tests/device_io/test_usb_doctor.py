@@ -58,7 +58,7 @@ def test_a_program_that_holds_the_port_is_named():
         assert holder.stdout.readline().strip() == "held"
         checks = examine_usb(url, ports=lambda: NONE)
     finally:
-        holder.communicate(timeout=10)
+        holder.communicate(timeout=30)
         port.stop()
     assert states(checks) == ["ok", "bad", "unknown"]
     assert f"process {holder.pid}" in checks[1].text

@@ -98,7 +98,7 @@ def test_identify_takes_the_identity_and_lets_the_port_go():
     url = port.start()
     try:
         for _ in range(2):
-            assert identify(UsbLink(url, reconnect=False), 10.0).system == "3P+N"
+            assert identify(UsbLink(url, reconnect=False, hello_timeout_s=25.0), 30.0).system == "3P+N"
     finally:
         port.stop()
 
@@ -118,7 +118,7 @@ def test_virtual_modules_announce_themselves_while_they_run(tmp_path):
 
 def test_what_a_killed_process_left_behind_is_removed(tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait(10)
+    gone.wait(30)
     (tmp_path / f"{gone.pid}.json").write_text('["usb:x"]')
     (tmp_path / f"{os.getpid()}.json").write_text("no json")
     (tmp_path / "x.json").write_text("[]")
@@ -130,6 +130,6 @@ def test_what_a_killed_process_left_behind_is_removed(tmp_path):
 def test_identify_over_a_port_server():
     port = UsbPort(VirtualModule("clean"), transport="rfc2217")
     try:
-        assert identify(UsbLink(port.start(), reconnect=False, hello_timeout_s=15.0), 25.0).system == "3P+N"
+        assert identify(UsbLink(port.start(), reconnect=False, hello_timeout_s=25.0), 40.0).system == "3P+N"
     finally:
         port.stop()

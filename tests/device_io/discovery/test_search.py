@@ -43,11 +43,12 @@ class Heard:
         """Not looked at."""
 
 
+@pytest.mark.timeout(180)
 def test_one_module_does_not_wait_for_the_other_to_be_known(broker: Mosquitto) -> None:
-    """Each takes 1.5 s to show that it does not speak Sensix Link; they are heard for 6 s."""
+    """Each takes 1.5 s to show that it does not speak Sensix Link; they are heard for 12 s."""
     euis = {f"0253454E0000{n:04X}" for n in range(12)}
     heard = Heard()
-    search = Search(heard, broker_s=6.0)
+    search = Search(heard, broker_s=12.0)
     with Publisher(broker) as publisher:
         for eui in euis:
             publisher.repeat(f"v1/home/devices/{eui}/0/bin", READINGS, every_s=0.5)
@@ -58,11 +59,12 @@ def test_one_module_does_not_wait_for_the_other_to_be_known(broker: Mosquitto) -
     assert set(heard.found) == euis
 
 
+@pytest.mark.timeout(180)
 def test_a_module_that_was_heard_once_is_found(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "HELLO_S", 2.0)
     eui = "0253454E000000E1"
     heard = Heard()
-    search = Search(heard, broker_s=6.0)
+    search = Search(heard, broker_s=12.0)
     with Publisher(broker) as publisher:
         search.look_at([Place(broker.url)])
         deadline_s = time.monotonic() + 30.0

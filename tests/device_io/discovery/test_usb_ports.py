@@ -36,11 +36,11 @@ def test_what_comes_and_goes_is_told():
     watcher.start()
     try:
         with changed:
-            assert changed.wait_for(lambda: len(seen) == 1, 5.0)
+            assert changed.wait_for(lambda: len(seen) == 1, 30.0)
             present[0] = frozenset({"usb:COM3", "usb:COM4"})
-            assert changed.wait_for(lambda: len(seen) == 2, 5.0)
+            assert changed.wait_for(lambda: len(seen) == 2, 30.0)
             present[0] = frozenset({"usb:COM4"})
-            assert changed.wait_for(lambda: len(seen) == 3, 5.0)
+            assert changed.wait_for(lambda: len(seen) == 3, 30.0)
     finally:
         watcher.stop()
     assert seen == [("added", "usb:COM3"), ("added", "usb:COM4"), ("removed", "usb:COM3")]

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from device_io.mqtt.embedded_broker import EmbeddedBroker
 from device_io.mqtt.payload import decode_payload
 from device_io.mqtt.wifi_link import WifiLink
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, SampleBlock
 from device_io.urls import MqttUrl, parse_url
 from device_io.virtual_module import wifi_port
-from device_io.virtual_module.faults import parse_faults
+from device_io.virtual_module.faults import Faults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.wifi_port import WifiPort
 from tests.fakes.certificates import make_ca
-from tests.fakes.mosquitto import Mosquitto, free_port
+from tests.fakes.home_broker import embedded_broker
+from tests.fakes.leftovers import Holdings
+from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.mqtt_publisher import Publisher
+from tests.fakes.plug import Plug
 from tests.fakes.recording_sink import RecordingSink
 
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    before = set(threading.enumerate())
+    before = Holdings()
     yield
-    assert set(threading.enumerate()) <= before
+    before.check_threads()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_the_url_names_the_module_and_the_authority(broker: Mosquitto) -> None:
     port = WifiPort(module, broker_url(broker))
     url = parsed(port.start())
     try:
-        assert port.wait() is None
+        assert port.wait(30.0) is None
     finally:
         port.stop()
     assert (url.token, url.eui, url.ca) == ("home", module.info.eui, str(broker.ca))
@@ -99,14 +101,14 @@ def test_the_link_reads_identity_settings_and_every_sample(broker: Mosquitto) ->
     link.start(sink)
     try:
         sink.wait_for(lambda: len(sink.blocks) >= 60 and len(sink.readings) >= 1)
-        written = link.write_settings({"name": "Cellar", "mqtt_period_s": 3}).result(5.0)
+        written = link.write_settings({"name": "Cellar", "mqtt_period_s": 3}).result(30.0)
         assert (written["name"], written["mqtt_period_s"]) == ("Cellar", 3)
-        assert link.read_settings().result(5.0)["name"] == "Cellar"
-        readings = link.read_readings().result(5.0)
+        assert link.read_settings().result(30.0)["name"] == "Cellar"
+        readings = link.read_readings().result(30.0)
         assert readings.device_time_us is not None
         refused = link.write_settings({"mqtt_period_s": 1})
         with pytest.raises(LinkError, match="Readings every") as failure:
-            refused.result(5.0)
+            refused.result(30.0)
         assert failure.value.kind == LinkErrorKind.REFUSED
     finally:
         link.stop()
@@ -119,8 +121,10 @@ def test_the_link_reads_identity_settings_and_every_sample(broker: Mosquitto) ->
     for chip in range(3):
         blocks = [block for block in sink.blocks if block.chip == chip]
         ends = [block.first_index + len(block.counts) for block in blocks]
-        assert [block.first_index for block in blocks[1:]] == ends[:-1], "a gap without loss"
-    assert sink.counters.samples_missing == 0
+        gaps = [block.first_index - end for block, end in zip(blocks[1:], ends[:-1], strict=True)]
+        assert any(gaps) <= bool(sink.counters.blocks_left_out), "a gap without loss"
+    # A module on a computer that is seconds late leaves blocks out, and says how many.
+    assert sink.counters.samples_missing <= 101 * sink.counters.blocks_left_out
     assert set(sink.readings[-1].values) == set(decode_payload(bytes(704)).values)
 
 
@@ -134,7 +138,7 @@ def test_two_hosts_do_not_mix_their_replies(broker: Mosquitto) -> None:
     try:
         futures = [link.write_settings({"name": f"host {n}"}) for n, link in enumerate(links) for _ in range(5)]
         for n, future in enumerate(futures):
-            assert future.result(10.0)["name"] == f"host {n // 5}"
+            assert future.result(30.0)["name"] == f"host {n // 5}"
     finally:
         for link in links:
             link.stop()
@@ -150,10 +154,10 @@ def test_the_published_firmware_gives_readings_only(broker: Mosquitto) -> None:
     link = WifiLink(port.start())
     link.start(sink)
     try:
-        sink.wait_for(lambda: any("unreliable-firmware" in readings.flags for readings in sink.readings), 20.0)
-        last = link.read_readings().result(5.0)
+        sink.wait_for(lambda: any("unreliable-firmware" in readings.flags for readings in sink.readings), 30.0)
+        last = link.read_readings().result(30.0)
         with pytest.raises(LinkError, match="only sends readings over WiFi"):
-            link.read_settings().result(5.0)
+            link.read_settings().result(30.0)
     finally:
         link.stop()
         port.stop()
@@ -173,9 +177,10 @@ def test_a_restarted_broker_brings_everything_back(broker: Mosquitto) -> None:
     try:
         sink.wait_for_phase(LinkPhase.STREAMING)
         sink.wait_for_blocks(10)
+        states = len(sink.states)
         broker.restart()
-        sink.wait_for_phase(LinkPhase.LOST)
-        sink.wait_for_phase(LinkPhase.STREAMING, 20.0)
+        sink.wait_for_phase(LinkPhase.LOST, since=states)
+        sink.wait_for_phase(LinkPhase.STREAMING)
         sink.wait_for_blocks(30)
     finally:
         link.stop()
@@ -208,28 +213,33 @@ def test_a_wrong_broker_in_the_settings_takes_it_away_until_undone(broker: Mosqu
     module = VirtualModule(eui="0253454E000000A7")
     port = WifiPort(module, broker_url(broker))
     sink = RecordingSink()
-    link = WifiLink(port.start(), silent_s=1.0)
+    link = WifiLink(port.start(), silent_s=3.0)
     link.start(sink)
     try:
         sink.wait_for_phase(LinkPhase.STREAMING)
-        link.write_settings({"mqtt_host": "elsewhere"}).result(5.0)
-        assert sink.wait_for_phase(LinkPhase.LOST, 20.0).error is not None
+        link.write_settings({"mqtt_host": "elsewhere"}).result(30.0)
+        assert sink.wait_for_phase(LinkPhase.LOST).error is not None
         module.settings.write({"mqtt_host": "localhost", "confirm": True})
-        sink.wait_for_phase(LinkPhase.STREAMING, 20.0)
+        sink.wait_for_phase(LinkPhase.STREAMING, 30.0)
     finally:
         link.stop()
         port.stop()
 
 
 def test_faults_unplug_and_drop(broker: Mosquitto) -> None:
-    module = VirtualModule(eui="0253454E000000A8")
-    port = WifiPort(module, broker_url(broker), parse_faults("unplug@1:1,drop=0.05"))
+    module, plug = VirtualModule(eui="0253454E000000A8"), Plug()
+    port = WifiPort(module, broker_url(broker), Faults(unplug=(plug,), drop=0.05))  # type: ignore[arg-type]
     sink = RecordingSink()
     link = WifiLink(port.start(), silent_s=1.0)
     link.start(sink)
     try:
         sink.wait_for_phase(LinkPhase.STREAMING)
-        sink.wait_for(lambda: len(sink.blocks) > 0 and sink.blocks[-1].device_time_us > 2_300_000, 25.0)
+        sink.wait_for_blocks(3)
+        plug.out = True
+        time.sleep(1.0)  # that it is away
+        plug.out = False
+        back_us = module.device_time_us(module.now_s()) + 300_000
+        sink.wait_for(lambda: sink.blocks[-1].device_time_us > back_us)
     finally:
         link.stop()
         port.stop()
@@ -241,7 +251,7 @@ def test_a_broker_that_is_not_there_is_told(tmp_path: Path) -> None:
     port = WifiPort(VirtualModule(), parsed(broker.url))
     port.start()
     try:
-        error = port.wait()
+        error = port.wait(30.0)
         assert error is not None
         assert error.kind == LinkErrorKind.NO_CONNECTION
         with broker:
@@ -252,17 +262,15 @@ def test_a_broker_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_port_tells_what_the_broker_does_not_allow(tmp_path: Path) -> None:
     """The user of one module at the topics of another."""
-    broker = EmbeddedBroker(tmp_path, free_port(), "127.0.0.1")
-    password = broker.add_module("0253454E000000E1")
-    broker.start()
-    url = parsed(f"mqtts://0253454E000000E1@127.0.0.1:{broker.port}/home/0253454E000000E2?ca={broker.ca_file}")
-    port = WifiPort(VirtualModule(eui="0253454E000000E2"), url, password=password)
-    port.start()
-    try:
-        problem = port.wait()
-    finally:
-        port.stop()
-        broker.stop()
+    with embedded_broker(tmp_path) as broker:
+        password = broker.add_module("0253454E000000E1")
+        url = parsed(f"mqtts://0253454E000000E1@127.0.0.1:{broker.port}/home/0253454E000000E2?ca={broker.ca_file}")
+        port = WifiPort(VirtualModule(eui="0253454E000000E2"), url, password=password)
+        port.start()
+        try:
+            problem = port.wait(30.0)
+        finally:
+            port.stop()
     assert problem is not None
     assert problem.kind == LinkErrorKind.TOPIC_REFUSED
 
@@ -274,7 +282,7 @@ def test_a_port_waits_until_it_is_clear_why_the_broker_closes(tmp_path: Path) ->
         port = WifiPort(VirtualModule(), parsed(f"{broker.url}?ca={ca.cert}"))
         port.start()
         try:
-            problem = port.wait()
+            problem = port.wait(30.0)
         finally:
             port.stop()
     assert problem is not None
