@@ -209,7 +209,8 @@ class Outbox:
 
     def withdraw(self, consent: str = "") -> int:
         """Delete all that is unsent under a consent ("": under any), and all pseudonyms, from the file itself. Returns
-        how many messages; where there are none under that consent, nothing is deleted."""
+        how many messages; where there are none under that consent, nothing is deleted. OutboxError too where another
+        program reads the file all the time, so that the bytes of what is deleted are still in it."""
         with explained():
             row = self._db.execute(
                 "SELECT 1 FROM message WHERE sent_s IS NULL AND consent = ? LIMIT 1", (consent,)
@@ -223,7 +224,12 @@ class Outbox:
             ).rowcount
             self._db.execute("DELETE FROM alias")
         with explained():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_held, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_held:
+            raise OutboxError(
+                "What waited is deleted, but its bytes are still in the outbox's file, since another program reads it; "
+                "end that program and withdraw again."
+            )
         return int(gone)
 
     def counts(self) -> Counts:
@@ -309,7 +315,8 @@ class Outbox:
             try:
                 yield
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
 

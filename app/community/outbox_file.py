@@ -64,7 +64,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
             raise OutboxError(
                 f"The outbox can't be used ({error}); check that the disk has room and the folder is yours."
             ) from None
@@ -95,5 +95,6 @@ def _prepare(db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version = {_VERSION}")
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a full disk has ended it already
+                db.execute("ROLLBACK")
             raise

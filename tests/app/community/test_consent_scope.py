@@ -70,6 +70,33 @@ def test_a_kill_while_consent_is_withdrawn_leaves_nothing_to_leave(
     again.finish_withdrawing()
 
 
+def test_withdrawing_while_another_program_reads_is_done_when_that_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite keeps the bytes of before in a file of its own until nobody reads them any more."""
+    monkeypatch.setattr("app.community.outbox_file._BUSY_S", 0.2)
+    community = Community(tmp_path)
+    community.give(CHOICES)
+    assert community.offer(measurement(last_end_s())) is None
+    with Outbox(tmp_path) as outbox:
+        (waiting,) = outbox.next(9, backdated=True, at_once=True)
+
+    def files() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    with Outbox(tmp_path) as reader:
+        row = reader._db.execute("SELECT * FROM message")
+        row.fetchone()
+        with pytest.raises(OutboxError, match="withdraw again"):
+            community.withdraw()
+        assert community.given is None
+        row.close()
+        Community(tmp_path).start()  # the next start of the program
+        assert waiting.payload not in files()
+        assert waiting.topic.split("/")[3].encode() not in files()
+    assert unsent(tmp_path) == 0
+
+
 def test_another_text_of_consent_empties_the_outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consent_module, "VERSION", "0")
     Community(tmp_path).give(CHOICES)

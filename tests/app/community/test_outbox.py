@@ -178,6 +178,28 @@ def test_a_damaged_file_is_explained(tmp_path: Path, content: bytes) -> None:
     assert (tmp_path / FILE).read_bytes() == content
 
 
+def test_a_word_that_is_no_text_any_more_is_damage(tmp_path: Path) -> None:
+    with box(tmp_path) as outbox:
+        outbox.put(interval(END_S), "u82f")
+        outbox._db.execute("UPDATE message SET topic = CAST(x'76ff31' AS TEXT)")
+        with pytest.raises(OutboxError, match="is damaged"):
+            outbox.next(9, backdated=True, at_once=True)
+
+
+def test_a_full_disk_is_called_so_and_nothing_is_lost(tmp_path: Path) -> None:
+    with box(tmp_path) as outbox:
+        assert outbox.put(interval(END_S, 1), "u82f")
+        (pages,) = outbox._db.execute("PRAGMA page_count").fetchone()
+        outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(OutboxError, match=r"disk is full.*check that the disk has room"):
+            for number in range(2, 9):
+                outbox.put(interval(END_S - 600 * number, number), "u82f")
+        kept = outbox.counts().waiting + outbox.counts().late
+        outbox._db.execute("PRAGMA max_page_count = 1000000")
+        assert outbox.put(interval(END_S - 600 * 20, 20), "u82f")
+        assert outbox.counts().waiting + outbox.counts().late == kept + 1
+
+
 def test_a_folder_that_can_not_be_and_a_newer_version_are_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutboxError, match="SENSIX_DATA"):

@@ -15,6 +15,8 @@ from tests.fakes.community_verb import run
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.mqtt_publisher import Place, Publisher, sound_values
 
+pytestmark = pytest.mark.timeout(180)
+
 
 @pytest.fixture(autouse=True)
 def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
