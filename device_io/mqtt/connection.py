@@ -154,6 +154,11 @@ class BrokerConnection:
         client.publish(topic, payload)
         return True
 
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether nothing waits to be sent. On the connection's thread."""
+        return self._paho is None or not self._paho.want_write()
+
     def hold(self, held: bool) -> None:
         """Cut the connection without a word, and keep it cut until told otherwise; clients are not told."""
         self._held = held
