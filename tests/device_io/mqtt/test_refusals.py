@@ -13,11 +13,11 @@ import pytest
 from device_io.doctor import Check
 from device_io.mqtt import dialling, doctor
 from device_io.mqtt.doctor import NAMES, examine_broker
-from device_io.mqtt.embedded_broker import EmbeddedBroker
 from device_io.mqtt.payload import encode_payload
 from device_io.mqtt.wifi_link import WifiLink
 from device_io.source import LinkError, LinkErrorKind, LinkPhase
 from tests.fakes.certificates import Authority, make_ca, make_client_cert, make_server_cert
+from tests.fakes.home_broker import embedded_broker
 from tests.fakes.mosquitto import Mosquitto, free_port
 from tests.fakes.mqtt_publisher import Publisher, sound_values
 from tests.fakes.recording_sink import RecordingSink
@@ -116,7 +116,7 @@ def failure_of(url: str, password: str = "wrong") -> LinkError:
     link = WifiLink(url, reconnect=False, prompt=lambda _: password)
     link.start(sink)
     try:
-        state = sink.wait_for_phase(LinkPhase.FAILED, 10.0)
+        state = sink.wait_for_phase(LinkPhase.FAILED)
     finally:
         link.stop()
     assert sink.states[-1].phase == LinkPhase.FAILED, "nothing is told after the failure"
@@ -157,7 +157,7 @@ def test_a_missing_client_certificate_is_explained(brokers: Brokers, stranger: b
     link = WifiLink(url)
     link.start(sink)
     try:
-        error = sink.wait_for_phase(LinkPhase.FAILED, 10.0).error
+        error = sink.wait_for_phase(LinkPhase.FAILED).error
     finally:
         link.stop()
     assert error is not None
@@ -185,7 +185,7 @@ def test_the_right_password_opens_the_door(brokers: Brokers, tmp_path: Path, mon
     url = f"mqtts://anna@localhost:{brokers.locked.port}/home/{EUI}?ca={brokers.ca.cert}"
     with Publisher(brokers.locked, "anna", "right") as publisher:
         publisher.repeat(f"v1/home/devices/{EUI}/0/bin", encode_payload(sound_values()), every_s=0.1)
-        checks = examine_broker(url, listen_s=5.0)
+        checks = examine_broker(url, listen_s=30.0)
     assert [check.state for check in checks] == ["ok", "ok", "warn", "ok", "ok", "ok"]
 
 
@@ -217,19 +217,15 @@ def test_a_port_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         sink = RecordingSink()
         link.start(sink)
         link.stop()
-        assert time.monotonic() - began_s < 2.0, "a handshake that hangs does not hold up the end"
+        assert time.monotonic() - began_s < 6.0, "a handshake that hangs does not hold up the end"
 
 
 def test_a_topic_that_is_not_allowed(tmp_path: Path) -> None:
-    broker = EmbeddedBroker(tmp_path, free_port(), "127.0.0.1")
-    password = broker.add_module(OTHER)
-    broker.start()
-    try:
+    with embedded_broker(tmp_path) as broker:
+        password = broker.add_module(OTHER)
         url = f"mqtts://{OTHER}@localhost:{broker.port}/home/{EUI}?ca={broker.ca_file}"
         error = failure_of(url, password)
         check = bad_part(examine_broker(url, listen_s=0.1, prompt=lambda _: password))
-    finally:
-        broker.stop()
     assert error.kind == LinkErrorKind.TOPIC_REFUSED
     assert f"v1/home/devices/{EUI}/0/bin" in str(error)
     assert check.name == doctor.RIGHTS
@@ -239,7 +235,7 @@ def test_a_wrong_eui_is_seen_by_who_else_is_heard(brokers: Brokers) -> None:
     url = f"{brokers.plain.url}/home/{EUI}"
     with Publisher(brokers.plain) as publisher:
         publisher.repeat(f"v1/home/devices/{OTHER}/0/bin", encode_payload(sound_values()), every_s=0.1)
-        check = bad_part(examine_broker(url, listen_s=1.0))
+        check = bad_part(examine_broker(url, listen_s=4.0))
     assert check.name == doctor.MESSAGE
     assert f"home/{OTHER}" in check.text
 
@@ -248,14 +244,14 @@ def test_a_message_that_is_none_of_a_module(brokers: Brokers) -> None:
     url = f"{brokers.plain.url}/home/{EUI}"
     with Publisher(brokers.plain) as publisher:
         publisher.repeat(f"v1/home/devices/{EUI}/0/bin", b"21.5", every_s=0.1)
-        check = examine_broker(url, listen_s=5.0)[-1]
+        check = examine_broker(url, listen_s=30.0)[-1]
     assert check.state == "warn"
     assert "4 bytes" in check.text
 
 
 def test_a_silent_module_is_told_and_comes_back(brokers: Brokers) -> None:
     sink = RecordingSink()
-    link = WifiLink(f"{brokers.plain.url}/home/{EUI}", silent_s=0.5)
+    link = WifiLink(f"{brokers.plain.url}/home/{EUI}", silent_s=1.0)
     link.start(sink)
     try:
         state = sink.wait_for_phase(LinkPhase.LOST)
@@ -264,7 +260,7 @@ def test_a_silent_module_is_told_and_comes_back(brokers: Brokers) -> None:
         with Publisher(brokers.plain) as publisher:
             publisher.repeat(f"v1/home/devices/{EUI}/0/bin", encode_payload(sound_values()), every_s=0.1)
             sink.wait_for_phase(LinkPhase.CONNECTED)
-        lost = sink.wait_for_phase(LinkPhase.LOST)
+        lost = sink.wait_for_phase(LinkPhase.LOST)  # again
         assert lost.error is not None
         assert lost.error.kind == LinkErrorKind.STALLED
     finally:
