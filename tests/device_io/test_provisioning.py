@@ -95,7 +95,7 @@ def test_from_usb_to_the_first_reading_at_the_broker(plug_in, broker, tmp_path, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SENSIX_DATA", str(tmp_path))
     home, steps = plug_in(broker.ca), []
-    done = provision(home.port, wish_for(broker), reading_s=20.0, progress=steps.append)
+    done = provision(home.port, wish_for(broker), reading_s=40.0, progress=steps.append)
     assert (done.result, done.reason) == ("ok", "")
     assert steps == list(Step)
     settings = home.module.settings
