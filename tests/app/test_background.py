@@ -24,7 +24,7 @@ def test_result_and_failure_arrive_on_the_windows_thread(qtbot: QtBot) -> None:
 
     background.run(lambda: 7, note("done"), note("failed"), "seven")
     background.run(fail, note("done"), note("failed"), "failure")
-    qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=20_000)
     assert {entry[:2] for entry in told} == {("done", "7"), ("failed", "no")}
     assert {entry[2] for entry in told} == {threading.main_thread()}
 
@@ -37,7 +37,7 @@ def test_what_is_forgotten_is_not_told(qtbot: QtBot) -> None:
     background.forget()
     gate.set()
     background.run(lambda: 3, told.append, told.append, "wanted")
-    qtbot.waitUntil(lambda: told == [3], timeout=5000)
+    qtbot.waitUntil(lambda: told == [3], timeout=20_000)
 
 
 @pytest.mark.parametrize("parent", [QObject, QWidget])

@@ -53,7 +53,7 @@ class Listener:
 def reading_of(preset: str, system: str) -> tuple[ModuleInfo, Readings, VirtualModule]:
     module = VirtualModule(preset, system)
     values = dict(module.readings())
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 30.0
     while values.get("V1r") is None and time.monotonic() < deadline:  # the first window takes a moment
         values = dict(module.readings())
     info = module.info._replace(capabilities=frozenset({"readings", "settings"}))

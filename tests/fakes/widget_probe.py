@@ -15,17 +15,18 @@ def shown(qtbot, widget: QWidget, width: int = 0, height: int = 0) -> QWidget:
     with qtbot.waitExposed(widget):
         widget.show()
     widget.activateWindow()
-    qtbot.waitUntil(widget.isActiveWindow, timeout=5000)
+    qtbot.waitUntil(widget.isActiveWindow, timeout=20_000)
     return widget
 
 
 def tip_at(widget: QWidget, x: int | None = None) -> str:
     """The tool tip that appears over a widget, "" for none."""
-    QToolTip.hideText()
+    for tip in QApplication.topLevelWidgets():
+        if tip.inherits("QTipLabel"):
+            tip.hide()  # QToolTip.hideText() takes its time
     position = QPoint(widget.width() // 2 if x is None else x, widget.height() // 2)
     event = QHelpEvent(QHelpEvent.Type.ToolTip, position, widget.mapToGlobal(position))
     QApplication.sendEvent(widget, event)
-    # A tip that is being hidden still reports its text, so ask the widget where Qt shows its own.
     return QToolTip.text() if QToolTip.isVisible() else ""
 
 

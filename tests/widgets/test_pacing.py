@@ -13,7 +13,7 @@ def test_first_at_once_then_only_the_latest(qtbot):
     for value in range(5):
         latest.put(value)
     assert shown == [0]
-    qtbot.waitUntil(lambda: shown == [0, 4], timeout=5000)
+    qtbot.waitUntil(lambda: shown == [0, 4], timeout=20_000)
     latest.put(5)
     latest.put(6)
     latest.clear()

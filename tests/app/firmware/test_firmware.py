@@ -26,6 +26,8 @@ from tests.fakes import firmware_maker as maker
 from tests.fakes.firmware_site import FirmwareSite
 from tests.fakes.flash_bench import FLASH_SIZE, NAME, FlashBench, bundle, package
 
+pytestmark = pytest.mark.timeout(300)  # whole flashes are read and written
+
 
 class Printed:
     """What a sub-verb printed, and how it ended (the sentence of its refusal, "" when done)."""

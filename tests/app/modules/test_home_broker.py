@@ -39,7 +39,7 @@ def test_a_module_comes_with_its_password_and_is_read_with_ours(broker):
         assert port.wait() is None
         ours = f"mqtts://desktop@127.0.0.1:{access.port}/{access.token}/{module.info.eui}?ca={access.ca_file}"
         link = open_link(ours, reconnect=False, prompt=broker.password)
-        assert identify(link, 15.0).eui == module.info.eui
+        assert identify(link, 30.0).eui == module.info.eui
     finally:
         port.stop()
 
@@ -49,7 +49,7 @@ def test_a_wrong_password_is_refused(broker):
     access = broker.add_module(eui)
     url = f"mqtts://{eui}@127.0.0.1:{access.port}/{access.token}/{eui}?ca={access.ca_file}"
     with pytest.raises(LinkError) as caught:
-        identify(open_link(url, reconnect=False, prompt=lambda _: "wrong"), 15.0)
+        identify(open_link(url, reconnect=False, prompt=lambda _: "wrong"), 30.0)
     assert caught.value.kind is LinkErrorKind.LOGIN_REFUSED
 
 
@@ -84,6 +84,6 @@ def test_the_verb_says_what_a_module_needs(tmp_path):
         assert len(lines[1]["password"]) >= 16
     finally:
         process.terminate()
-        assert process.wait(5.0) == 0
+        assert process.wait(20.0) == 0
         process.communicate()
     assert run_verb("broker", "--add", "12").returncode == 2

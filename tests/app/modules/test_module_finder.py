@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
 
 from app.modules.finder import ModuleFinder
@@ -11,25 +8,15 @@ from device_io.virtual_module.faults import parse_faults
 from device_io.virtual_module.module import VirtualModule
 from device_io.virtual_module.rs485_port import Rs485Port
 from device_io.virtual_module.usb_port import UsbPort
+from tests.fakes.community import wait_for
 
 
 class Watched:
-    """A finder and what it told."""
+    """A finder and the places that are there."""
 
     def __init__(self) -> None:
         self.present: frozenset[str] = frozenset()
-        self.changed = threading.Condition()
-        self.finder = ModuleFinder(self._note, places=lambda: self.present)
-
-    def _note(self) -> None:
-        with self.changed:
-            self.changed.notify_all()
-
-    def wait_for(self, condition, timeout_s: float = 15.0) -> float:
-        began = time.monotonic()
-        with self.changed:
-            assert self.changed.wait_for(condition, timeout_s), self.finder.modules()
-        return time.monotonic() - began
+        self.finder = ModuleFinder(lambda: None, places=lambda: self.present)
 
 
 @pytest.fixture
@@ -47,13 +34,13 @@ def test_plugging_in_and_out_shows_in_the_list(watched):
     try:
         usb_url, bus_url = usb.start(), bus.start()
         watched.present = frozenset({usb_url})
-        watched.wait_for(lambda: finder.modules())
+        wait_for(lambda: bool(finder.modules()))
         assert finder.modules()[0].links[0].url == usb_url
         assert finder.add(bus_url) is None
-        watched.wait_for(lambda: len(finder.modules()[0].links) == 2)
+        wait_for(lambda: len(finder.modules()[0].links) == 2)
         assert [link.kind for link in finder.modules()[0].links] == ["usb", "rs485"]
         watched.present = frozenset()
-        watched.wait_for(lambda: len(finder.modules()[0].links) == 1)
+        wait_for(lambda: len(finder.modules()[0].links) == 1)
     finally:
         usb.stop()
         bus.stop()
@@ -63,7 +50,7 @@ def test_a_module_that_still_boots_is_waited_for(watched):
     port = UsbPort(VirtualModule("clean"), parse_faults("stall@0:2.5"), transport="tcp")
     try:
         watched.present = frozenset({port.start()})
-        watched.wait_for(lambda: watched.finder.modules())
+        wait_for(lambda: bool(watched.finder.modules()))
     finally:
         port.stop()
 
@@ -87,9 +74,9 @@ def test_a_module_pulled_out_while_it_was_being_found_leaves_no_trace(watched):
     finder = watched.finder
     info = VirtualModule("clean").info
     watched.present = frozenset({"usb:/dev/there-is-none"})
-    watched.wait_for(lambda: finder.problem_of("usb:/dev/there-is-none"))
+    wait_for(lambda: finder.problem_of("usb:/dev/there-is-none") is not None)
     watched.present = frozenset()
-    watched.wait_for(lambda: not finder.problem_of("usb:/dev/there-is-none"))
+    wait_for(lambda: finder.problem_of("usb:/dev/there-is-none") is None)
     finder.on_found("usb:/dev/there-is-none", info)
     assert finder.modules() == ()
     finder.add("usb:/dev/there-is-none")  # somebody says that it is there
@@ -100,10 +87,10 @@ def test_a_module_pulled_out_while_it_was_being_found_leaves_no_trace(watched):
 def test_a_module_pulled_out_while_it_was_measured_with_is_gone_when_it_is_let_go(watched):
     finder = watched.finder
     watched.present = frozenset({"usb:/dev/there-is-none"})
-    watched.wait_for(lambda: finder.problem_of("usb:/dev/there-is-none"))
+    wait_for(lambda: finder.problem_of("usb:/dev/there-is-none") is not None)
     finder.use("usb:/dev/there-is-none", VirtualModule("clean").info, Presence.USED)
     watched.present = frozenset()
-    watched.wait_for(lambda: not finder.problem_of("usb:/dev/there-is-none"))
+    wait_for(lambda: finder.problem_of("usb:/dev/there-is-none") is None)
     finder.use("usb:/dev/there-is-none", None, Presence.LOST, "Unplugged.")
     assert len(finder.modules()) == 1
     finder.release("usb:/dev/there-is-none")
@@ -120,13 +107,13 @@ def test_searching_is_cancelled_and_goes_on_afterwards(watched):
     finder = watched.finder
     with PtyDevice() as silent:
         finder.add(f"rs485:{silent.port}")
-        watched.wait_for(lambda: any(p.running for p in finder.progress()))
+        wait_for(lambda: any(p.running for p in finder.progress()))
         finder.cancel()
         assert finder.progress() == []
     port = UsbPort(VirtualModule("clean"), transport="tcp")
     try:
         finder.add(port.start())
-        watched.wait_for(lambda: finder.modules())
+        wait_for(lambda: bool(finder.modules()))
     finally:
         port.stop()
 
@@ -136,8 +123,8 @@ def test_a_module_that_boots_is_found_although_the_search_is_cancelled(watched):
     port = UsbPort(VirtualModule("clean"), parse_faults("stall@0:3"))
     try:
         watched.present = frozenset({port.start()})
-        watched.wait_for(lambda: watched.finder.progress())
+        wait_for(lambda: bool(watched.finder.progress()))
         watched.finder.cancel()
-        watched.wait_for(lambda: watched.finder.modules())
+        wait_for(lambda: bool(watched.finder.modules()))
     finally:
         port.stop()

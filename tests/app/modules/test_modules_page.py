@@ -39,7 +39,7 @@ class Bench:
         self.usb, self.bus = UsbPort(self.module, transport="tcp"), Rs485Port(self.module, transport="tcp")
         self.usb_url, self.bus_url = self.usb.start(), self.bus.start()
 
-    def wait(self, condition, timeout_ms: int = 15_000) -> None:
+    def wait(self, condition, timeout_ms: int = 30_000) -> None:
         self.qtbot.waitUntil(condition, timeout=timeout_ms)
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ def test_a_change_that_cuts_the_only_link_is_refused(bench):
 def test_settings_go_over_the_link_in_use(bench):
     link, sink = UsbLink(bench.usb_url), RecordingSink()
     link.start(sink)
-    sink.wait_for(lambda: LinkPhase.STREAMING in sink.phases, 10.0)
+    sink.wait_for(lambda: LinkPhase.STREAMING in sink.phases)
     bench.used = Target(bench.usb_url, bench.module.info.eui, link)
     bench.finder.use(bench.usb_url, bench.module.info, Presence.USED)
     try:
@@ -126,7 +126,7 @@ def test_the_doctor_looks_at_the_link(bench):
     set_checks = bench.page.panel.set_checks
     bench.page.panel.set_checks = lambda checks: (told.append(list(checks)), set_checks(checks))
     bench.page.panel.doctor.start_wanted.emit()
-    bench.wait(lambda: len(told) == 2)
+    bench.wait(lambda: len(told) >= 2)
     assert [check.state for check in told[1]] == [CheckState.OK] * 3
 
 

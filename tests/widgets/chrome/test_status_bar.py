@@ -30,7 +30,7 @@ def filled(qtbot, bar) -> StatusBar:
     bar.set_lost(0, "14:19:20")
     bar.set_calibrated("2026-10-02")
     bar.set_method("Class S method, not certified", "Built the way class S asks, never tested by a laboratory.")
-    qtbot.waitUntil(lambda: not bar._lost._pause.isActive(), timeout=5000)
+    qtbot.waitUntil(lambda: not bar._lost._pause.isActive(), timeout=20_000)
     return bar
 
 
@@ -73,7 +73,7 @@ def test_lost_samples_stand_out_and_are_paced(qtbot, filled) -> None:
     for count in range(1, 12_346):
         filled.set_lost(count, "14:19:20")
     assert "1 sample lost since 14:19:20" in filled.text().splitlines()
-    qtbot.waitUntil(lambda: f"12{THIN}345 samples lost since 14:19:20" in filled.text(), timeout=5000)
+    qtbot.waitUntil(lambda: f"12{THIN}345 samples lost since 14:19:20" in filled.text(), timeout=20_000)
     assert theme.colour("warn").name() in colours_in(picture(filled))
 
 
@@ -122,6 +122,6 @@ def test_the_clock_ticks_on_the_second_and_rests_while_hidden(qtbot) -> None:
     assert bar._second.interval() == 100
     before = picture(bar)
     moments[0] = NOW + timedelta(seconds=1)
-    qtbot.waitUntil(lambda: picture(bar) != before, timeout=5000)
+    qtbot.waitUntil(lambda: picture(bar) != before, timeout=20_000)
     bar.hide()
     assert not bar._second.isActive()

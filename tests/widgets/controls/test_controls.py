@@ -138,7 +138,7 @@ class TestField:
         field.set_theme(theme)
         field.setFocus()
         QTest.keyClick(field, Key.Key_F4)
-        qtbot.waitUntil(field.view().isVisible, timeout=5000)
+        qtbot.waitUntil(field.view().isVisible, timeout=20_000)
         assert field.view().palette().base().color() == theme.colour("surface")
         seen = collected(field.changed)
         QTest.keyClick(field.view(), Key.Key_Down)
@@ -159,7 +159,7 @@ class TestButtons:
     @pytest.mark.parametrize("key", [Key.Key_Space, Key.Key_Return, Key.Key_Enter])
     def test_keyboard(self, qtbot, key) -> None:
         button = shown(qtbot, PushButton("Install", ButtonKind.PRIMARY))
-        with qtbot.waitSignal(button.clicked, timeout=1000):
+        with qtbot.waitSignal(button.clicked, timeout=20_000):
             QTest.keyClick(button, key)
 
     def test_the_ring_follows_the_keyboard_only(self, qtbot) -> None:

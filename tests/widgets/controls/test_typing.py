@@ -62,7 +62,7 @@ class TestTicks:
     def test_a_link_is_pressed_by_enter(self, qtbot) -> None:
         link = shown(qtbot, LinkButton("All 14 changes"))
         link.setFocus()
-        with qtbot.waitSignal(link.clicked, timeout=1000):
+        with qtbot.waitSignal(link.clicked, timeout=20_000):
             QTest.keyClick(link, Key.Key_Return)
 
 

@@ -237,7 +237,7 @@ class TestProvisioning:
         assert not wifi.provision.isEnabled()
         wifi.password.setText("correct horse")
         wifi.set_broker("mqtts://192.0.2.7:8883")
-        with qtbot.waitSignal(wifi.provision_wanted, timeout=1000) as told:
+        with qtbot.waitSignal(wifi.provision_wanted, timeout=20_000) as told:
             QTest.mouseClick(wifi.provision, LEFT)
         assert told.args == [Provisioning("Home", "correct horse", "mqtts://192.0.2.7:8883")]
         assert wifi.password.text() == ""
@@ -276,10 +276,10 @@ class TestBootLog:
         card = panel.boot_log
         assert not card.explain.isEnabled()
         card.set_log("rst:0x10 (RTCWDT_RTC_RESET)")
-        with qtbot.waitSignal(card.explain_wanted, timeout=1000) as told:
+        with qtbot.waitSignal(card.explain_wanted, timeout=20_000) as told:
             QTest.mouseClick(card.explain, LEFT)
         assert told.args == ["rst:0x10 (RTCWDT_RTC_RESET)"]
-        with qtbot.waitSignal(card.read_wanted, timeout=1000):
+        with qtbot.waitSignal(card.read_wanted, timeout=20_000):
             QTest.mouseClick(card.read, LEFT)
         card.set_findings([Finding(Severity.BAD, "No valid firmware", "Repair it."), Finding(Severity.OK, "Power on")])
         assert len(card._rows) == 2

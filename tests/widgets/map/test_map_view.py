@@ -228,7 +228,7 @@ class TestParts:
     def test_a_notice_offers_to_try_again(self, view, qtbot) -> None:
         view.set_notice("The community map does not answer. Check the internet connection.", retry=True)
         assert view.notice.isVisible()
-        with qtbot.waitSignal(view.retry_wanted, timeout=1000):
+        with qtbot.waitSignal(view.retry_wanted, timeout=20_000):
             QTest.mouseClick(view.notice.retry, LEFT)
         view.set_cells(*edges([]), [], [])
         assert not view.notice.isVisible()

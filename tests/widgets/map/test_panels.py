@@ -109,7 +109,7 @@ class TestCellPanel:
         assert not panel.notice.retry.isVisible()
         panel.show_error("u82f", "The community map did not answer within 10 s. Try again.")
         assert panel.notice.retry.isVisible()
-        with qtbot.waitSignal(panel.retry_wanted, timeout=1000) as told:
+        with qtbot.waitSignal(panel.retry_wanted, timeout=20_000) as told:
             QTest.mouseClick(panel.notice.retry, LEFT)
         assert told.args == ["u82f"]
         panel.show_detail(detail())
@@ -205,7 +205,7 @@ class TestConsent:
         assert not panel.agree.isEnabled()
         assert panel.agree.toolTip() == "Say where the module is."
         panel.set_position("46.77, 23.59")
-        with qtbot.waitSignal(panel.agreed, timeout=1000) as told:
+        with qtbot.waitSignal(panel.agreed, timeout=20_000) as told:
             QTest.mouseClick(panel.agree, LEFT)
         assert told.args == [("harmonics",), "46.77, 23.59"]
 
@@ -243,7 +243,7 @@ class TestConsent:
         assert not panel.withdraw.isVisible()
         panel.set_sharing(True, SentSoFar(12_345, 2_000_000, "14:31", 2))
         assert "12\u2009345 messages" in panel.sent.text
-        with qtbot.waitSignal(panel.withdrawn, timeout=1000):
+        with qtbot.waitSignal(panel.withdrawn, timeout=20_000):
             QTest.mouseClick(panel.withdraw, LEFT)
 
 
@@ -256,7 +256,7 @@ class TestPreview:
         assert panel.chip.text == "Not sendable yet"
         assert panel.box.text.encode() == payload
         assert f"{len(payload)} bytes" in panel.bytes_told.text
-        with qtbot.waitSignal(panel.copy_wanted, timeout=1000) as told:
+        with qtbot.waitSignal(panel.copy_wanted, timeout=20_000) as told:
             QTest.mouseClick(panel.copy_button, LEFT)
         assert told.args == [payload.decode()]
         panel.set_preview(Preview(payload, "v1/x/devices/y/data"))

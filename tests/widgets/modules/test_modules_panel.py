@@ -178,7 +178,7 @@ class TestSettings:
         field = form.rows["system"].editor
         field.setFocus()
         QTest.keyClick(field, Key.Key_Down)
-        with qtbot.waitSignal(form.apply_wanted, timeout=1000) as told:
+        with qtbot.waitSignal(form.apply_wanted, timeout=20_000) as told:
             QTest.mouseClick(form.apply, LEFT)
         assert told.args == [{"system": "3P+N", "ratio": 2.25, "tls": False}]
 
@@ -208,9 +208,9 @@ class TestSettings:
         assert "42 s" in form.countdown.text.text
         assert form.countdown.bar.fraction == pytest.approx(41.2 / 60)
         assert not form.apply.isEnabled()
-        with qtbot.waitSignal(form.confirm_wanted, timeout=1000):
+        with qtbot.waitSignal(form.confirm_wanted, timeout=20_000):
             QTest.mouseClick(form.countdown.keep, LEFT)
-        with qtbot.waitSignal(form.undo_wanted, timeout=1000):
+        with qtbot.waitSignal(form.undo_wanted, timeout=20_000):
             QTest.mouseClick(form.countdown.undo, LEFT)
         form.set_countdown(None)
         assert form.apply.isEnabled()
@@ -289,7 +289,7 @@ class TestGroup:
         panel.set_modules([Module("g", "Workshop", type="3 x 1P", system="3P", is_group=True)])
         assert not panel.group.ungroup.isVisible()
         panel.choose("g")
-        with qtbot.waitSignal(panel.group.ungroup_wanted, timeout=1000) as told:
+        with qtbot.waitSignal(panel.group.ungroup_wanted, timeout=20_000) as told:
             QTest.mouseClick(panel.group.ungroup, LEFT)
         assert told.args == ["g"]
 

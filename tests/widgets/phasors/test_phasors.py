@@ -199,7 +199,7 @@ def test_tab_reaches_it_and_shows_where(view, qtbot):
         view.diagram.setFocus(Qt.FocusReason.TabFocusReason)
         return view.diagram.hasFocus()
 
-    qtbot.waitUntil(focused, timeout=5000)
+    qtbot.waitUntil(focused, timeout=20_000)
     assert view.diagram.accessibleDescription().startswith("V1 231.6")
     image = view.grab().toImage()
     accent = THEME.colour("accent")

@@ -196,7 +196,7 @@ def test_pointer_and_keys_read_an_order(view, qtbot):
     plot = view.plot
     geometry = plot.geometry_of_bars()
     qtbot.mouseMove(plot, QPoint(round(geometry.centre(15)), round(geometry.rect.center().y())))
-    qtbot.waitUntil(lambda: plot.order == 15, timeout=5000)
+    qtbot.waitUntil(lambda: plot.order == 15, timeout=20_000)
     assert plot.accessibleDescription().startswith("15th order")
     box = picture(view)
     qtbot.keyClick(plot, Qt.Key.Key_Right)
@@ -226,7 +226,7 @@ def test_only_the_keyboard_shows_the_ring(view, qtbot):
         return view.plot.hasFocus()
 
     for reason, shown in ((Qt.FocusReason.MouseFocusReason, False), (Qt.FocusReason.TabFocusReason, True)):
-        qtbot.waitUntil(lambda reason=reason: focused(reason), timeout=5000)
+        qtbot.waitUntil(lambda reason=reason: focused(reason), timeout=20_000)
         image = picture(view)
         assert (image.pixelColor(image.width() // 2, 4) == accent) is shown
 
