@@ -85,12 +85,12 @@ def test_withdrawing_while_another_program_reads_is_done_when_that_has_ended(
         return b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
     with Outbox(tmp_path) as reader:
-        row = reader._db.execute("SELECT * FROM message")
-        row.fetchone()
+        reader._db.execute("BEGIN")
+        assert reader.counts().waiting == 1
         with pytest.raises(OutboxError, match="withdraw again"):
             community.withdraw()
         assert community.given is None
-        row.close()
+        reader._db.execute("COMMIT")
         Community(tmp_path).start()  # the next start of the program
         assert waiting.payload not in files()
         assert waiting.topic.split("/")[3].encode() not in files()

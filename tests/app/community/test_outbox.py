@@ -186,14 +186,18 @@ def test_a_word_that_is_no_text_any_more_is_damage(tmp_path: Path) -> None:
             outbox.next(9, backdated=True, at_once=True)
 
 
+def fill_up(outbox: Outbox) -> None:
+    for number in range(2, 19):
+        outbox.put(interval(END_S - 600 * number, number), "u82f")
+
+
 def test_a_full_disk_is_called_so_and_nothing_is_lost(tmp_path: Path) -> None:
     with box(tmp_path) as outbox:
         assert outbox.put(interval(END_S, 1), "u82f")
         (pages,) = outbox._db.execute("PRAGMA page_count").fetchone()
         outbox._db.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(OutboxError, match=r"disk is full.*check that the disk has room"):
-            for number in range(2, 9):
-                outbox.put(interval(END_S - 600 * number, number), "u82f")
+            fill_up(outbox)
         kept = outbox.counts().waiting + outbox.counts().late
         outbox._db.execute("PRAGMA max_page_count = 1000000")
         assert outbox.put(interval(END_S - 600 * 20, 20), "u82f")
