@@ -64,6 +64,11 @@ def check_alone(package: FirmwarePackage) -> list[Refusal]:
 def warnings_for(package: FirmwarePackage, target: Target) -> list[str]:
     """What a person should know before going on, though nothing forbids it."""
     warnings = []
+    if target.table_damaged:
+        warnings.append(
+            "The partition table of the module is damaged; the firmware's is written. Should settings or calibration "
+            "be missing afterwards, restore the last backup of before the damage."
+        )
     if target.installed_version is not None:
         if is_newer(target.installed_version, package.version):
             warnings.append(

@@ -141,6 +141,18 @@ def parse_partition_table(data: bytes) -> PartitionTable:
     raise ImageError(Reason.BAD_TABLE, "The partition table has no end.")
 
 
+def is_damaged(data: bytes) -> bool:
+    """True for a table that no bootloader would take (ESP-IDF, `esp_partition_table_verify`): a row that is none, an
+    MD5 that does not match, or no end. False for an erased one. A sound table may still be none that is read here."""
+    for at in range(0, TABLE_SIZE, 32):
+        row = data[at : at + 32]
+        if row[:2] == _MD5_ROW[:2]:
+            return hashlib.md5(data[:at], usedforsecurity=False).digest() != row[16:]
+        if row[:2] != _ROW_MAGIC:
+            return row[:2] != b"\xff\xff"
+    return True
+
+
 def _partition(row: bytes) -> Partition:
     _, kind, subtype, offset, size, label, flags = _ROW.unpack(row)
     try:

@@ -41,7 +41,8 @@ def plan_writes(package: FirmwarePackage, target: Target) -> tuple[Write, ...]:
     then the module boots what it booted before. A bootloader that is sound stays, and so does the table; both are
     renewed only where the application needs another layout. Data
     partitions (settings, calibration, files) are never touched. Where the layout has no second slot, the application
-    is replaced in place. On a blank module: all parts, but no settings.
+    is replaced in place. On a blank module: all parts, but no settings. On one whose table is damaged: what it takes to
+    boot, and nothing that could lie on its data.
 
     :raises ImageError: NO_APP, INCOMPLETE, TOO_LARGE, LAYOUT when there is no way.
     """
@@ -52,7 +53,7 @@ def plan_writes(package: FirmwarePackage, target: Target) -> tuple[Write, ...]:
         writes.append(_write(bootloader))
     writes.append(_whole_sectors(place.app.offset, app.data, place.app.label))
     writes += [_write(part) for part in package.parts if part.role == "partition-table" and place.is_new]
-    if target.partition_table is None:
+    if target.partition_table is None and not target.table_damaged:
         writes += [_write(part) for part in package.parts if part.role == "data" and not is_settings(part, place.table)]
     ota_data = place.table.ota_data
     if ota_data is not None:
@@ -99,7 +100,8 @@ def _place(package: FirmwarePackage, target: Target) -> _Place:
         if brought is None or package.bootloader is None:
             raise ImageError(
                 Reason.INCOMPLETE,
-                "The module is blank and needs bootloader and partition table too. Use a complete bundle.",
+                f"The module's flash is {'damaged' if target.table_damaged else 'blank'} and needs bootloader and "
+                "partition table too. Use a complete bundle.",
             )
         partition = brought.at(app.offset)
         if partition is None:  # `identify` lets no such package pass
@@ -143,15 +145,16 @@ def _free_partition(table: PartitionTable, ota_data: bytes | None, size: int) ->
 
 def _renews_bootloader(bootloader: Part, target: Target, place: _Place) -> bool:
     """Only where nothing is lost by it: while it is being written, nothing boots."""
-    if target.partition_table is None:
-        return True
-    # Unknown: what boots now stays. Secure boot: the eFuses know the bootloader that is there, and no other.
-    if target.bootloader is None or target.secure_boot:
-        return False
+    boots_nothing = target.partition_table is None
+    if target.bootloader is None:
+        return boots_nothing  # unknown: what boots now stays
     try:
         there = parse_image(target.bootloader)
     except ImageError as wrong:
-        return wrong.kind is not Reason.NO_HASH
+        return boots_nothing or (wrong.kind is not Reason.NO_HASH and not target.secure_boot)
+    # Secure boot: the eFuses know the bootloader that is there, and no other.
+    if boots_nothing or target.secure_boot:
+        return not target.secure_boot
     alike = chip_by_name(target.chip) == there.chip
     return not alike or (place.is_new and not same_code(bootloader.data, target.bootloader))
 

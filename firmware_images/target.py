@@ -15,6 +15,7 @@ class Target:
     on the ESP32 too, which has none): in hundredths (301 = v3.1). any_newer_revision, any_newer_block: the eFuses tell
     the bootloader not to mind an image's upper limit.
     partition_table, ota_data (0x2000 bytes), bootloader (from its offset on, any length): what lies in the flash now.
+    table_damaged: there was a table, and nothing boots by it any more; then partition_table is None.
     installed_version: of the application that runs. secure_version: the lowest the eFuses let boot.
     secure_boot_v1: whether secure boot is that of version 1. key_digests: SHA-256 of the keys (64 hexadecimal digits)
     whose signatures secure boot of version 2 takes, () where the eFuses do not tell.
@@ -28,6 +29,7 @@ class Target:
     any_newer_block: bool = False
     board: str | None = None
     partition_table: PartitionTable | None = None
+    table_damaged: bool = False
     installed_version: str | None = None
     secure_version: int | None = None
     secure_boot: bool = False

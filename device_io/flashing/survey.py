@@ -16,7 +16,7 @@ from firmware_images.chips import SECTOR, TABLE_OFFSET, TABLE_SIZE, chip_by_name
 from firmware_images.errors import ImageError
 from firmware_images.ota_data import OTA_DATA_SIZE
 from firmware_images.package import FirmwarePackage
-from firmware_images.partition_table import PartitionTable, parse_partition_table
+from firmware_images.partition_table import PartitionTable, is_damaged, parse_partition_table
 from firmware_images.plan import booting_partition
 from firmware_images.target import Target
 
@@ -29,10 +29,13 @@ def survey(
 ) -> Target:
     """The module as a `Target`: its layout, what boots, and the lowest secure version that it starts.
 
-    :raises ImageError: for a partition table that is there and damaged. :raises EsptoolError:
+    :raises ImageError: for a partition table by which the module boots, and that is none known here.
+    :raises EsptoolError:
     """
     module = chip_of(esptool, identity)
-    table = _table(read(esptool, TABLE_OFFSET, TABLE_SIZE))
+    in_flash = read(esptool, TABLE_OFFSET, TABLE_SIZE)
+    damaged = is_damaged(in_flash)
+    table = _table(in_flash) if not damaged else None
     place = table.ota_data if table is not None else None
     ota_data = read(esptool, place.offset, OTA_DATA_SIZE) if place is not None else None
     known = [module.secure_version, _running_secure_version(esptool, table, ota_data)]
@@ -40,6 +43,7 @@ def survey(
         module,
         board=board,
         partition_table=table,
+        table_damaged=damaged,
         installed_version=installed_version,
         secure_version=max((version for version in known if version is not None), default=None),
         ota_data=ota_data,
@@ -100,6 +104,15 @@ def check_wiring(package: FirmwarePackage, told: Told) -> None:
         )
 
 
+def check_layout(target: Target, *, kept: bool) -> None:
+    """kept: what stands there is in a backup, or will be. :raises Refused: for a damaged table without."""
+    if target.table_damaged and not kept:
+        raise Refused(
+            "The module's own layout is damaged, so what it keeps could be lost. Restore the last backup of this "
+            "module, or flash a complete bundle without --no-backup."
+        )
+
+
 def read(esptool: EsptoolProcess, offset: int, size: int) -> bytes:
     """A piece of the flash."""
     with tempfile.TemporaryDirectory(prefix="sensix-") as folder:
@@ -128,5 +141,6 @@ def _table(data: bytes) -> PartitionTable | None:
     except ImageError as wrong:
         raise ImageError(
             wrong.kind,
-            f"The module's own layout can't be read: {wrong.sentence} Restore the last backup of this module.",
+            f"The module's own layout is none known here: {wrong.sentence} Update this program, or flash the module as "
+            "its maker describes.",
         ) from None

@@ -82,7 +82,11 @@ def test_a_port_that_another_program_has_is_refused(tmp_path):
         assert "in use by another program" in result.reason
 
 
-def test_a_damaged_layout_is_left_alone(tmp_path):
+def test_a_damaged_layout_is_written_anew_once_all_is_kept(tmp_path):
+    """Nothing boots by it, and there may be no older backup: a complete bundle is the way on."""
+    bench = FlashBench(tmp_path)
+    with bench:
+        bench.name_it()
     bench = FlashBench(tmp_path)
     bench.board.flash.write(0x8044, bytes(4))
     with bench:
@@ -90,6 +94,11 @@ def test_a_damaged_layout_is_left_alone(tmp_path):
         result = bench.flasher(backup=False).flash(package(tmp_path))
         assert (result.result, bench.written) == ("refused", before)
         assert "Restore the last backup" in result.reason
+        result = bench.flasher().flash(package(tmp_path))
+        assert (result.result, result.reason, result.version) == ("ok", "", "2.0.0")
+        assert result.backup is not None
+        assert any("partition table of the module is damaged" in note for note in bench.notes)
+        assert (bench.firmware(), bench.identity().name) == ("2.0.0", NAME)
 
 
 def built(version):

@@ -150,8 +150,9 @@ def test_a_layout_that_would_lose_settings(tmp_path: Path) -> None:
     assert kinds(check_package(package, replace(MODULE, partition_table=small))) == {Reason.LAYOUT}
 
 
-def test_a_blank_module_needs_everything(tmp_path: Path) -> None:
-    blank = replace(MODULE, partition_table=None, ota_data=None)
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_blank_module_needs_everything(tmp_path: Path, damaged: bool) -> None:
+    blank = replace(MODULE, partition_table=None, ota_data=None, table_damaged=damaged)
     (tmp_path / "app.bin").write_bytes(maker.app_image())
     found = check_package(open_package(tmp_path / "app.bin"), blank, allow_unsigned=True)
     assert kinds(found) == {Reason.INCOMPLETE}

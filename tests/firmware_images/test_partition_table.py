@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from firmware_images.errors import ImageError, Reason
-from firmware_images.partition_table import parse_partition_table
+from firmware_images.partition_table import is_damaged, parse_partition_table
 from tests.fakes.firmware_maker import partition_table
 
 NVS = (1, 2, 0x9000, 0x6000, "nvs")
@@ -128,3 +128,17 @@ def test_rows_for_bootloader_and_table_themselves_are_read() -> None:
     plain = parse_partition_table(table(NVS, FACTORY))
     assert plain.keeps_data_of(read)
     assert read.keeps_data_of(plain)
+
+
+def test_a_damaged_table_is_told_from_one_that_is_only_strange() -> None:
+    whole = table(NVS, FACTORY)
+    for at in range(8 * 96):
+        broken = bytearray(whole)
+        broken[at // 8] ^= 1 << at % 8
+        nobody_looks = 66 <= at // 8 < 80  # the filler before the MD5
+        assert is_damaged(bytes(broken)) != nobody_looks, at
+    strange = table(NVS, (0, 0x11, 0x10000, 0x10000, "ota_1"))  # no ota_0
+    endless = table(*((1, 0x40, 0x9000 + n * 0x1000, 0x1000, f"p{n}") for n in range(96)), md5=False)
+    assert is_damaged(endless)
+    for sound in (whole, table(NVS, FACTORY, md5=False), strange, b"\xff" * 0xC00):
+        assert not is_damaged(sound)

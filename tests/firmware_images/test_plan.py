@@ -111,6 +111,22 @@ def test_a_blank_module_gets_everything(chip: str, tmp_path: Path) -> None:
     assert version_that_boots(after, chip) == "3.0.0"
 
 
+def test_files_of_a_bundle_go_to_a_blank_module_but_not_over_those_of_a_damaged_one(tmp_path: Path) -> None:
+    content = NEW | {0xF000: b"radio" * 100}
+    blank = Target("ESP32", 4 << 20)
+    labels = {write.label for write in plan_writes(package(tmp_path, content), blank)}
+    kept_back = {write.label for write in plan_writes(package(tmp_path, content), replace(blank, table_damaged=True))}
+    assert labels - kept_back == {"phy_init"}
+
+
+def test_secure_boot_keeps_its_sound_bootloader_though_the_table_is_gone(tmp_path: Path) -> None:
+    target = replace(module(maker.flash_image()), partition_table=None, ota_data=None, table_damaged=True)
+    for secure_boot in (False, True):
+        writes = plan_writes(package(tmp_path, NEW), replace(target, secure_boot=secure_boot))
+        assert ("bootloader" in [write.label for write in writes]) is not secure_boot
+        assert "partition-table" in [write.label for write in writes]
+
+
 def test_a_dump_brings_no_settings_to_a_blank_module(tmp_path: Path) -> None:
     (tmp_path / "dump.bin").write_bytes(maker.flash_image())
     blank = b"\xff" * (4 << 20)
