@@ -122,7 +122,7 @@ def test_a_gap_of_hours_costs_no_more_than_the_ring() -> None:
     far = 10 * 3600 * 4000
     began = time.perf_counter()
     store.append([block(far, np.full((80, 3), 2))])
-    assert time.perf_counter() - began < 5.0  # not a benchmark: walking through the hours would take minutes
+    assert time.perf_counter() - began < 30.0  # not a benchmark: walking through the hours would take minutes
     latest_s = store.latest_s()
     assert latest_s == pytest.approx((far + 79) / RATE_HZ, abs=1e-4)
     assert latest_s is not None
