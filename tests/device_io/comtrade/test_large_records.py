@@ -80,6 +80,7 @@ def test_memory_of_the_process_stays_flat(sparse: Path) -> None:
     assert growth_kb < 40_000, "of a file of 200 MB"
 
 
+@pytest.mark.timeout(180)
 def test_ascii_is_read_in_blocks(tmp_path: Path) -> None:
     fake = three_phase(4000)
     path = fake.write(tmp_path)
