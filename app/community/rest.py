@@ -31,7 +31,7 @@ from app.community.map_answers import (
     said,
 )
 from device_io.urls import is_loopback
-from resources.geohash import PositionError, bounds
+from resources.geohash import CELL_LENGTH, PositionError, bounds
 
 RANGES = {3: "r3", 8: "r8", 24: "r24", 48: "r48"}
 """Hours that are shown, and the map's name for them; their windows last 600, 1600, 4800 and 9600 s."""
@@ -104,13 +104,13 @@ class MapClient:
                 return MapCells(tuple(found.values()), offset >= count)
 
     def detail(self, geohash: str, hours: int = 3) -> MapDetail:
-        """What the map knows of a cell."""
+        """What the map knows of a cell; what is finer in the geohash is dropped and goes nowhere."""
         try:
             bounds(geohash)
         except PositionError as wrong:
             raise MapError(MapErrorKind.REFUSED, str(wrong)) from None
-        document = self._ask(f"/api/v1/geohash-area/{quote(geohash.lower())}/", self._range(hours))
-        return detail_from(document, geohash.lower())
+        cell = geohash[:CELL_LENGTH].lower()
+        return detail_from(self._ask(f"/api/v1/geohash-area/{quote(cell)}/", self._range(hours)), cell)
 
     def clock_offset_s(self) -> float:
         """How far the map's clock (its HTTP Date) is ahead of this computer's, in s, good to about a second."""

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("status", help="consent, what waits, what was sent")
 
     look = actions.add_parser("map", help="the cells of the map, or one of them")
-    look.add_argument("cell", nargs="?", metavar="CELL", help="geohash of a cell")
+    look.add_argument("cell", nargs="?", metavar="CELL", help="geohash of a cell; what is finer is not asked for")
     look.add_argument("--range", type=int, choices=tuple(RANGES), default=3, help="hours (default: 3)")
     look.add_argument("--ca", action="append", type=Path, default=[], help="certificate of an authority to trust")
     _add_map(look)

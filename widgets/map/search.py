@@ -15,11 +15,11 @@ from widgets.controls.painting import font, popup_palette
 from widgets.theme import Theme
 
 _MOST = 8
-_LONGEST_GEOHASH = 8
+_LONGEST_GEOHASH = 12
 
 
 class Found(NamedTuple):
-    """A place to go to; `cell` is its geohash where one was typed."""
+    """A place to go to; `cell` is that of the map where a geohash was typed."""
 
     text: str
     latitude_deg: float
@@ -74,7 +74,7 @@ def find(text: str, most: int = _MOST) -> list[Found]:
 def _geohash(text: str) -> Found | None:
     if not 2 <= len(text) <= _LONGEST_GEOHASH or not all(letter in geohash.ALPHABET for letter in text):
         return None
-    return Found(f"Cell {text}", *geohash.decode(text), text)
+    return Found(f"Cell {text}", *geohash.decode(text), text[: geohash.CELL_LENGTH])
 
 
 class SearchField(Entry):

@@ -259,6 +259,14 @@ def test_null_everywhere() -> None:
     assert (detail.status, detail.metrics, detail.harmonics, detail.text) == (None, (), (), "")
 
 
+@pytest.mark.parametrize("place", ["u82f", "U82FJ", "u82fjx3k9qzz"])
+def test_no_place_finer_than_a_cell_is_asked_for(place: str) -> None:
+    with MapServer() as server:
+        assert client(server).detail(place).geohash == "u82f"
+        (asked,) = server.asked
+    assert asked.startswith("/api/v1/geohash-area/u82f/?")
+
+
 def test_an_unknown_cell_and_range() -> None:
     with MapServer() as server:
         with pytest.raises(MapError, match=r"Unknown geohash.*nobody shares"):

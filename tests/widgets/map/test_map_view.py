@@ -190,6 +190,14 @@ class TestSearch:
         QTest.keyClick(view.search, Key.Key_Return)
         assert seen == [cell]
 
+    @pytest.mark.parametrize("further", ["j", "jx3k", "jx3k9qzz"])
+    def test_a_finer_geohash_finds_its_cell(self, view, further) -> None:
+        seen = collected(view.cell_chosen)
+        cell = view.canvas.grid.names[0]
+        view.search.setText(cell.upper() + further)
+        QTest.keyClick(view.search, Key.Key_Return)
+        assert seen == [cell]
+
     def test_what_is_not_found_is_marked_until_edited(self, view) -> None:
         view.search.setFocus()
         QTest.keyClicks(view.search, "oil aa")
