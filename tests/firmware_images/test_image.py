@@ -17,6 +17,8 @@ from firmware_images.image import parse_image, same_code
 from tests.fakes import esp_tools
 from tests.fakes.firmware_maker import app_image, bootloader_image
 
+pytestmark = pytest.mark.timeout(180)  # Espressif's tools are processes of their own
+
 CHIPS = ("ESP32", "ESP32-C3", "ESP32-S3")
 
 

@@ -21,6 +21,8 @@ from tests.fakes import esp_tools
 from tests.fakes import firmware_maker as maker
 from tests.firmware_images.test_image import resealed
 
+pytestmark = pytest.mark.timeout(180)  # Espressif's tools are processes of their own
+
 
 def reason(path: Path, **options: Any) -> Reason:
     with pytest.raises(ImageError) as caught:

@@ -20,6 +20,8 @@ from firmware_images.target import Target
 from tests.fakes import boot_signer
 from tests.fakes import firmware_maker as maker
 
+pytestmark = pytest.mark.timeout(180)  # Espressif's tools are processes of their own
+
 APP = maker.app_image(version="2.1.0", size=4096)
 MODULE = Target(
     chip="ESP32",

@@ -188,4 +188,4 @@ def test_import_reads_no_file() -> None:
         "assert not any(name.endswith('.csv') for name in opened), opened\n"
         "p.table(); assert any(name.endswith('parameters.csv') for name in opened)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=55)

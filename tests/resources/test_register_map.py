@@ -21,7 +21,7 @@ def test_the_description_is_that_of_the_tables():
 
 def test_it_can_be_printed():
     done = subprocess.run(
-        [sys.executable, "-m", "resources.register_map"], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "resources.register_map"], cwd=ROOT, capture_output=True, text=True, timeout=55
     )
     assert done.returncode == 0
     assert done.stdout == register_map_text()

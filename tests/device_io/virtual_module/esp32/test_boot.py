@@ -26,6 +26,8 @@ from device_io.virtual_module.esp32.secure_boot import key_digest, sign
 from firmware_images import maker
 from tests.fakes import boot_signer
 
+pytestmark = pytest.mark.timeout(180)  # Espressif's tools are processes of their own
+
 EUI = "0253454E00000001"
 OTA_1 = next(p.offset for p in layout(1 << 22) if p.label == "ota_1")
 
