@@ -75,7 +75,7 @@ class _Windows:
         passed = [spectrum.measured[:, : last * n + 1 : n or 1] for spectrum in spectra]
         self.passed = np.array(passed).take(rows, axis=1)
         self.squares = squares_of(self.lines, (ORDERS + 1) * n or None)
-        if 0 < 2 * n < self.lines.shape[2]:
+        if 0 < n + n // 2 < self.lines.shape[2]:
             self.lit = lit_channels(self.squares, n, floors) & self.passed[..., min(1, last)]
         else:
             self.lit = np.zeros(self.lines.shape[:2], dtype=bool)

@@ -180,7 +180,7 @@ def lit_channels(squares: NDArray[np.float64], cycles: int, floors: NDArray[np.f
     """Which channels [..., channels] carry a fundamental: above their noise floor [channels] and standing out of the
     lines around.
 
-    squares: those of the lines [..., channels, lines], more than twice as many as cycles, the number of the
+    squares: those of the lines [..., channels, lines], more than 1.5 times as many as cycles, the number of the
     fundamental's."""
     n = cycles
     fundamental = squares[..., n]

@@ -103,3 +103,17 @@ def test_windows_without_a_fundamental_do_not_depend_on_the_blocks() -> None:
     for one, other in zip(whole, parted, strict=True):
         for key in ("V1r", "I1r", "P1"):
             assert one.values[key] == pytest.approx(other.values[key], rel=1e-9)
+
+
+@pytest.mark.parametrize(("rate_hz", "frequency_hz"), [(200.0, 57.3), (200.0, 69.0), (250.0, 69.0)])
+def test_a_fundamental_in_the_band_is_measured_where_no_second_order_is(rate_hz: float, frequency_hz: float) -> None:
+    turns = 2 * np.pi * frequency_hz * np.arange(int(2 * rate_hz)) / rate_hz
+    samples = np.stack([325.0 * np.cos(turns), 14.0 * np.cos(turns - 0.5)], axis=1)
+    found = windows(monitored(samples, ("V1", "I1"), rate_hz))
+    assert len(found) >= 9
+    for window in found:
+        assert window.flags == ()
+        assert (window.band.trusted_to, window.band.indicative_to, window.band.thd_to) == (1, 1, 0)
+        assert window.values["1V1"] == pytest.approx(100.0)
+        assert window.values["Q11"] == pytest.approx(325.0 * 14.0 / 2.0 * np.sin(0.5), rel=1e-5)
+        assert window.values["THV1"] is None
