@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,6 +25,9 @@ prepare_environment()
 # A deadline for an example would be a stopwatch. The same examples in every run: a failure comes of what was changed.
 settings.register_profile("sample", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None)
+# Newer versions try the constants of all modules as well, and which are there depends on the tests before.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 def pytest_configure(config: pytest.Config) -> None:
