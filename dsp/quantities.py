@@ -26,6 +26,9 @@ ANGLE_SHARE = 1e-5
 """A harmonic below this share of the range (else of the fundamental) has no angle: five times a front end's noise."""
 DECIDED = 2.0
 """The phase sequence is decided when one of the two symmetrical components is so many times the other."""
+FORWARD = 1.001
+"""Unbalance is measured where the positive sequence is so many times the negative one: in a split-phase system (two
+voltages opposite to each other) both are alike, and noise alone would decide."""
 LINE_PAIRS = ("12", "23", "31")
 POWERS = ("P", "SP", "fSP", "Q1")
 FACTORS = ("PF{}i", "dPF{}", "phi{}")
@@ -365,7 +368,7 @@ class QuantityTable:
         forward, backward = positive > DECIDED * negative, negative > DECIDED * positive
         sequence = np.where(forward, 1.0, np.where(backward, 0.0, np.nan))
         numbers[:, self._sequence_at] = np.where(complete, sequence, np.nan)[:, None]
-        share = np.where(lit.any(axis=1) & (positive > negative), 100.0 / positive, np.nan)
+        share = np.where(lit.any(axis=1) & (positive > FORWARD * negative), 100.0 / positive, np.nan)
         numbers[:, self._u2_at] = (share * negative)[:, None]
         numbers[:, self._u0_at] = (share * zero)[:, None]
 

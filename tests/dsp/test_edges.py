@@ -117,3 +117,13 @@ def test_a_fundamental_in_the_band_is_measured_where_no_second_order_is(rate_hz:
         assert window.values["1V1"] == pytest.approx(100.0)
         assert window.values["Q11"] == pytest.approx(325.0 * 14.0 / 2.0 * np.sin(0.5), rel=1e-5)
         assert window.values["THV1"] is None
+
+
+def test_split_phase_voltages_have_no_unbalance_by_chance() -> None:
+    """Both sequences are alike: which is the greater, noise decides from window to window."""
+    t = np.arange(16000) / 4000.0
+    noise = np.random.default_rng(3).normal(0.0, 0.02, (t.size, 3))
+    volts = 170.0 * np.cos(2 * np.pi * 60 * t)[:, None] * np.array([1.0, -1.0, 0.0]) + noise
+    found = windows(monitored(volts, ("V1", "V2", "V3"), 4000.0, nominal_voltage_v=120.0))
+    assert len(found) == 20
+    assert {(window.values["u2"], window.values["u0"]) for window in found} == {(None, None)}
