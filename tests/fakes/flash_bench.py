@@ -82,7 +82,7 @@ class FlashBench:
         )
 
     def identity(self) -> Any:
-        return identify(UsbLink(parse_serial_url(self.url), reconnect=False), 30.0)
+        return identify(UsbLink(parse_serial_url(self.url), reconnect=False, hello_timeout_s=30.0), 35.0)
 
     def firmware(self) -> str:
         return str(self.identity().firmware)
