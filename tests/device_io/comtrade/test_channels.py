@@ -212,6 +212,7 @@ def test_a_name_that_two_channels_have_needs_the_number() -> None:
         ("A", "A", 1.0), ("kA", "A", 1e3), ("mA", "A", 1e-3), ("a", "A", 1.0), ("[kV]", "V", 1e3), (" V ", "V", 1.0),
         ("volt", "V", 1.0), ("Volts", "V", 1.0), ("VOLT", "V", 1.0), ("kilovolt", "V", 1e3), ("kVolts", "V", 1e3),
         ("ampere", "A", 1.0), ("Amps", "A", 1.0), ("Amperes", "A", 1.0), ("milliamp", "A", 1e-3), ("amp", "A", 1.0),
+        ("V pri", "V", 1.0), ("kV (pri)", "V", 1e3), ("A(SEC)", "A", 1.0), ("V-sec", "V", 1.0), ("(kA)", "A", 1e3),
         ("VA", None, 1.0), ("W", None, 1.0), ("", None, 1.0), ("none", None, 1.0), ("Hz", None, 1.0),
         ("var", None, 1.0), ("deg", None, 1.0), ("%", None, 1.0), ("V/A", None, 1.0),
     ],
