@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +72,8 @@ class Subscriber:
 
     def __init__(self, port: int, ca: Path | None = None) -> None:
         self.received: list[tuple[str, bytes]] = []
-        self._subscribed = threading.Event()
+        self.subscribed = 0
+        """How often it has been there: its sessions go on after a restart of the broker."""
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id="the-map", clean_session=False, protocol=mqtt.MQTTv311
         )
@@ -81,7 +81,7 @@ class Subscriber:
             client.tls_set(str(ca))
         client.reconnect_delay_set(0.02, 0.02)  # type: ignore[arg-type]
         client.on_connect = lambda *_: client.subscribe("v1/+/devices/+/data", 0)
-        client.on_subscribe = lambda *_: self._subscribed.set()
+        client.on_subscribe = lambda *_: self._count()
         client.on_message = lambda _client, _data, message: self.received.append((message.topic, message.payload))
         self._client = client
         self._port = port
@@ -89,8 +89,11 @@ class Subscriber:
     def __enter__(self) -> Subscriber:
         self._client.connect("localhost", self._port)
         self._client.loop_start()
-        assert self._subscribed.wait(30.0)
+        wait_for(lambda: self.subscribed > 0)
         return self
+
+    def _count(self) -> None:
+        self.subscribed += 1
 
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
