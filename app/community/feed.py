@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from app.ask_password import ask_password
@@ -33,12 +33,15 @@ def is_url(source: str) -> bool:
     return source.partition(":")[0].lower() in URL_SCHEMES and ":" in source
 
 
-def measurements_of_file(path: Path, stopped: Callable[[], bool]) -> Iterator[Measurement]:
+def measurements_of_file(
+    path: Path, stopped: Callable[[], bool], mapping: Mapping[str, str] | None = None
+) -> Iterator[Measurement]:
     """Each 10 minutes of a COMTRADE record, as far as they came, or all of it where it is shorter than a window.
 
-    Refused for what can't be read or measured."""
+    mapping: {V1 V2 V3 I1 I2 I3 IN: channel name or number}, for what is not recognised. Refused for what can't be
+    read or measured."""
     try:
-        with open_comtrade(path, None, stopped=stopped) as record:
+        with open_comtrade(path, mapping, stopped=stopped) as record:
             for result in analyze_record(record, every=EVERY, nominal_voltage_v=assumed_voltage_v(record)):
                 if isinstance(result, Measurement):
                     yield result

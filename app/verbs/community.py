@@ -102,6 +102,9 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         "--share", default="", metavar="LIST", help=f"also share: {', '.join(CHOICES)}, parted by commas"
     )
     parser.add_argument("--accepts-backdated", action="store_true", help="the broker takes intervals of the past")
+    parser.add_argument(
+        "--channels", metavar="V1=NAME,...", help="of a file: which channel is V1, V2, V3, I1, I2, I3 or IN"
+    )
 
 
 def _add_map(parser: argparse.ArgumentParser) -> None:
@@ -122,12 +125,25 @@ def _choices(args: argparse.Namespace, broker: str) -> Choices:
     return Choices(cell, broker, share, args.accepts_backdated)
 
 
+def _mapping(args: argparse.Namespace) -> dict[str, str] | None:
+    """Which channels of a file are meant, None for those that are recognised."""
+    from app.community.feed import is_url
+    from app.verbs.analyze import parse_channels
+
+    if args.channels is None:
+        return None
+    if is_url(args.source):
+        raise WrongUsage("--channels is for a COMTRADE file; a module knows its channels.")
+    return parse_channels(args.channels)
+
+
 def _preview(community: Community, args: argparse.Namespace, output: Output) -> None:
     choices = _choices(args, _NO_BROKER)
     if not 0.5 <= args.seconds <= 600.0:
         raise WrongUsage("--seconds needs a number from 0.5 to 600.")
+    mapping = _mapping(args)
     preview: Preview | None = None
-    for measurement in _measured(args.source, args.seconds, output):
+    for measurement in _measured(args.source, mapping, args.seconds, output):
         candidate = community.preview(measurement, choices)
         if isinstance(measurement, MeanOfReadings):
             candidate = replace(candidate, basis=WHY)
@@ -159,12 +175,12 @@ def _preview(community: Community, args: argparse.Namespace, output: Output) -> 
     output.result(fields, body)
 
 
-def _measured(source: str, seconds: float, output: Output) -> Iterator[Measurement]:
+def _measured(source: str, mapping: dict[str, str] | None, seconds: float, output: Output) -> Iterator[Measurement]:
     """The intervals of a file, or what a module gives in so many seconds."""
     from app.community.feed import LiveFeed, is_url, measurements_of_file
 
     if not is_url(source):
-        yield from measurements_of_file(Path(source), output.stop.is_set)
+        yield from measurements_of_file(Path(source), output.stop.is_set, mapping)
         return
     with LiveFeed(source, output.stop.is_set, output.note) as feed:
         deadline_s = time.monotonic() + 20.0
@@ -182,6 +198,7 @@ def _send(community: Community, args: argparse.Namespace, output: Output) -> Non
     if not args.patience > 0:
         raise WrongUsage("--patience needs a number of seconds above 0.")
     choices = _choices(args, args.broker)
+    mapping = _mapping(args)
     broker = _broker(args)
     if not args.consent:
         for section in text(choices):
@@ -194,7 +211,7 @@ def _send(community: Community, args: argparse.Namespace, output: Output) -> Non
     community.finish_withdrawing()
     community.give_once()
     with Outbox(community.folder) as outbox:
-        tally = _collect(outbox, choices, broker, args, output)
+        tally = _collect(outbox, choices, broker, mapping, args, output)
         _explain(tally, choices, output)
         known = outbox.counts().sent
         _send_all(community, broker, password, source, args.patience, output)
@@ -220,11 +237,16 @@ def _send(community: Community, args: argparse.Namespace, output: Output) -> Non
 
 
 def _collect(
-    outbox: Outbox, choices: Choices, broker: Broker, args: argparse.Namespace, output: Output
+    outbox: Outbox,
+    choices: Choices,
+    broker: Broker,
+    mapping: dict[str, str] | None,
+    args: argparse.Namespace,
+    output: Output,
 ) -> dict[str, Any]:
     """Put the source's intervals into the outbox."""
     tally: dict[str, Any] = {"new": 0, "known": 0, "left_out": 0, "reasons": set()}
-    for measurement in _intervals(args.source, args.count, broker, output):
+    for measurement in _intervals(args.source, mapping, args.count, broker, output):
         reason = why_left_out(measurement)
         if reason is None:
             try:
@@ -240,12 +262,14 @@ def _collect(
     return tally
 
 
-def _intervals(source: str, count: int, broker: Broker, output: Output) -> Iterator[Measurement]:
+def _intervals(
+    source: str, mapping: dict[str, str] | None, count: int, broker: Broker, output: Output
+) -> Iterator[Measurement]:
     """The intervals of a file; of a module, until `count` of them can be sent."""
     from app.community.feed import LiveFeed, is_url, measurements_of_file
 
     if not is_url(source):
-        yield from measurements_of_file(Path(source), output.stop.is_set)
+        yield from measurements_of_file(Path(source), output.stop.is_set, mapping)
         return
     output.note("Waiting for a whole 10 minutes of the clock; that takes up to 20 minutes.")
     with LiveFeed(source, output.stop.is_set, output.note) as feed:

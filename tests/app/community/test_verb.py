@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,8 +79,10 @@ def known(record: Path, measured: list[Measurement], monkeypatch: pytest.MonkeyP
     """The record, which is not measured again."""
     real = feed.measurements_of_file
 
-    def measurements(path: Path, stopped: Callable[[], bool]) -> Iterable[Measurement]:
-        return measured if path == record else real(path, stopped)
+    def measurements(
+        path: Path, stopped: Callable[[], bool], mapping: Mapping[str, str] | None = None
+    ) -> Iterable[Measurement]:
+        return measured if path == record else real(path, stopped, mapping)
 
     monkeypatch.setattr(feed, "measurements_of_file", measurements)
     return record
@@ -237,6 +239,25 @@ def test_it_ends_within_2_s_when_asked(tmp_path: Path, data: Path) -> None:
     assert time.monotonic() - started_s < 6.0, "a third of that on an idle computer"
     assert process.returncode == 0, (out, errors)
     assert "waits in the outbox" in errors
+
+
+def test_channels_that_are_not_recognised_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    t = np.arange(int(2 * RATE_HZ)) / RATE_HZ
+    wave = 325.0 * np.sin(2 * np.pi * 50 * t)
+    fifth = wave + 16.25 * np.sin(2 * np.pi * 250 * t)
+    names = (("Bus A", wave), ("Bus B", fifth))
+    channels = [FakeChannel(name, "V", volts, phase="", a=0.02) for name, volts in names]
+    record = FakeRecord(channels, format="BINARY", rate_hz=RATE_HZ, status_count=0).write(tmp_path)
+    where = ("--position", "u82f")
+    code, _, told = run(capsys, "preview", record, *where)
+    assert (code, "--channels" in told) == (1, True), told
+    code, (preview,), _ = run(capsys, "preview", record, *where, "--channels", "V1=Bus B")
+    assert code == 0
+    assert json.loads(preview["payload"])["payload"]["data"]["1V5"] == pytest.approx(5.0, abs=0.05)
+    code, _, told = run(capsys, "preview", record, *where, "--channels", "V1")
+    assert (code, "V1=NAME" in told) == (2, True), told
+    code, _, told = run(capsys, "preview", "usb:/dev/none", *where, "--channels", "V1=1")
+    assert (code, "COMTRADE file" in told) == (2, True), told
 
 
 def test_preview_of_a_module(capsys: pytest.CaptureFixture[str]) -> None:
