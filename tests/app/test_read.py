@@ -18,6 +18,8 @@ from dsp.signalling import HIGHEST_HZ
 from tests.fakes.command_line import Simulation, json_lines, run_verb
 from tests.fakes.comtrade_writer import three_phase
 
+pytestmark = pytest.mark.timeout(180)
+
 
 @pytest.fixture
 def dipping(tmp_path: Path) -> Path:
