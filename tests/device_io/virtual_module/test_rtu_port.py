@@ -94,7 +94,8 @@ def test_another_unit_and_another_baud_are_silent(caplog: pytest.LogCaptureFixtu
             client.read_input_registers(0, count=1, device_id=2)
         with client_of(link.text, timeout=0.2, baudrate=9600) as client, pytest.raises(ModbusIOException):
             client.read_input_registers(0, count=1, device_id=1)
-        with client_of(link.text) as client:
+        # A port that was busy meanwhile may find this request right behind the one before, as one frame.
+        with client_of(link.text, timeout=3.0, retries=5) as client:
             assert not client.read_input_registers(0, count=1, device_id=1).isError()
     caplog.clear()  # pymodbus logs what it did not get
 
