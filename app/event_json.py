@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def event_to_json(event: Event | VoltageChange) -> dict[str, Any]:
     """The event as a JSON object: start UTC with milliseconds, residual in V, depth in % of the declared voltage
-    (negative: above it)."""
+    (negative: above it). flags, only where there are any: "gap" or "unfinished" where its end was not seen."""
+    flags = list(getattr(event, "flags", ()))
     return {
         "event": event.event,
         "start": iso_utc(event.start_ns),
@@ -22,6 +23,7 @@ def event_to_json(event: Event | VoltageChange) -> dict[str, Any]:
         "residual_v": _finite(event.residual_v),
         "depth_pct": _finite(event.depth_pct),
         "channels": list(event.channels),
+        **({"flags": flags} if flags else {}),
     }
 
 

@@ -340,6 +340,25 @@ def test_events_behind_the_last_window(tmp_path: Path, capsys: pytest.CaptureFix
     assert event["duration_s"] == pytest.approx(0.05, abs=0.021)
 
 
+@pytest.mark.parametrize(("lost", "flag"), [((), "unfinished"), (range(8400, 8500), "gap")])
+def test_an_event_whose_end_was_not_seen_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lost: range, flag: str
+) -> None:
+    fake = three_phase(8600 if not lost else 12_000, 4000.0, 50.0)
+    for channel in fake.channels:
+        if channel.unit == "V":
+            channel.values = channel.values * np.where(np.arange(len(channel.values)) / 4000.0 >= 2.035, 0.5, 1.0)
+            channel.missing = list(lost)
+    record = fake.write(tmp_path)
+    code, out, _ = run(capsys, record, "--events", "--json")
+    assert code == 0
+    events = [line for line in json_lines(out) if "event" in line]
+    assert events[0]["flags"] == [flag]
+    _, text, _ = run(capsys, record, "--events")
+    words = {"unfinished": "not over when the record ends", "gap": "samples are missing from its end on"}[flag]
+    assert words in next(line for line in text.splitlines() if "  dip  " in line)
+
+
 def test_the_declared_voltage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """120 V and medium voltage refer to themselves unless told otherwise."""
     for volts, name in ((120.0, "120"), (11_500.0, "11500")):
