@@ -73,9 +73,7 @@ def write_backup(
         "sha256": hashlib.sha256(data).hexdigest(),
         "told": dict(told),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".backup-", dir=path.parent)
-    os.close(handle)  # made for its owner alone: the flash holds the WiFi password
+    name = _make_beside(path)
     try:
         with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             archive.writestr(_FACTS, json.dumps(facts, indent=1))
@@ -88,6 +86,14 @@ def write_backup(
             os.unlink(name)
         raise
     return read_backup(path)
+
+
+def _make_beside(path: Path) -> str:
+    """A new file for its owner alone: the flash holds the WiFi password."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".backup-", dir=path.parent)
+    os.close(handle)
+    return name
 
 
 def read_backup(path: Path) -> Backup:
@@ -165,12 +171,11 @@ class BackupStore:
             with contextlib.suppress(OSError):
                 path.unlink()
 
-    def room_for(self, size: int) -> bool:
-        """Whether the disk has room for a flash of this size, twice."""
-        folder = self._folder
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        return shutil.disk_usage(folder).free > 2 * size
+    def room_for(self, size: int, place: Path) -> bool:
+        """Whether there is room for a flash of this size, twice. OSError where no file can be made: reading a flash
+        takes minutes, so this is known before."""
+        os.unlink(_make_beside(place))
+        return shutil.disk_usage(place.parent).free > 2 * size
 
     def _of(self, mac: str) -> Path:
         return self._folder / mac.replace(":", "")

@@ -285,14 +285,13 @@ class Flasher:
         self._enter(Stage.BACKUP)
         if not identity.flash_size:
             raise BackupError("The size of the module's flash is not known, so it can't be kept. Use --no-backup.")
-        if not self._store.room_for(identity.flash_size):
+        firmware, made_ns = told.info.firmware if told.info is not None else "", time.time_ns()
+        place = path or self._store.path_for(identity.mac, firmware, made_ns)
+        if not self._store.room_for(identity.flash_size, place):
             raise BackupError("The disk has no room for a backup. Make room, or choose --no-backup.")
-        firmware = told.info.firmware if told.info is not None else ""
         with tempfile.TemporaryDirectory(prefix="sensix-") as folder:
             flash = Path(folder) / "flash.bin"
             esptool.read(0, identity.flash_size, flash, self._tell)
-            made_ns = time.time_ns()
-            place = path or self._store.path_for(identity.mac, firmware, made_ns)
             self._backup = write_backup(place, flash, identity, firmware, told.as_json(), made_ns).path
         if path is None:
             self._store.prune(identity.mac, self._backup)
@@ -366,7 +365,7 @@ class Flasher:
             raise EsptoolError(f"Written and verified, but the module did not answer. {why}")
         self._lines = tuple(told.lines)
         reported = told.info.firmware
-        if version and reported.rpartition(" ")[2] != version:
+        if version and version != reported and not reported.endswith(f" {version}"):  # "virtual 1.0.0"
             self._findings = explain(told.lines)
             raise EsptoolError(
                 f"Written and verified, but the module runs {reported} instead of {version}. Go back, or try again."

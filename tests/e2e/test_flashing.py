@@ -228,7 +228,7 @@ def test_cancelling_before_the_first_byte_leaves_the_module_running(bench, tmp_p
 
 def test_a_backup_that_fails_stops_the_flashing(bench, tmp_path, monkeypatch):
     before = bench.written
-    monkeypatch.setattr(bench.store, "room_for", lambda size: False)
+    monkeypatch.setattr(bench.store, "room_for", lambda *_: False)
     result = bench.flasher().flash(package(tmp_path))
     assert (result.result, result.stage, bench.written) == ("failed", Stage.BACKUP, before)
     assert "--no-backup" in result.reason

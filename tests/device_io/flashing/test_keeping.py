@@ -101,6 +101,18 @@ def test_the_backup_that_was_just_made_stays_though_the_clock_was_set_back(tmp_p
     assert [backup.firmware for backup in store.list(MAC)] == ["1.0.1", "1.0.2"]
 
 
+def test_a_place_where_no_file_can_be_made_is_known_before_minutes_of_reading(tmp_path):
+    (tmp_path / "file").touch()
+    store = BackupStore(tmp_path / "store")
+    for place in (tmp_path / "file" / "x.zip", tmp_path / "file" / "folder" / "x.zip"):
+        with pytest.raises(OSError, match="file"):
+            store.room_for(1, place)
+    place = tmp_path / "new" / "x.zip"
+    assert store.room_for(1, place)
+    assert not store.room_for(1 << 60, place)
+    assert list(place.parent.iterdir()) == []
+
+
 def test_two_backups_of_one_second_do_not_meet(tmp_path):
     store = BackupStore(tmp_path)
     first = store.path_for(MAC, "../..\\evil", 5)
