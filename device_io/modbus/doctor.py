@@ -214,6 +214,8 @@ class _Examination:
                     f"Unit {link.unit} is a Modbus device, but no Sensix module.",
                     "Check the address: let the scan show which units there are.",
                 )
+        except ExceptionReply as error:
+            self.add("Module", "bad", f"It is busy all the time ({error}).", "Wait a minute, or turn it off and on.")
         except BusError:
             self.add("Module", "unknown", "Too much of what it sends is damaged to tell.")
 

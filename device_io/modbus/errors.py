@@ -16,8 +16,9 @@ class DamagedReply(BusError):
 
 
 class ExceptionReply(BusError):
-    """The unit is there and refuses. `code`: of Modbus."""
+    """The unit is there and refuses. `code`: of Modbus. is_busy: whether it asks to be asked again later."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"Modbus exception {code}")
         self.code = code
+        self.is_busy = code in (5, 6)

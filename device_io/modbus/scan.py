@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,7 @@ REPLY_S, QUIET_S = 0.15, 0.01
 """A unit is given this time. A later reply names its unit, so it is not taken for another one's."""
 LIKELY = ((19_200, "E"), (9_600, "N"), (9_600, "E"), (19_200, "N"), (115_200, "N"), (38_400, "N"))
 """Settings of a line that are tried first: the standard's, then what is found in the field."""
+_BUSY_PAUSES_S = (0.05, 0.1, 0.2)
 FIRST_UNITS = 16
 """Addresses that are tried with all settings before the others are with any."""
 
@@ -133,13 +135,21 @@ def _look(master: Master, port: str, step: _Step, unit: int, cancelled: Callable
 
 
 def is_module(master: Master, unit: int) -> bool:
-    """Whether the unit that answers at an address is a module. NoReply or DamagedReply if none answers."""
+    """Whether the unit that answers at an address is a module; one that is busy is asked again. NoReply or DamagedReply
+    if none answers, ExceptionReply if it stays busy."""
     address = rm.block_address(rm.IDENTITY_BLOCK)
-    try:
-        registers = _twice(lambda: master.read_input(unit, address, rm.HEADER_REGISTERS + 3))
-    except ExceptionReply:
-        return False
-    return registers[0] == address and codec.is_identity(registers[rm.HEADER_REGISTERS :])
+    for pause_s in (*_BUSY_PAUSES_S, None):
+        try:
+            registers = _twice(lambda: master.read_input(unit, address, rm.HEADER_REGISTERS + 3))
+        except ExceptionReply as error:
+            if not error.is_busy:
+                return False
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
+        else:
+            return registers[0] == address and codec.is_identity(registers[rm.HEADER_REGISTERS :])
+    raise AssertionError
 
 
 def _name(master: Master, unit: int) -> str:

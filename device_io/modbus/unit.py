@@ -29,7 +29,6 @@ COPIES = 3
 SNAPSHOT_WAIT_S = 3.0
 BLOCKS_A_STEP = 4
 """Blocks of a snapshot that are read before others get the bus."""
-_BUSY = (5, 6)
 _BUSY_S = 0.05
 """Time that a busy unit is given; twice as much each further time."""
 _UNKNOWN = (1, 2, 3)
@@ -258,7 +257,7 @@ class Unit:
                 result = ask()
             except ExceptionReply as error:
                 self._count(good=True)
-                if error.code not in _BUSY or not left:
+                if not error.is_busy or not left:
                     raise
                 time.sleep(_BUSY_S * 2 ** (attempts - left - 1))
             except (NoReply, DamagedReply) as error:

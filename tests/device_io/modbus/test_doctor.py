@@ -235,6 +235,18 @@ def test_another_device(in_told_time: None):
     assert (checks["Reply"].state, checks["Module"].state) == ("ok", "bad")
 
 
+def test_a_unit_that_is_always_busy(in_told_time: None):
+    class Busy(MemoryLine):
+        def write(self, data: bytes) -> None:
+            self.requests.append(data)
+            self.send(framed(bytes([data[0], data[1] | 0x80, 6])))
+
+    behind = slave(1)
+    module = by_name(examine(URL, opener=lambda *_: Busy(behind)))["Module"]
+    assert module.state == "bad"
+    assert "busy" in module.text
+
+
 def test_it_is_cancelled_at_once(in_told_time: None):
     behind = slave(200)
     began_s = time.monotonic()

@@ -98,6 +98,19 @@ def test_an_exception_proves_presence_and_nothing_is_written(in_told_time: None)
     assert line.closed
 
 
+def busy(times: int) -> Callable[[bytes], list[tuple[float, bytes]]]:
+    """Exception 6 instead of the first replies."""
+    left = iter(range(times))
+    return lambda reply: [(0.0, reply if next(left, None) is None else framed(reply[:1] + bytes([reply[1] | 0x80, 6])))]
+
+
+def test_a_busy_module_is_asked_again(in_told_time: None):
+    line = MemoryLine(RtuSlave([ModuleRegisters(running_module("clean"))]), busy(2))
+    found = list(scan("x", bauds=(19_200,), parities=("E",), units=(1,), opener=lambda *_: line))
+    assert [unit.info is not None for unit in found] == [True]
+    assert {request[1] for request in line.requests} == {4}
+
+
 def test_a_module_is_found_without_a_write(in_told_time: None):
     line = MemoryLine(RtuSlave([ModuleRegisters(running_module("clean"))]))
     found = list(scan("x", bauds=(19_200,), parities=("E",), units=(1,), opener=lambda *_: line))
