@@ -15,7 +15,7 @@ from app.community.broker import parse_broker
 from app.data_folder import private_folder
 from resources.geohash import CELL_LENGTH, bounds
 
-VERSION = "2"
+VERSION = "3"
 DATE = "2026-11-22"
 """Of the text below: whoever agreed to another version is asked again."""
 FILE = "community.json"
@@ -125,6 +125,10 @@ def text(choices: Choices) -> tuple[Section, ...]:
             "Withdraw at any time with one click, or with the command community withdraw: sending stops at once and "
             "what waits is deleted. What was sent is part of the map's means and can't be called back; nobody can tell "
             "which part is yours. A log of all that was sent stays on this computer for you.",
+        ),
+        Section(
+            "This text",
+            f"Version {VERSION} of {DATE}. If it changes you are asked again, and nothing is sent until you agree.",
         ),
     )
 

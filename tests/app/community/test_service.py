@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -59,8 +60,20 @@ def test_what_a_person_is_told() -> None:
     assert "load curve" in more
     assert "appliance" in more
     assert "'me'" in more
-    assert VERSION
+    assert f"Version {VERSION} of {DATE}" in everything
     assert len(DATE.split("-")) == 3
+
+
+def test_another_text_is_another_version() -> None:
+    """Who has agreed is asked again only where the version is another: change it, and the date, with any word."""
+    every = [
+        Choices("u82f", broker, share, accepts_backdated)
+        for broker in ("mqtts://broker.example", "mqtts://me@broker.example?cert=a&key=b", "mqtt://localhost")
+        for share in ((), ("power",), ("current-harmonics",), ("power", "current-harmonics"))
+        for accepts_backdated in (False, True)
+    ]
+    digest = hashlib.sha256(repr([tuple(map(tuple, text(choices))) for choices in every]).encode()).hexdigest()
+    assert (VERSION, DATE, digest[:16]) == ("3", "2026-11-22", "08b6f2d5b8b9ff37")
 
 
 def test_consent_is_kept_versioned_and_withdrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
