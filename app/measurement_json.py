@@ -20,7 +20,8 @@ _FLICKER = {"10min": "Pst", "2h": "Plt"}
 def to_json(measurement: Measurement) -> dict[str, Any]:
     """The measurement as a JSON object: every key of the table that exists in its wiring system, None where not
     measurable. Numbers are unrounded and finite. completeness: share of the interval that was measured, 0..1;
-    clock_ppm: deviation of the sample clock and its uncertainty, None where no such thing is measured."""
+    clock_ppm: deviation of the sample clock and its uncertainty, None where no such thing is measured. samples_lost,
+    samples_clipped: how many are missing, and stand at the end of the input's range, over all inputs."""
     values = measurement.values
     band = measurement.band
     return {
@@ -40,6 +41,8 @@ def to_json(measurement: Measurement) -> dict[str, Any]:
         },
         "completeness": float(measurement.completeness),
         "clock_ppm": _clock(measurement),
+        "samples_lost": int(measurement.samples_lost),
+        "samples_clipped": int(measurement.samples_clipped),
     }
 
 
@@ -79,7 +82,11 @@ def to_text(measurement: Measurement) -> str:
     if flicker := _FLICKER.get(measurement.window):
         cells = [f"L{p} {_quantity(values, f'{flicker}{p}')}" for p in phases_of(system)]
         lines.append(f"  {flicker}: " + ", ".join(cells))
-    lines += [f"  {flag}: {FLAGS[flag]}" for flag in measurement.flags if flag in FLAGS]
+    counts = {"gap": measurement.samples_lost, "clipped": measurement.samples_clipped}
+    for flag in measurement.flags:
+        if flag in FLAGS:
+            count = f" ({counts[flag]} samples)" if counts.get(flag) else ""
+            lines.append(f"  {flag}: {FLAGS[flag]}{count}")
     if measurement.band.thd_to:
         lines.append(f"  THD up to order {measurement.band.thd_to}, trusted up to {measurement.band.trusted_to}")
     if (clock := measurement.clock_ppm) is not None and math.isfinite(sum(clock)):

@@ -95,7 +95,7 @@ class Accumulator:
         self._flags: set[str] = set()
         self._band: Band | None = None
         self.count = 0
-        self.samples_lost = 0
+        self.samples_lost = self.samples_clipped = 0
         self.module: str | None = None
 
     def add(self, block: Sequence[Measurement]) -> None:
@@ -124,6 +124,7 @@ class Accumulator:
         """Add what another one has, of later measurements."""
         self.count += later.count
         self.samples_lost += later.samples_lost
+        self.samples_clipped += later.samples_clipped
         self.module = later.module
         self._sums += later._sums
         self._counts += later._counts
@@ -164,6 +165,7 @@ class Accumulator:
             self._derived.update(key for key in self._layout.derived if values.get(key) is not None)
         self._flags.update(measurement.flags)
         self.samples_lost += measurement.samples_lost
+        self.samples_clipped += measurement.samples_clipped
         self.module = measurement.module
         for key, phasor in measurement.phasors.items():
             self._phasors[key] = self._phasors.get(key, 0j) + phasor
@@ -203,6 +205,7 @@ class Accumulator:
             phasors={key: total / self.count for key, total in self._phasors.items()},
             orders=self._order_levels(),
             samples_lost=self.samples_lost,
+            samples_clipped=self.samples_clipped,
             completeness=completeness,
         )
 

@@ -55,6 +55,16 @@ def test_completeness_and_clock() -> None:
     assert "clock" not in to_text(measurement())
 
 
+def test_lost_and_clipped_samples_are_counted() -> None:
+    spoilt = replace(measurement(), flags=("gap", "clipped"), samples_lost=37, samples_clipped=5)
+    made, text = to_json(spoilt), to_text(spoilt)
+    assert (made["samples_lost"], made["samples_clipped"]) == (37, 5)
+    assert "values are null (37 samples)" in text
+    assert "end of the input's range (5 samples)" in text
+    assert (to_json(measurement())["samples_lost"], to_json(measurement())["samples_clipped"]) == (0, 0)
+    assert "samples)" not in to_text(measurement())
+
+
 @pytest.mark.parametrize(
     ("time_ns", "text"),
     [
@@ -98,4 +108,4 @@ def test_the_window_is_named(window: str) -> None:
     made = to_json(replace(measurement(), window=window))
     assert made["window"] == window
     first = ["time", "module", "system", "window", "flags", "band", "values", "corrected"]
-    assert list(made) == [*first, "completeness", "clock_ppm"]
+    assert list(made) == [*first, "completeness", "clock_ppm", "samples_lost", "samples_clipped"]

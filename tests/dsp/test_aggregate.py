@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -206,6 +207,16 @@ def test_flags_of_any_window_and_no_other() -> None:
     assert [t.flags for t in made["150/180-cycle"]] == [(), ("dip", "swell", "clipped"), ()]
     assert made["10min"][0].flags == ("dip", "swell", "short", "clipped")
     assert made["2h"][0].flags == made["10min"][0].flags
+
+
+def test_clipped_samples_add_up() -> None:
+    spoilt = [
+        replace(w, flags=("clipped",), samples_clipped=7) if n in (3, 17) else w
+        for n, w in enumerate(windows(TICK_NS, 30, constant))
+    ]
+    made = aggregate(spoilt)
+    assert [t.samples_clipped for t in made["150/180-cycle"]] == [7, 7]
+    assert [made[name][0].samples_clipped for name in ("10min", "2h")] == [14, 14]
 
 
 def test_a_gap_is_flagged_counted_and_not_filled() -> None:
