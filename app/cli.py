@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from app.output import Output, Refused, WrongUsage
-from app.stopping import Stop, discard_stdout
+from app.stopping import Stop
 
 VERBS = {
     "gui": "open the window",
@@ -29,24 +29,29 @@ DONE, REFUSED, WRONG_USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str]) -> int:
     """Run a verb. Returns 0 when done, 1 when refused or failed, 2 for wrong usage."""
+    stop = Stop()
+    stop.install()  # first of all: what a verb loads takes a while
+    _use_streams()
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
-    _use_utf8()
     # The matrices of a window are small: threads of the linear algebra would spin longer than they work.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(arguments)
     if not arguments:
         arguments = ["gui"]
     verb = arguments.pop(0)
+    output = Output(as_json=False, stop=stop)
     if verb in ("-h", "--help"):
-        print(_overview())
-        return DONE
+        output.result({}, _overview())
+        return REFUSED if output.is_lost else DONE
     if verb not in VERBS:
-        print(f'"{verb}" is no verb of this program. Use one of: {", ".join(VERBS)}.', file=sys.stderr)
+        output.note(f'"{verb}" is no verb of this program. Use one of: {", ".join(VERBS)}.')
         return WRONG_USAGE
-    return _run(verb, arguments)
+    code = _run(verb, arguments, output)
+    output.flush()
+    return REFUSED if output.is_lost and code == DONE else code
 
 
-def _run(verb: str, arguments: list[str]) -> int:
+def _run(verb: str, arguments: list[str], output: Output) -> int:
     module = importlib.import_module(f"app.verbs.{verb}")
     parser = argparse.ArgumentParser(prog=f"main.py {verb}", description=f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.")
     module.add_arguments(parser)
@@ -55,19 +60,17 @@ def _run(verb: str, arguments: list[str]) -> int:
         args = parser.parse_args(arguments)
     except SystemExit as leaving:  # argparse has said what is wrong
         return DONE if not leaving.code else WRONG_USAGE
-    stop = Stop()
-    stop.install()
-    output = Output(as_json=args.json, stop=stop)
+    output.as_json = args.json
     try:
-        code = int(module.run(args, output))
+        return int(module.run(args, output))
     except Refused as reason:
         output.note(str(reason))
-        code = REFUSED
+        return REFUSED
     except WrongUsage as reason:
         output.note(str(reason))
-        code = WRONG_USAGE
+        return WRONG_USAGE
     except KeyboardInterrupt:
-        code = DONE
+        return DONE
     except Exception as fault:
         if os.environ.get("SENSIX_DEBUG"):
             raise
@@ -75,16 +78,15 @@ def _run(verb: str, arguments: list[str]) -> int:
             f"This should not have happened ({type(fault).__name__}: {fault}). "
             "Please report it; SENSIX_DEBUG=1 shows where it happened."
         )
-        code = REFUSED
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        discard_stdout()
-    return code
+        return REFUSED
 
 
-def _use_utf8() -> None:
-    for stream in (sys.stdout, sys.stderr):
+def _use_streams() -> None:
+    """UTF-8 everywhere. A stream that was closed before the start is one that nobody reads."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (as long as the process)
+        stream = getattr(sys, name)
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
