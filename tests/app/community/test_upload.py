@@ -27,6 +27,9 @@ from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.slow_line import SlowLine
 from tests.fakes.unused_port import unused_port
 
+LAST_S = last_end_s()
+"""Once for all tests: the clock may reach full 10 minutes between two looks at it."""
+
 
 @pytest.fixture
 def ca(tmp_path: Path) -> Authority:
@@ -34,9 +37,8 @@ def ca(tmp_path: Path) -> Authority:
 
 
 def fill(outbox: Outbox, count: int) -> list[int]:
-    """So many intervals up to now; their ends, oldest first."""
-    last_s = last_end_s()
-    ends_s = [last_s - INTERVAL_S * back for back in reversed(range(count))]
+    """So many intervals up to the last; their ends, oldest first. The same ones each time."""
+    ends_s = [LAST_S - INTERVAL_S * back for back in reversed(range(count))]
     for number, end_s in enumerate(ends_s):
         outbox.put(interval(end_s, number), "u82f")
     return ends_s
