@@ -129,8 +129,9 @@ def test_what_another_program_withdraws_does_not_leave(tmp_path: Path) -> None:
         folder = tmp_path / "data"
         Community(folder).give(Choices("u82f", server.url, accepts_backdated=True))
         with Outbox(folder) as outbox:
+            end_s = last_end_s()
             for number in range(30):
-                outbox.put(interval(last_end_s() - 600 * number, number), "u82f", STANDING)
+                outbox.put(interval(end_s - 600 * number, number), "u82f", STANDING)
             broker = parse_broker(server.url, accepts_backdated=True)
             uploader = Uploader(outbox, broker, None, TrustedTime(None, broker), lambda: False, consent=STANDING)
             sent = []
@@ -171,8 +172,9 @@ def test_what_is_acknowledged_while_the_disk_is_full_is_not_sent_again(
     unrecorded: set[int] = set()
     with Mosquitto(tmp_path) as server, Subscriber(server.port) as subscriber:
         with Outbox(tmp_path / "data") as outbox:
+            end_s = last_end_s()
             for number in range(3):
-                outbox.put(interval(last_end_s() - 600 * number, number), "u82f")
+                outbox.put(interval(end_s - 600 * number, number), "u82f")
         broker = parse_broker(server.url, accepts_backdated=True)
 
         def drain() -> None:
