@@ -231,6 +231,7 @@ def test_another_virtual_esp32_answers_alike(plug_in, other_device, arguments):
     def lines(text):
         text = re.sub(r"(?m)^(MAC|Chip type|Features|Manufacturer|Device|Crystal frequency):.*", r"\1", text)
         text = re.sub(r"socket://[0-9.:]+", "PORT", text)
+        text = re.sub(r"\.{2,}", "...", text)  # one more for each SYNC that was answered late
         return [line.strip() for line in text.splitlines() if line.strip(" .")]
 
     ours, theirs = esptool(plug_in(transport="tcp").url, *arguments), esptool(other_device, *arguments)
