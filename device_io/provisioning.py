@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from device_io.awaiting import result_of
 from device_io.discovery.identify import identify
 from device_io.improv.client import ImprovClient, Network
 from device_io.improv.packets import State
@@ -102,7 +103,7 @@ def provision(
                 return Provisioned("ok", "", step)
             step = Step.SETTINGS
             progress(step)
-            info, settings = _write(port, lease, wish, ca, notes)
+            info, settings = _write(port, lease, wish, ca, notes, cancelled or threading.Event())
         step = Step.READING
         progress(step)
         token = str(settings.get("mqtt_token") or wish.broker.token or "")
@@ -227,15 +228,19 @@ def _certificate(broker: MqttUrl | None) -> str | None:
 
 
 def _write(
-    port: LinkUrl, lease: Lease, wish: Wish, ca: str | None, notes: list[str]
+    port: LinkUrl, lease: Lease, wish: Wish, ca: str | None, notes: list[str], cancelled: threading.Event
 ) -> tuple[ModuleInfo, Mapping[str, Setting]]:
     """Write the broker's settings. Returns who the module is, and its settings as they then stand."""
-    info = identify(UsbLink(port, reconnect=False, hello_timeout_s=_HELLO_S, lease=lease), _HELLO_S + 1.0)
+    who = UsbLink(port, reconnect=False, hello_timeout_s=_HELLO_S, lease=lease)
+    try:
+        info = identify(who, _HELLO_S + 1.0, cancelled)
+    finally:
+        _check_going_on(cancelled)
     values = _broker_values(wish)
     link = UsbLink(port, reconnect=False, hello_timeout_s=_HELLO_S, lease=lease)
     link.start(_Reader())
     try:
-        known = link.read_settings().result(_HELLO_S + _JOB_S)
+        known = result_of(link.read_settings(), _HELLO_S + _JOB_S, cancelled)
         if ca is not None and _CA in known:
             values[_CA] = ca
         elif ca is not None:
@@ -243,8 +248,9 @@ def _write(
                 "The module's firmware takes no certificate: it can check a broker only that has one of a public "
                 "authority."
             )
-        settings = link.write_settings({**values, "confirm": True}).result(_JOB_S)
+        settings = result_of(link.write_settings({**values, "confirm": True}), _JOB_S, cancelled)
     except FutureTimeoutError:
+        _check_going_on(cancelled)
         raise LinkError(
             LinkErrorKind.SILENT, f"The module on {port.port} took no settings in time. Plug it in anew and try again."
         ) from None
@@ -255,3 +261,9 @@ def _write(
         names = ", ".join(settings_table()[key].name for key in wrong if key in settings_table())
         raise LinkError(LinkErrorKind.REFUSED, f"The module did not keep {names}. Update its firmware and try again.")
     return info, settings
+
+
+def _check_going_on(cancelled: threading.Event) -> None:
+    """:raises LinkError: (REFUSED) when the person stopped it."""
+    if cancelled.is_set():
+        raise LinkError(LinkErrorKind.REFUSED, "Stopped. The module has the network, but not all of its broker.")

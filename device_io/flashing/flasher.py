@@ -137,6 +137,7 @@ class Flasher:
                 who = ask_module(
                     self._port, self._options.confirm_s, lease, everything=False, cancelled=self._cancelled
                 )
+                self._check_cancelled()
                 if who.info is None:
                     raise who.silence or Refused("The module does not answer. Restore the whole flash.")
                 if who.info.eui != eui:
@@ -148,6 +149,7 @@ class Flasher:
                 after = ask_module(
                     self._port, self._options.confirm_s, lease, restore=settings, cancelled=self._cancelled
                 )
+                self._check_cancelled()
                 self._enter(Stage.CONFIRM)
                 if after.info is None or after.settings is None:
                     raise LinkError(LinkErrorKind.SILENT, "The module answers no more. Plug it in anew and try again.")
@@ -157,6 +159,8 @@ class Flasher:
             return FlashResult("refused", str(why), self._stage)
         except (BackupError, LinkError) as wrong:
             return FlashResult("failed" if self._began_writing else "refused", str(wrong), self._stage)
+        except Cancelled:
+            return FlashResult("failed", "Stopped. Not all of the settings may be back: do it again.", self._stage)
 
     def look(self) -> FlashResult:
         """Identify the module and let it run on; `earlier` is what was begun on it and not finished."""

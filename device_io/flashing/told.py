@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
+from device_io.awaiting import result_of
 from device_io.first_contact import FirstContact
 from device_io.port_lease import Lease
 from device_io.sensix_link.identity import identity_to_json
@@ -62,12 +63,12 @@ def ask_module(
         told.info = listener.info
         if told.info is not None and everything:
             with contextlib.suppress(LinkError, FutureTimeoutError):
-                told.settings = link.read_settings().result(_JOB_S)
+                told.settings = result_of(link.read_settings(), _JOB_S, cancelled)
                 wanted = _differing(told.settings, restore or {})
-                if wanted:
+                if wanted and not (cancelled is not None and cancelled.is_set()):
                     told.settings = _write(link, wanted) or told.settings
             with contextlib.suppress(LinkError, FutureTimeoutError):
-                told.readings = link.read_readings().result(_JOB_S).values
+                told.readings = result_of(link.read_readings(), _JOB_S, cancelled).values
     finally:
         link.stop()
     told.silence, told.lines = listener.failed, listener.lines

@@ -206,6 +206,16 @@ def test_nobody_else_may_have_the_port(plug_in, broker):
     assert done.result == "refused"
 
 
+def test_stopping_between_network_and_broker_writes_no_more(plug_in, broker):
+    stop = threading.Event()
+    home = plug_in()
+    progress = lambda step: step is Step.SETTINGS and stop.set()  # noqa: E731
+    done = provision(home.port, wish_for(broker), progress=progress, cancelled=stop)
+    assert (done.result, done.step) == ("failed", Step.SETTINGS)
+    assert done.reason.startswith("Stopped.")
+    assert (home.module.settings["wifi_ssid"], home.module.settings["mqtt_host"]) == ("Workshop", "")
+
+
 def test_stopping_ends_the_wait(plug_in, broker):
     stop = threading.Event()
     home = plug_in(None)

@@ -59,6 +59,11 @@ def test_settings_alone_go_back_over_the_link(bench):
     assert (result.result, result.reason, result.differences) == ("ok", "", ())
     assert bench.module.settings["name"] == NAME
     assert bench.board.loader.bytes_received == flashed
+    bench.name_it("Attic")
+    cancelled = threading.Event()
+    on_progress = lambda told: told.stage is Stage.WRITE and cancelled.set()  # noqa: E731
+    result = bench.flasher(cancelled=cancelled, on_progress=on_progress).restore_settings(path)
+    assert (result.result, result.reason[:8], bench.module.settings["name"]) == ("failed", "Stopped.", "Attic")
 
 
 def test_a_setting_that_the_firmware_refuses_keeps_no_other_back(bench, monkeypatch):
