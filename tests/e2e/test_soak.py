@@ -139,6 +139,7 @@ def stream(seconds: float, coding: Coding, chance: float, seed: int) -> Run:
     return run
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("coding", list(Coding))
 @pytest.mark.parametrize("chance", [0.0, 0.0001, 0.001])
 def test_a_damaged_line_never_makes_a_wrong_sample_and_every_gap_is_marked(coding: Coding, chance: float) -> None:
