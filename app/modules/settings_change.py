@@ -48,17 +48,16 @@ def cuts(changes: Mapping[str, Setting], used_url: str, links: Sequence[KnownLin
     links: all links of the module, with what is known of each."""
     used = kind_of(used_url)
     table = settings_table()
-    touching = [table[key].name for key in changes if key in table and table[key].link == used]
-    if not touching:
+    cut = {key: table[key].link for key in changes if key in table and table[key].link}
+    if used not in cut.values():
         return None
-    others = [link for link in links if link.kind != used and link.presence is not Presence.LOST]
-    if others:
+    if any(link.kind not in cut.values() and link.presence is not Presence.LOST for link in links):
         return None
-    words = {"rs485": "RS485", "wifi": "WiFi"}[used]
-    return (
-        f"{' and '.join(touching)}: a mistake would cut the {words} link, the only one there is. Connect the module by "
-        "USB as well, then change it."
-    )
+    touching = " and ".join(table[key].name for key, link in cut.items() if link == used)
+    there = {link.kind for link in links if link.presence is not Presence.LOST} | {used}
+    words = {"rs485": "RS485", "wifi": "WiFi"}
+    what = f"the {words[used]} link, the only one there is" if there == {used} else "all links there are"
+    return f"{touching}: a mistake would cut {what}. Connect the module by USB as well, then change it."
 
 
 def write(link: ModuleLink, changes: Mapping[str, Setting], timeout_s: float = JOB_S) -> Changed:
@@ -95,7 +94,7 @@ def _wait(future: object, timeout_s: float) -> Mapping[str, Setting]:
 def _same(one: Setting, other: Setting) -> bool:
     if isinstance(one, float) or isinstance(other, float):
         numbers = isinstance(one, (int, float)) and isinstance(other, (int, float))
-        return numbers and abs(float(one) - float(other)) <= 0.05  # a register holds tenths
+        return numbers and abs(float(one) - float(other)) < 0.051  # a register holds tenths
     return one == other
 
 

@@ -79,9 +79,8 @@ class ModuleClient:
         self._info: ModuleInfo | None = None  # as told since the connection came up
         self._session = self._streaming = self._greeting = self._speaks = False
         self._pending: Readings | None = None
-        self._connected_before = False
         self._heard_s = self._greeted_s = self._asked_s = self._samples_s = 0.0
-        self._heard = self._kept = self._woken = False
+        self._connected_before = self._heard = self._kept = self._woken = False
         self._unfit = ""
 
     @property
@@ -153,10 +152,11 @@ class ModuleClient:
             self._burst.toggled(on, time.monotonic())
 
     def _hold(self, again: Callable[[], None], failed: Failed) -> bool:
-        """Whether a job has to wait until the module is known, or has failed."""
+        """Whether a job has to wait until the module is known (again), or has failed."""
+        away = self._speaks and not self._session and (self._greeting or self._out.phase == LinkPhase.LOST)
         if self._ended is not None:
             failed(self._ended)
-        elif self._info is None:
+        elif self._info is None or away:
             self._jobs.hold(again, failed)
         else:
             return False
@@ -242,6 +242,8 @@ class ModuleClient:
             self._fail(
                 silence(self._url.host, self._url.eui or "", seconds, self._heard, unfit=self._unfit, kept=self._kept)
             )
+            if self._session:
+                self._lose_session()
         elif not (self._heard or self._unfit or self._woken) and now_s - self._heard_s > QUIET_S:
             # Perhaps it publishes seldom. Burst mode is off, or it would have spoken; in it, it will.
             self._woken = True
@@ -356,6 +358,8 @@ class ModuleClient:
         self._greeting = False
         if self._pending is not None and self._info is None:
             self._introduce(plain_info(self._eui))
+        elif self._info is not None:
+            self._jobs.resume()  # what still has to wait is held again
 
     def _introduce(self, info: ModuleInfo) -> None:
         self._greeting = False
@@ -370,7 +374,7 @@ class ModuleClient:
         self._jobs.resume()
 
     def _lose_session(self) -> None:
-        """The module knows us no more: greet it anew."""
+        """Perhaps the module knows us no more: greet it anew."""
         self._session = self._streaming = False
         self._greet()
 

@@ -31,8 +31,10 @@ class Requests:
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         self._send = send
+        self._first: deque[Request] = deque()
         self._waiting: deque[Request] = deque()
         self._open: Request | None = None
+        self._sent_back: Request | None = None
         self._message: Message | None = None
         self._id = 0
         self._repeat_at_s = self._give_up_at_s = 0.0
@@ -45,7 +47,7 @@ class Requests:
     def ask(self, request: Request, *, first: bool = False) -> None:
         """Queue a request; first: before those that wait."""
         if first:
-            self._waiting.appendleft(request)
+            self._first.appendleft(request)
         elif len(self._waiting) >= MOST:
             request.failed(too_many())
             return
@@ -54,13 +56,18 @@ class Requests:
         self._next()
 
     def take(self, message: Message) -> bool:
-        """An answer came; whether somebody waited for it."""
+        """An answer came; whether somebody waited for it. A request for which HELLO is missing waits until that and
+        all else that goes first is done, once."""
         request = self._open
         if request is None or getattr(message, "request_id", 0) != self._id:
             return False
         if isinstance(message, request.reply):
             self._open = None
             request.done(message)
+        elif isinstance(message, ErrorReply) and message.code == ErrorCode.NO_SESSION and self._sent_back != request:
+            self._open, self._sent_back = None, request
+            self._waiting.appendleft(request)
+            return True  # it goes on with what is asked first now, or with the next tick
         elif isinstance(message, ErrorReply):
             self._open = None
             request.failed(LinkError(LinkErrorKind.REFUSED, refusal(message)))
@@ -84,15 +91,16 @@ class Requests:
 
     def fail_all(self, error: LinkError) -> None:
         """The way is cut."""
-        requests = [*([self._open] if self._open else []), *self._waiting]
+        requests = [*([self._open] if self._open else []), *self._first, *self._waiting]
         self._open = None
+        self._first.clear()
         self._waiting.clear()
         for request in requests:
             request.failed(error)
 
     def _next(self) -> None:
-        while self._open is None and self._waiting:
-            request = self._waiting.popleft()
+        while self._open is None and (self._first or self._waiting):
+            request = (self._first or self._waiting).popleft()
             self._id = self._id % 255 + 1
             try:
                 self._message = request.make(self._id)

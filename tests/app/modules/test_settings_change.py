@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from app.modules.settings import ModuleSettings, Target
@@ -22,6 +24,26 @@ def test_a_change_of_the_link_in_use_needs_another_one_that_works():
     assert cuts(change, USB.url, [USB]) is None
     assert cuts({"name": "x"}, BUS.url, [BUS]) is None
     assert "WiFi" in cuts({"mqtt_host": "x"}, "mqtts://h/t/0253454E00000001", [])
+
+
+def test_a_link_that_the_same_change_cuts_is_no_way_back():
+    wifi = KnownLink("mqtts://h/t/0253454E00000001", "wifi")
+    both = {"rs485_unit": 7, "mqtt_host": "x"}
+    assert "all links there are" in cuts(both, BUS.url, [BUS, wifi])
+    assert "all links there are" in cuts(both, wifi.url, [BUS, wifi])
+    assert cuts({"rs485_unit": 7}, BUS.url, [BUS, wifi]) is None
+    assert cuts(both, BUS.url, [BUS, wifi, USB]) is None
+    assert "the only one" in cuts(both, BUS.url, [BUS, KnownLink(wifi.url, "wifi", Presence.LOST)])
+
+
+def test_a_value_between_two_that_a_register_holds_counts_as_kept():
+    asked = SimpleNamespace(
+        write_settings=lambda _: SimpleNamespace(result=lambda _: {}),
+        read_settings=lambda: SimpleNamespace(result=lambda _: {"nominal_voltage_v": 230.0}),
+    )
+    assert write(asked, {"nominal_voltage_v": 230.05}).settings == {"nominal_voltage_v": 230.0}
+    with pytest.raises(LinkError, match="did not keep Nominal voltage"):
+        write(asked, {"nominal_voltage_v": 230.1})
 
 
 def test_every_wrong_value_is_named():

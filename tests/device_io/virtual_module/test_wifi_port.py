@@ -226,6 +226,24 @@ def test_a_wrong_broker_in_the_settings_takes_it_away_until_undone(broker: Mosqu
         port.stop()
 
 
+def test_a_job_waits_for_a_module_that_is_away(broker: Mosquitto) -> None:
+    module, plug = VirtualModule(eui="0253454E000000A9"), Plug()
+    port = WifiPort(module, broker_url(broker), Faults(unplug=(plug,)))  # type: ignore[arg-type]
+    sink = RecordingSink()
+    link = WifiLink(port.start(), silent_s=3.0)
+    link.start(sink)
+    try:
+        sink.wait_for_phase(LinkPhase.STREAMING)
+        plug.out = True
+        sink.wait_for_phase(LinkPhase.LOST, 30.0)
+        job = link.read_settings()
+        plug.out = False
+        assert job.result(30.0)["system"] == "3P+N"
+    finally:
+        link.stop()
+        port.stop()
+
+
 def test_faults_unplug_and_drop(broker: Mosquitto) -> None:
     module, plug = VirtualModule(eui="0253454E000000A8"), Plug()
     port = WifiPort(module, broker_url(broker), Faults(unplug=(plug,), drop=0.05))  # type: ignore[arg-type]
