@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.firmware.inspect_words import entry_to_json, entry_to_text, package_to_json, package_to_text
+from app.firmware.keeping import trusted_keys
 from app.output import Output, Refused, WrongUsage
 from firmware_images.bundle import DEFAULT_LICENCE, WIRING_TYPES, make_bundle
 from firmware_images.catalogue import BUNDLES, scan_folder
@@ -17,7 +18,7 @@ from firmware_images.check import check_alone
 from firmware_images.errors import ImageError
 from firmware_images.manifest import LONGEST_TEXT, MOST_TEXTS
 from firmware_images.opening import open_packages
-from firmware_images.signing import TrustedKey, is_locked, is_private, load_key, load_trusted_keys, make_key
+from firmware_images.signing import TrustedKey, is_locked, is_private, load_key, make_key
 from firmware_images.versions import parse_version
 
 if TYPE_CHECKING:
@@ -108,12 +109,11 @@ def _list(args: argparse.Namespace, output: Output) -> None:
 
 
 def _trusted_keys(args: argparse.Namespace) -> tuple[TrustedKey, ...]:
-    keys = load_trusted_keys()
-    for path in args.trusted_key:
-        if not path.exists():
-            raise Refused(f"There is no key file {path}.")
-        keys += load_trusted_keys(path)
-    return keys
+    """The same as for flashing."""
+    try:
+        return trusted_keys(args.trusted_key)
+    except FileNotFoundError as missing:
+        raise Refused(f"There is no key file {missing}.") from None
 
 
 def _signing_key(args: argparse.Namespace, output: Output) -> Ed25519PrivateKey:

@@ -69,6 +69,21 @@ def test_inspect_tells_all_of_a_bundle(firmware: Any, tmp_path: Path) -> None:
         assert words in text, words
 
 
+def test_keys_in_the_users_folder_count_as_they_do_for_flashing(
+    firmware: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSIX_DATA", str(tmp_path / "data"))
+    make_key(tmp_path / "key.pem")
+    (tmp_path / "bundles").mkdir()
+    maker.build_folder(tmp_path / "build")
+    firmware("bundle", tmp_path / "build", "--out", tmp_path / "bundles" / "a.zip", "--key", tmp_path / "key.pem")
+    (tmp_path / "data" / "keys").mkdir(parents=True)
+    (tmp_path / "key.pem.pub").rename(tmp_path / "data" / "keys" / "key.pem.pub")
+    for command in (("inspect", tmp_path / "bundles" / "a.zip"), ("list", "--folder", tmp_path / "bundles")):
+        (told,) = firmware(*command, "--json").lines
+        assert told["signature"] == "trusted"
+
+
 def test_inspect_of_what_is_not_signed_says_so(firmware: Any, tmp_path: Path) -> None:
     (tmp_path / "app.bin").write_bytes(maker.app_image(chip="ESP32-C3"))
     (told,) = firmware("inspect", "--json", tmp_path / "app.bin").lines
