@@ -18,7 +18,7 @@ from device_io.sensix_link.messages import (
     identity_from_json,
     parse_message,
 )
-from device_io.sensix_link.rules import BAUD_SWITCH_DELAY_S
+from device_io.sensix_link.rules import BAUD_SWITCH_DELAY_S, START_BAUD
 from device_io.sensix_link.samples import SampleDecoder
 from device_io.source import SampleBlock
 
@@ -109,11 +109,19 @@ class RawLinkClient:
         self.blocks.clear()
 
     def set_baud(self, baud: int) -> None:
-        """BAUD, the switch, PROBE."""
-        self.ask(Baud(self.request_id(), baud), Kind.BAUD_REPLY)
-        time.sleep(BAUD_SWITCH_DELAY_S)  # the protocol's own pause
-        self.serial.baudrate = baud
-        self.ask(Probe(self.request_id(), b"hear"), Kind.PROBE_REPLY)
+        """BAUD, the switch, PROBE; all of it again where the module had no time for the PROBE and went back."""
+        end = time.monotonic() + 30.0
+        while True:
+            self.ask(Baud(self.request_id(), baud), Kind.BAUD_REPLY)
+            time.sleep(BAUD_SWITCH_DELAY_S)  # the protocol's own pause
+            self.serial.baudrate = baud
+            try:
+                self.ask(Probe(self.request_id(), b"hear"), Kind.PROBE_REPLY, 2.0)
+                return
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+            self.serial.baudrate = START_BAUD
 
     def start_stream(self, coding: int = 0, chips: int = 7, readings_period_ms: int = 0) -> Message:
         start = StreamStart(self.request_id(), coding, chips, 0, readings_period_ms)

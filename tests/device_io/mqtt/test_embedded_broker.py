@@ -67,8 +67,9 @@ def test_a_module_and_a_link_meet_there(broker: EmbeddedBroker) -> None:
     finally:
         link.stop()
         port.stop()
-    # A module on a computer that is seconds late leaves blocks out, and says how many.
-    assert sink.counters.samples_missing <= 101 * sink.counters.blocks_left_out
+    # A module on a computer that is seconds late leaves blocks out, and says how many, or is greeted anew.
+    greeted_anew = len(sink.identities) > 1
+    assert greeted_anew or sink.counters.samples_missing <= 101 * sink.counters.blocks_left_out
     assert sink.phases[-1] == LinkPhase.CLOSED
 
 

@@ -113,18 +113,21 @@ def test_the_link_reads_identity_settings_and_every_sample(broker: Mosquitto) ->
     finally:
         link.stop()
         port.stop()
-    assert sink.identities == [module.info._replace(name=sink.identities[0].name)]
+    first, *again = sink.identities
+    assert first == module.info._replace(name=first.name)
+    assert {info.boot_id for info in again} <= {first.boot_id}
     assert sink.phases[:3] == [LinkPhase.OPENING, LinkPhase.CONNECTED, LinkPhase.STREAMING]
     for block in sink.blocks:
         made = module.made[block.chip, block.first_index]
         assert any(np.array_equal(block.counts, one.counts) for one in made)
+    # A module on a computer that is seconds late leaves blocks out, and says how many, or is greeted anew.
+    greeted_anew = len(sink.identities) > 1
     for chip in range(3):
         blocks = [block for block in sink.blocks if block.chip == chip]
         ends = [block.first_index + len(block.counts) for block in blocks]
         gaps = [block.first_index - end for block, end in zip(blocks[1:], ends[:-1], strict=True)]
-        assert any(gaps) <= bool(sink.counters.blocks_left_out), "a gap without loss"
-    # A module on a computer that is seconds late leaves blocks out, and says how many.
-    assert sink.counters.samples_missing <= 101 * sink.counters.blocks_left_out
+        assert greeted_anew or any(gaps) <= bool(sink.counters.blocks_left_out), "a gap without loss"
+    assert greeted_anew or sink.counters.samples_missing <= 101 * sink.counters.blocks_left_out
     assert set(sink.readings[-1].values) == set(decode_payload(bytes(704)).values)
 
 
@@ -143,7 +146,7 @@ def test_two_hosts_do_not_mix_their_replies(broker: Mosquitto) -> None:
         for link in links:
             link.stop()
         port.stop()
-    assert all(len(sink.identities) == 1 for sink in sinks)
+    assert all(len({info.eui for info in sink.identities}) == 1 for sink in sinks)
 
 
 def test_the_published_firmware_gives_readings_only(broker: Mosquitto) -> None:
