@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from app.firmware import keeping
 from app.output import Output, Refused, WrongUsage
 from app.stopping import Stop
 from app.verbs import firmware
-from device_io.flashing.result import Stage
+from device_io.flashing.result import FlashOptions, Stage
 from device_io.flashing.survey import board_of, suits_board
 from device_io.virtual_module.module import VirtualModule
 from firmware_images.maker import app_image
@@ -45,6 +46,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     """run(*arguments): `firmware ...` in this process, nobody at the keyboard."""
     monkeypatch.setenv("SENSIX_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr("app.verbs.firmware_jobs.FlashOptions", partial(FlashOptions, confirm_s=60.0))
 
     def run(*arguments: object) -> Printed:
         parser = argparse.ArgumentParser()
@@ -175,7 +177,10 @@ def test_the_module_tells_its_board(boards: list[str], fits: bool) -> None:
     assert suits_board(kind, [])
 
 
-def test_firmware_for_another_board_is_refused(run: Any, bench: FlashBench, tmp_path: Path) -> None:
+def test_firmware_for_another_board_is_refused(
+    run: Any, bench: FlashBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.verbs.firmware_jobs.FlashOptions", partial(FlashOptions, ask_s=30.0))
     path, before = bundle(tmp_path, boards=["sensix-1p"]), bench.written
     printed = run("flash", bench.url, path, "--trusted-key", tmp_path / "keys.json", "--no-backup", "--yes", "--json")
     assert "is for sensix-1p; the module is a 3PN-PowerMonitor1" in printed.refused

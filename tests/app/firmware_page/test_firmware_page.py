@@ -20,8 +20,8 @@ from widgets.controls.paragraph import Paragraph
 from widgets.firmware.model import Phase, StageState
 
 LEFT = Qt.MouseButton.LeftButton
-QUICK = FlashOptions(baud=115_200)
-WITHOUT_BACKUP = FlashOptions(baud=115_200, backup=False)
+QUICK = FlashOptions(baud=115_200, confirm_s=60.0)
+WITHOUT_BACKUP = FlashOptions(baud=115_200, confirm_s=60.0, backup=False)
 LONG_MS = 60_000
 
 pytestmark = pytest.mark.timeout(240)  # the whole flash is read twice: seconds on a quiet computer
