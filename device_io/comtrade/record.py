@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +24,8 @@ from resources.systems import WiringSystem, channels_of
 _NEUTRAL_TEST_S = 0.2
 _NEUTRAL_TOLERANCE = 0.1
 _PROBED_SAMPLES = 1000
+_MOST_IN_16_BITS = 2.0**15 - 1
+"""-2^15 marks a missing sample."""
 _WIDEST_CONVERTER = 2.0**24 - 1
 """Largest count of a converter (24 bits, unsigned): a range beyond it is that of the number format."""
 
@@ -257,9 +260,12 @@ def _full_scales(
     """{key: largest magnitude (V or A) that its converter can tell}; infinite where the stated range is no converter's.
 
     Many recorders state the range of the record, of the number format or of nothing at all instead: it counts as a
-    converter's when it ends at 2^k - 1 and the first samples are whole numbers within it.
+    converter's when it ends at 2^k - 1 and the first samples are whole numbers within it. BINARY holds 16 bits, however
+    much wider the stated range is.
     """
     full_scales = dict.fromkeys(assigned, math.inf)
+    if file_format == "BINARY":
+        assigned = {key: _within_16_bits(channel) for key, channel in assigned.items()}
     ranged = {key: channel for key, channel in assigned.items() if _may_be_converter(channel)}
     if not ranged or file_format == "FLOAT32":
         return full_scales
@@ -271,8 +277,15 @@ def _full_scales(
         known = samples[np.isfinite(samples)]
         # One count beyond either end: -2^k belongs to the converter too.
         if ((known == np.rint(known)) & (known >= channel.low - 1) & (known <= channel.high + 1)).all():
-            full_scales[key] = max(abs(channel.scale * edge + channel.offset) for edge in (channel.low, channel.high))
+            least, most = sorted(abs(channel.scale * edge + channel.offset) for edge in (channel.low, channel.high))
+            # -2^k lies one count beyond 2^k - 1: either end counts.
+            full_scales[key] = least if most - least <= 1.5 * abs(channel.scale) else most
     return full_scales
+
+
+def _within_16_bits(channel: AnalogChannel) -> AnalogChannel:
+    wider = channel.low <= -_MOST_IN_16_BITS and channel.high >= _MOST_IN_16_BITS
+    return replace(channel, low=-_MOST_IN_16_BITS, high=_MOST_IN_16_BITS) if wider else channel
 
 
 def _may_be_converter(channel: AnalogChannel) -> bool:

@@ -127,3 +127,20 @@ def test_split_phase_voltages_have_no_unbalance_by_chance() -> None:
     found = windows(monitored(volts, ("V1", "V2", "V3"), 4000.0, nominal_voltage_v=120.0))
     assert len(found) == 20
     assert {(window.values["u2"], window.values["u0"]) for window in found} == {(None, None)}
+
+
+@pytest.mark.parametrize("rate_hz", [4000.0, 50_000.0])
+@pytest.mark.parametrize(("peak_v", "clipped"), [(325.0, False), (330.0, True)])
+def test_a_record_scaled_to_its_own_peak_is_not_clipped(rate_hz: float, peak_v: float, clipped: bool) -> None:
+    """12 bits over 325 V: the crests of a sine of 325 V stand at the last step for a moment, those of 330 V stay."""
+    turns = 2 * np.pi * 50.0 * np.arange(int(0.6 * rate_hz)) / rate_hz
+    step_v = 325.0 / 2047
+    volts = np.clip(np.rint(peak_v * np.cos(turns) / step_v), -2047, 2047) * step_v
+    monitor = Monitor("1P", [ChipSpec(rate_hz, (ChannelSpec("V1", "V", 325.0),), exact=True)])
+    monitor.push(0, 0, volts[:, None], 0.0, 10**18)
+    found = windows([*monitor.pull(), *monitor.finish()])
+    assert len(found) == 3
+    for number, window in enumerate(found):
+        first, stop = (round(k * 0.2 * rate_hz) for k in (number, number + 1))
+        assert window.samples_clipped == (np.count_nonzero(np.abs(volts[first:stop]) > 324.99) if clipped else 0)
+        assert ("clipped" in window.flags) == clipped

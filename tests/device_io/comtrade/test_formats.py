@@ -244,6 +244,25 @@ def test_only_the_range_of_a_converter_is_one(
         assert record.info.chips[0].channels[0].full_scale == pytest.approx(full_scale)
 
 
+@pytest.mark.parametrize(
+    ("form", "low", "high", "largest"),
+    [
+        ("BINARY", "-32768", "32767", 32767),
+        ("BINARY", "-99999", "99998", 32767),
+        ("BINARY", "-32767", "32768", 32767),
+        ("BINARY32", "-8388608", "8388607", 8388607),
+        ("ASCII", "-32768", "32767", 32767),
+        ("ASCII", "-99999", "99998", np.inf),
+    ],
+)
+def test_either_end_of_a_range_counts(tmp_path: Path, form: str, low: str, high: str, largest: float) -> None:
+    """-2^k lies one count beyond 2^k - 1; 16 bits end where they end, whatever is stated."""
+    wave = 325.0 * np.cos(2 * np.pi * 50 / 4000 * np.arange(400))
+    fake = FakeRecord([FakeChannel("U1", "V", wave, a=0.05, low=low, high=high)], format=form, revision=2013)
+    with open_comtrade(fake.write(tmp_path)) as record:
+        assert record.info.chips[0].channels[0].full_scale == pytest.approx(0.05 * largest, rel=1e-9)
+
+
 def test_ascii_samples_with_decimals_have_no_converters_range(tmp_path: Path) -> None:
     wave = 325.0 * np.cos(2 * np.pi * 50 / 4000 * np.arange(400))
     path = FakeRecord([FakeChannel("U1", "V", wave)], status_count=0).write(tmp_path)
