@@ -7,6 +7,7 @@ that it keeps the limit exactly when no more than 5 % of them exceed it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ SHARES_PCT = (95.0, 99.0, 99.5, 100.0)
 """Shares that statistics are given for."""
 FLAGGING = frozenset({"dip", "swell", "interruption"})
 """Flags that exclude an interval (IEC 61000-4-30, flagging concept)."""
+_ABOVE_0 = "Give the nominal voltage or the demand current as a number above 0."
 
 
 @dataclass(frozen=True)
@@ -184,28 +186,58 @@ def rank(count: int, share_pct: float) -> int:
     return -(-count * round(share_pct * 1000) // 100_000)
 
 
-def series_of(measurements: Iterable[Measurement], minimum_completeness: float = 0.9) -> Series:
+def series_of(
+    measurements: Iterable[Measurement],
+    minimum_completeness: float = 0.9,
+    *,
+    nominal_voltage_v: float | None = None,
+    demand_current_a: float | None = None,
+) -> Series:
     """Series of the measurements of one window length, in any order.
 
     Of those with the same time the first counts. minimum_completeness: share of an interval that must have been
-    measured, else its values are left out as missing.
+    measured, else its values are left out as missing. nominal_voltage_v, demand_current_a: give voltage harmonics and
+    THD, current harmonics and TDDp in % of these, as IEEE 519 wants them, by the volts and amperes of the harmonics:
+    those in % of the fundamental do not tell them where that varies within an interval.
     """
+    references = {"V": nominal_voltage_v, "I": demand_current_a}
+    if not all(reference is None or reference > 0 for reference in references.values()):
+        raise ValueError(_ABOVE_0)
     ordered: dict[int, Measurement] = {}
     for measurement in sorted(measurements, key=lambda m: m.end_ns):
         ordered.setdefault(measurement.end_ns, measurement)
     kept = list(ordered.values())
     columns: dict[str, NDArray[np.float64]] = {}
-    for key in dict.fromkeys(key for m in kept for key in m.values):
-        rows = [m.values.get(key) if m.completeness >= minimum_completeness else None for m in kept]
+    found = [{**m.values, **_referred(m, references)} for m in kept]
+    for key in dict.fromkeys(key for values in found for key in values):
+        rows = [
+            v.get(key) if m.completeness >= minimum_completeness else None for v, m in zip(found, kept, strict=True)
+        ]
         columns[key] = np.array([np.nan if value is None else value for value in rows], np.float64)
     flagged = np.array([not FLAGGING.isdisjoint(m.flags) for m in kept], np.bool_)
     return Series(np.array(list(ordered), np.int64), columns, flagged)
 
 
+def _referred(measurement: Measurement, references: Mapping[str, float | None]) -> dict[str, float]:
+    """Harmonics of the phases in % of {"V": V or None, "I": A or None}; NaN where not measurable."""
+    values: dict[str, float] = {}
+    for channel, orders in measurement.orders.items():
+        reference = references.get(channel[0])
+        if reference is None or channel == "IN":
+            continue
+        shares = 100.0 * orders / reference
+        last = measurement.band.thd_to
+        total = float(np.sqrt(np.sum(shares[2 : last + 1] ** 2))) if last > 1 else math.nan
+        values |= {f"{channel[1]}{channel[0]}{h}": float(share) for h, share in enumerate(shares) if h}
+        values |= {f"{name}{channel[1]}": total for name in (("THV",) if channel[0] == "V" else ("THI", "TDD"))}
+    return values
+
+
 def in_pct_of_nominal(series: Series, nominal_voltage_v: float) -> Series:
     """Voltage harmonics and THD in % of the nominal voltage, as IEEE 519 wants them, instead of the fundamental.
 
-    The fundamental follows from rms voltage and THD of the same interval.
+    The fundamental follows from rms voltage and THD of the same interval. For stored values; where there are
+    measurements, series_of does it better.
     """
     return _rescaled(series, "V", "THV", nominal_voltage_v)
 
@@ -213,7 +245,8 @@ def in_pct_of_nominal(series: Series, nominal_voltage_v: float) -> Series:
 def in_pct_of_demand(series: Series, demand_current_a: float) -> Series:
     """Current harmonics in % of the maximum demand current IL (A), and TDDp beside them (IEEE 519).
 
-    TDD goes to the order that THD goes to.
+    TDD goes to the order that THD goes to. For stored values of a load that is steady within an interval; where there
+    are measurements, series_of does it better.
     """
     scaled = _rescaled(series, "I", "THI", demand_current_a)
     totals = {key.replace("THI", "TDD"): value for key, value in scaled.values.items() if key.startswith("THI")}
@@ -222,7 +255,7 @@ def in_pct_of_demand(series: Series, demand_current_a: float) -> Series:
 
 def _rescaled(series: Series, letter: str, thd: str, reference: float) -> Series:
     if not reference > 0:
-        raise ValueError("Give the nominal voltage or the demand current as a number above 0.")
+        raise ValueError(_ABOVE_0)
     absent = np.full(series.times_ns.size, np.nan)
     values = dict(series.values)
     for phase in "123":
