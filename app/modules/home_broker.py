@@ -85,8 +85,9 @@ class HomeBroker:
             return None
         from device_io.mqtt.accounts import DESKTOP
 
-        own = f"{DESKTOP}@localhost:{self._port}"
-        return self._broker.desktop_password if own in sentence or f":{self._port}" in sentence else None
+        here = {"localhost", "127.0.0.1", "::1", self._host, _address(self._host)}
+        own = tuple(f" {DESKTOP}@{host}:{self._port}" for host in here)
+        return self._broker.desktop_password if sentence.endswith(own) else None
 
 
 def _address(listening: str) -> str:

@@ -177,6 +177,8 @@ def _quieten() -> None:
 
 
 def _sentence(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"The broker can't use {error.filename}: it is no folder. Choose another one."
     if error.filename is not None:
         return f"The broker can't use {error.filename}: {(error.strerror or str(error)).lower()}."
     return str(error)

@@ -4,6 +4,7 @@ import socket
 import stat
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +12,7 @@ from app.modules.home_broker import HomeBroker
 from device_io.discovery.identify import identify
 from device_io.links import open_link
 from device_io.mqtt.embedded_broker import BrokerFailure
+from device_io.mqtt.passwords import find_password
 from device_io.source import LinkError, LinkErrorKind
 from device_io.urls import parse_url
 from device_io.virtual_module.module import VirtualModule
@@ -42,6 +44,27 @@ def test_a_module_comes_with_its_password_and_is_read_with_ours(broker):
         assert identify(link, 30.0).eui == module.info.eui
     finally:
         port.stop()
+
+
+def test_our_password_is_for_our_account_on_this_broker_alone(broker):
+    def told(account: str) -> bool:
+        (question,) = asked_of(f"mqtts://{account}")
+        return broker.password(question) is not None
+
+    port = urlsplit(broker.url).port
+    assert told(f"desktop@127.0.0.1:{port}")
+    assert told(f"desktop@localhost:{port}")
+    assert not told(f"anna@127.0.0.1:{port}")
+    assert not told(f"desktop@broker.example:{port}"), "another broker on the usual port"
+    assert not told(f"desktop@127.0.0.1:{port + 1}")
+
+
+def asked_of(url: str) -> list[str]:
+    """What a person is asked for before a broker is greeted."""
+    questions: list[str] = []
+    with pytest.raises(LinkError):
+        find_password(parse_url(url), lambda question: questions.append(question))
+    return questions
 
 
 def test_a_wrong_password_is_refused(broker):
