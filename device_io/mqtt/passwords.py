@@ -33,8 +33,8 @@ def find_password(url: MqttUrl, prompt: Prompt | None = None) -> str | None:
     if not password:
         raise LinkError(
             LinkErrorKind.LOGIN_REFUSED,
-            f"There is no password for {account_of(url)}. Store it in the keyring (service {SERVICE}), or put it into a file that only "
-            f"you can read and name that file in {FILE_VARIABLE}.",
+            f"There is no password for {account_of(url)}. Store it in the keyring (service {SERVICE}), or put it into "
+            f"a file that only you can read and name that file in {FILE_VARIABLE}.",
         )
     return password
 
