@@ -14,6 +14,8 @@ from app.data_folder import private_folder
 FILE = "community-outbox.sqlite"
 _BUSY_S = 10.0
 _VERSION = 3
+_CHECKPOINT_PAGES = 4000
+"""16 MB: each time the disk is waited for twice, which a long backlog would do every second."""
 
 
 _SCHEMA = f"""
@@ -80,6 +82,7 @@ def explained() -> Iterator[None]:
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA secure_delete = ON")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > _VERSION:
         raise OutboxError("The outbox was written by a newer version of this program; use that one.")

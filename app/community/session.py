@@ -137,10 +137,12 @@ class Session:
         sock: Any = self._client.socket()
         if sock is None:
             raise self._refused or self._lost()
-        codes = [self._wait(sock, timeout_s), self._client.loop_misc()]
+        code = self._wait(sock, timeout_s)
+        if code == mqtt.MQTT_ERR_SUCCESS and not self._acknowledged:
+            code = int(self._client.loop_misc())
         if self._refused is not None:
             raise self._refused
-        if any(code != mqtt.MQTT_ERR_SUCCESS for code in codes) and not self._acknowledged:
+        if code != mqtt.MQTT_ERR_SUCCESS and not self._acknowledged:
             raise self._lost()
 
     def _wait(self, sock: Any, timeout_s: float) -> int:

@@ -19,9 +19,8 @@ BACK_OFF_S = (0.5, 900.0)
 _LOOK_EVERY_S = 0.1
 _STOP_WITHIN_S = 1.0
 _SETTLE_EVERY_S = 1.0
-_SETTLE_EVERY = 256
-_READ_AHEAD = 64
-"""Messages that are read from the file at once; whether each still waits is asked when it is sent."""
+_READ_AHEAD = 144
+"""Messages that are read from the file at once, a day of a module; whether each may still go is asked when it goes."""
 
 
 @dataclass
@@ -76,7 +75,6 @@ class Uploader:
         self._mqtt5 = True
         self._unsure: int | None = None
         self._settled_s = 0.0
-        self._unsettled = 0
         self.progress = Progress()
 
     def drain(self, *, at_once: bool = False) -> None:
@@ -88,15 +86,27 @@ class Uploader:
         """
         with self._outbox.sending():
             self._record()
+            is_ready = False
             try:
                 while not self._stopped() and (first := self._next(1, at_once)):
                     self._trusted.confirm()
-                    if self._trusted.is_confirmed:
-                        self._outbox.give_up_future(self._trusted.now())
-                    self._outbox.check_room()
+                    if not is_ready:
+                        self._make_ready()
+                        is_ready = True
                     self._send_day(first[0], at_once)
             finally:
-                self._outbox.settle()
+                self._settle()
+
+    def _make_ready(self) -> None:
+        """Before anything is sent. OutboxError where what is acknowledged could not be written."""
+        if self._trusted.is_confirmed:
+            self._outbox.give_up_future(self._trusted.now())
+        self._outbox.check_room()
+        self._settled_s = time.monotonic()
+
+    def _settle(self) -> None:
+        self._outbox.settle()
+        self._settled_s = time.monotonic()
 
     def _next(self, count: int, at_once: bool) -> list[Waiting]:
         return self._outbox.next(
@@ -173,11 +183,8 @@ class Uploader:
         self._record()
         self._unsure = None
         self.progress.acknowledged += 1
-        self._unsettled += 1
-        now_s = time.monotonic()
-        if self._unsettled >= _SETTLE_EVERY or now_s - self._settled_s > _SETTLE_EVERY_S:
-            self._outbox.settle()
-            self._settled_s, self._unsettled = now_s, 0
+        if time.monotonic() - self._settled_s > _SETTLE_EVERY_S:
+            self._settle()
 
     def _record(self) -> None:
         if self._unrecorded:
