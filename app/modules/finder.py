@@ -24,7 +24,9 @@ class KindProgress(NamedTuple):
 
 
 class ModuleFinder:
-    """Keeps the one list. on_change: called on any thread when it, or the progress, has changed: return quickly."""
+    """Keeps the one list. on_change: called on any thread when it, or the progress, has changed: return quickly.
+
+    prompt: asks for the passwords of brokers."""
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class ModuleFinder:
         prompt: Prompt | None = None,
     ) -> None:
         self._on_change = on_change
-        self._prompt = prompt
+        self.prompt = prompt
         self._lock = threading.RLock()
         self._list = ModuleList()
         self._progress: dict[str, SearchProgress] = {}
@@ -188,7 +190,7 @@ class ModuleFinder:
         self._told()
 
     def _new_search(self) -> Search:
-        return Search(self, prompt=self._prompt)
+        return Search(self, prompt=self.prompt)
 
     def _told(self) -> None:
         if not self._stopped:

@@ -54,11 +54,11 @@ class ModulesPage(QWidget):
         super().__init__()
         self._finder, self._groups = finder, groups
         self._places = places
-        self._settings = ModuleSettings(history, used)
+        self._settings = ModuleSettings(history, used, finder.prompt)
         self._background = Background(self)
         self._doctor_stop = threading.Event()
         self._values: Mapping[str, Setting] = {}
-        self._before: Mapping[str, Setting] = {}
+        self._before: Mapping[str, Setting] = {}  # what the last change of the module that is shown replaced
         self.panel = ModulesPanel()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -151,7 +151,9 @@ class ModulesPage(QWidget):
 
     def _show_settings(self, _key: str) -> None:
         self._background.forget()
+        self._doctor_stop.set()
         self._stop_counting()
+        self._before = {}
         self.panel.set_settings(())
         self.panel.set_checks(())
         module = self._module()
@@ -170,6 +172,8 @@ class ModulesPage(QWidget):
         left_s = values.get("unconfirmed_s")
         if isinstance(left_s, (int, float)) and left_s > 0:
             self._begin_counting(float(left_s))
+        else:
+            self._stop_counting()
 
     def _apply(self, edited: Mapping[str, SettingValue]) -> None:
         module = self._module()
@@ -208,10 +212,10 @@ class ModulesPage(QWidget):
         self.panel.settings.set_told(Status.OK, "The change stands.")
 
     def _undo(self) -> None:
-        module = self._module()
-        back = {key: value for key, value in self._before.items() if value is not None}
-        if module is not None and back:
-            values = self._values
+        module, back, values = self._module(), self._before, self._values
+        if not back or None in back.values():  # what a password was is known to the module alone
+            self.panel.settings.set_told(Status.WARN, "The module itself goes back when the time is up. Just wait.")
+        elif module is not None:
             self._run(lambda: self._settings.write(module, values, {**back, "confirm": True}), self._written, "undo")
 
     def _begin_counting(self, left_s: float) -> None:
@@ -229,10 +233,14 @@ class ModulesPage(QWidget):
             self.panel.settings.set_countdown(self._left_s)
             return
         self._stop_counting()
-        self.panel.settings.set_told(Status.WARN, "Nobody confirmed: the module has gone back.")
         module = self._module()
         if module is not None:
-            self._run(lambda: self._settings.read(module), self._settings_read, "read settings")
+            self._run(lambda: self._settings.read(module), self._gone_back, "read settings")
+
+    def _gone_back(self, values: Mapping[str, Setting]) -> None:
+        self._settings_read(values)
+        if not self._countdown.isActive():
+            self.panel.settings.set_told(Status.WARN, "Nobody confirmed: the module has gone back.")
 
     # The doctor
 
@@ -246,9 +254,12 @@ class ModulesPage(QWidget):
             text = "The window measures over this link: it works. Disconnect it to look at each part."
             self.panel.set_checks(checks_of([Check("Link", "ok", text)]))
             return
-        stop = self._doctor_stop = threading.Event()
+        stop, prompt = threading.Event(), self._finder.prompt
+        self._doctor_stop = stop
         self.panel.set_checks([ShownCheck("Looking at every part of the way…", CheckState.RUNNING, link.url)])
-        self._run(lambda: examine(link.url, stop), lambda checks: self.panel.set_checks(checks_of(checks)), "doctor")
+        self._run(
+            lambda: examine(link.url, stop, prompt), lambda checks: self.panel.set_checks(checks_of(checks)), "doctor"
+        )
 
     def _run(self, work: Callable[[], Any], done: Callable[[Any], None], name: str) -> None:
         self._background.run(work, done, self._failed, name)

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from app.modules.settings_change import JOB_S, Changed, History, confirm, cuts, problems, write
 from device_io.discovery.module_list import KnownModule, Presence
 from device_io.first_contact import FirstContact
-from device_io.links import open_link
+from device_io.links import Prompt, open_link
 from device_io.source import LinkError, LinkErrorKind, ModuleLink, Setting
 
 OPEN_S = 12.0
@@ -27,11 +27,12 @@ class Target(NamedTuple):
 
 
 class ModuleSettings:
-    """used: tells the link in use, None where nothing is connected."""
+    """used: tells the link in use, None where nothing is connected. prompt: asks for a broker's password."""
 
-    def __init__(self, history: History, used: Callable[[], Target | None]) -> None:
+    def __init__(self, history: History, used: Callable[[], Target | None], prompt: Prompt | None = None) -> None:
         self._history = history
         self._used = used
+        self._prompt = prompt
 
     def used_url(self, module: KnownModule) -> str | None:
         """The URL in use, if it is this module's."""
@@ -95,7 +96,7 @@ class ModuleSettings:
             url = self.url_for(module)
             if url is None:
                 raise LinkError(LinkErrorKind.SILENT, "The module is not reached over any link now. Connect it again.")
-            link, contact = open_link(url, reconnect=False), FirstContact()
+            link, contact = open_link(url, reconnect=False, prompt=self._prompt), FirstContact()
             link.start(contact)
             try:
                 contact.wait(OPEN_S)
