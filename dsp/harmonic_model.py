@@ -9,6 +9,8 @@ from dsp.phase import HIGHEST_HZ, LOWEST_HZ, SHARE
 
 MOST_ORDERS = 200
 EDGE_CYCLES = 4.0
+AT_ONCE = 8192
+"""Samples whose harmonics are held in memory at once: 27 MB."""
 
 
 def _basis(tau_s: NDArray[np.float64], frequency_hz: float, orders: int) -> NDArray[np.float64]:
@@ -18,10 +20,27 @@ def _basis(tau_s: NDArray[np.float64], frequency_hz: float, orders: int) -> NDAr
 
 
 def _solve(basis: NDArray[np.float64], data: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Least squares by the normal equations, damped a little so that too short a record has a solution as well."""
-    normal = basis.T @ basis
-    normal[np.diag_indices_from(normal)] += 1e-11 * basis.shape[0]
-    return np.asarray(np.linalg.solve(normal, basis.T @ data))
+    """Least squares by the normal equations."""
+    return _solve_normal(basis.T @ basis, basis.T @ data, basis.shape[0])
+
+
+def _solve_normal(normal: NDArray[np.float64], right: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Normal equations of so many samples, damped a little so that too short a record has a solution as well."""
+    normal[np.diag_indices_from(normal)] += 1e-11 * count
+    return np.asarray(np.linalg.solve(normal, right))
+
+
+def _fit(
+    tau_s: NDArray[np.float64], data: NDArray[np.float64], frequency_hz: float, orders: int
+) -> NDArray[np.float64]:
+    """Coefficients of data [n, channels], some samples at a time: at high rates there are many, and many orders."""
+    normal, right = np.zeros((1 + 2 * orders, 1 + 2 * orders)), np.zeros((1 + 2 * orders, data.shape[1]))
+    for start in range(0, tau_s.size, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        basis = _basis(tau_s[part], frequency_hz, orders)
+        normal += basis.T @ basis
+        right += basis.T @ data[part]
+    return _solve_normal(normal, right, tau_s.size)
 
 
 def _orders(rate_hz: float, frequency_hz: float, samples: int) -> int:
@@ -38,12 +57,10 @@ def continue_signal(
     orders = _orders(rate_hz, frequency_hz, length)
     parts = [samples]
     if before:
-        known = _basis(np.arange(length) / rate_hz, frequency_hz, orders)
-        solution = _solve(known, samples[:, :length].T)
+        solution = _fit(np.arange(length) / rate_hz, samples[:, :length].T, frequency_hz, orders)
         parts.insert(0, (_basis(np.arange(-before, 0) / rate_hz, frequency_hz, orders) @ solution).T)
     if after:
-        known = _basis(np.arange(-length, 0) / rate_hz, frequency_hz, orders)
-        solution = _solve(known, samples[:, count - length :].T)
+        solution = _fit(np.arange(-length, 0) / rate_hz, samples[:, count - length :].T, frequency_hz, orders)
         parts.append((_basis(np.arange(after) / rate_hz, frequency_hz, orders) @ solution).T)
     return np.concatenate(parts, axis=1)
 

@@ -128,6 +128,10 @@ HIGHEST_RAD = 2.55
 """Tones up to so much from instant to instant have their leakage told: 0.8 of half the sample rate at any frequency."""
 
 
+LINES_AT_ONCE = 8192
+"""Records of high rates have many: so many are worked out at once, in some 100 MB."""
+
+
 @lru_cache(maxsize=8)
 def _ends(points: int, reach: int) -> NDArray[np.float64]:
     """What the mean over a window's instants lacks against the integral, by lines: weights [2 reach + 1, lines x (real,
@@ -138,11 +142,15 @@ def _ends(points: int, reach: int) -> NDArray[np.float64]:
     least squares over all tones up to HIGHEST_RAD.
     """
     tones = np.linspace(-HIGHEST_RAD, HIGHEST_RAD, 241)
-    apart = tones[:, None] - 2.0 * np.pi * np.arange(points // 2 + 1) / points
-    apart = np.where(np.abs(apart) < 1e-6, 1e-6, apart)
-    lacking = 1.0 / (1j * apart) - 1.0 / np.expm1(1j * apart)
     turns = np.exp(1j * tones[:, None] * np.arange(-reach, reach + 1))
-    return np.ascontiguousarray(np.linalg.pinv(turns) @ lacking / points).view(np.float64)
+    solving = np.linalg.pinv(turns) / points
+    weights = np.empty((2 * reach + 1, points // 2 + 1), dtype=np.complex128)
+    for start in range(0, weights.shape[1], LINES_AT_ONCE):
+        lines = np.arange(start, min(start + LINES_AT_ONCE, weights.shape[1]))
+        apart = tones[:, None] - 2.0 * np.pi * lines / points
+        apart = np.where(np.abs(apart) < 1e-6, 1e-6, apart)
+        weights[:, lines] = solving @ (1.0 / (1j * apart) - 1.0 / np.expm1(1j * apart))
+    return weights.view(np.float64)
 
 
 def spectra_of(waveforms: Waveforms, windows: Sequence[Window], front_ends: Sequence[FrontEnd]) -> list[Spectrum]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -144,3 +146,20 @@ def test_a_record_scaled_to_its_own_peak_is_not_clipped(rate_hz: float, peak_v: 
         first, stop = (round(k * 0.2 * rate_hz) for k in (number, number + 1))
         assert window.samples_clipped == (np.count_nonzero(np.abs(volts[first:stop]) > 324.99) if clipped else 0)
         assert ("clipped" in window.flags) == clipped
+
+
+def test_a_record_of_a_high_rate_fits_into_memory() -> None:
+    """What is worked out for a window grows with its samples, not with many times their number."""
+    rate_hz = 400_000.0
+    volts = 325.0 * np.cos(2 * np.pi * 50.0 * np.arange(100_000) / rate_hz)
+    monitor = Monitor("1P", [ChipSpec(rate_hz, (ChannelSpec("V1", "V"),), exact=True)])
+    tracemalloc.start()
+    try:
+        monitor.push(0, 0, volts[:, None], 0.0, 10**18)
+        found = windows([*monitor.pull(), *monitor.finish()])
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [window.flags for window in found] == [()]
+    assert found[0].values["V1r"] == pytest.approx(325.0 / np.sqrt(2), rel=1e-6)
+    assert peak_bytes < 500e6
