@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.community import message
@@ -88,12 +88,12 @@ class Uploader:
             self._record()
             is_ready = False
             try:
-                while not self._stopped() and (first := self._next(1, at_once)):
+                while not self._stopped() and (waiting := self._next(at_once)):
                     self._trusted.confirm()
                     if not is_ready:
                         self._make_ready()
                         is_ready = True
-                    self._send_day(first[0], at_once)
+                    self._send_day(waiting)
             finally:
                 self._settle()
 
@@ -108,20 +108,20 @@ class Uploader:
         self._outbox.settle()
         self._settled_s = time.monotonic()
 
-    def _next(self, count: int, at_once: bool) -> list[Waiting]:
+    def _next(self, at_once: bool) -> list[Waiting]:
         return self._outbox.next(
-            count, backdated=self._broker.accepts_backdated, at_once=at_once, consent=self._consent
+            _READ_AHEAD, backdated=self._broker.accepts_backdated, at_once=at_once, consent=self._consent
         )
 
-    def _send_day(self, first: Waiting, at_once: bool) -> None:
-        """Send the messages of one day and cell over one connection."""
+    def _send_day(self, ready: Sequence[Waiting]) -> None:
+        """Send those of these messages that are of the first one's day and cell, over a connection of their own."""
+        first = ready[0]
         session = self._open()
         try:
-            while ready := self._next(_READ_AHEAD, at_once):
-                for waiting in ready:
-                    if self._stopped() or (waiting.cell, waiting.day) != (first.cell, first.day):
-                        return
-                    self._send(session, waiting)
+            for waiting in ready:
+                if self._stopped() or (waiting.cell, waiting.day) != (first.cell, first.day):
+                    return
+                self._send(session, waiting)
         finally:
             session.close()
 
