@@ -151,10 +151,10 @@ class Accumulator:
             min(mine.thd_to, band.thd_to),
         )
 
-    def add_gap(self, measurement: Measurement) -> None:
-        """Add what a gap tells: its flags and the registers."""
+    def add_gap(self, measurement: Measurement, share: float = 1.0) -> None:
+        """Add what a gap tells: its flags and the registers, and the samples lost in the share of it that counts."""
         self._flags.update(measurement.flags)
-        self.samples_lost += measurement.samples_lost
+        self.samples_lost += round(share * measurement.samples_lost)
         part = self._layout.columns[Rule.LAST]
         row = self._layout.rows([measurement])[0, part]
         np.copyto(self._last[part], row, where=np.isfinite(row))

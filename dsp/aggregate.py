@@ -46,8 +46,9 @@ class _Interval:
         self.end_ns, self.end_s = measurement.end_ns, measurement.end_s
 
     def gap(self, measurement: Measurement, seconds: float) -> None:
-        """Note missing samples."""
-        self.values.add_gap(measurement)
+        """Note missing samples, the seconds of a gap that lie in the interval."""
+        whole_s = measurement.end_s - measurement.start_s
+        self.values.add_gap(measurement, min(seconds / whole_s, 1.0) if whole_s > 0.0 else 1.0)
         self.gap_s += seconds
 
     def result(
@@ -89,7 +90,7 @@ class Aggregates:
         self._threes: list[_Interval] = []
         self._ten: _Interval | None = None
         self._two: _Interval | None = None
-        self._gap_ns = (0, 0)
+        self._gap: Measurement | None = None  # the last one
         self._ended_ns = 0  # UTC of the last tick at which 10 minutes were complete
         self._last_end_s: float | None = None
 
@@ -97,7 +98,7 @@ class Aggregates:
         """Take the next window or gap; what it completes, shorter intervals first."""
         if measurement.window != "10/12-cycle":
             return []
-        start_ns = measurement.end_ns - round((measurement.end_s - measurement.start_s) * 1e9)
+        start_ns = _start_ns(measurement)
         if "gap" in measurement.flags:
             return self._add_gap(measurement, start_ns)
         tick_ns = self._tick_of(measurement, start_ns)
@@ -143,11 +144,11 @@ class Aggregates:
     def _begin(self, measurement: Measurement, tick_ns: int, start_ns: int) -> None:
         """Open 10 minutes, 150/180 cycles with them, and 2 hours where there are none."""
         self._ten = _Interval(self._layout, tick_ns, measurement.start_s)
-        from_ns, to_ns = self._gap_ns
-        gap_s = (min(to_ns, start_ns + SETTLED_NS) - max(from_ns, tick_ns)) * 1e-9
-        if gap_s > SETTLED_NS * 1e-9:
-            self._ten.gap_s = gap_s
-            self._ten.flags.add("gap")
+        if self._gap is not None:
+            from_ns, to_ns = _start_ns(self._gap), self._gap.end_ns
+            gap_s = (min(to_ns, start_ns + SETTLED_NS) - max(from_ns, tick_ns)) * 1e-9
+            if gap_s > SETTLED_NS * 1e-9:
+                self._ten.gap(self._gap, gap_s)
         self._threes.append(_Interval(self._layout, start_ns, measurement.start_s))
         if self._two is None:
             self._two = _Interval(self._layout, tick_ns // TWO_HOURS_NS * TWO_HOURS_NS, measurement.start_s)
@@ -155,7 +156,7 @@ class Aggregates:
     def _add_gap(self, measurement: Measurement, start_ns: int) -> list[Measurement]:
         self._flush()
         seconds = measurement.end_s - measurement.start_s
-        self._gap_ns = (start_ns, measurement.end_ns)
+        self._gap = measurement
         for interval in self._threes:
             interval.gap(measurement, seconds)
         done = self._full_threes()
@@ -210,6 +211,10 @@ class Aggregates:
             supplement = self._supplement("2h", two.start_ns)
             done.append(two.result("2h", 7200.0, _end(two, TWO_HOURS_NS, next_ns), supplement))
         return done
+
+
+def _start_ns(measurement: Measurement) -> int:
+    return measurement.end_ns - round((measurement.end_s - measurement.start_s) * 1e9)
 
 
 def _end(interval: _Interval, length_ns: int, next_ns: int | None) -> tuple[int, float]:

@@ -219,6 +219,17 @@ def test_clipped_samples_add_up() -> None:
     assert [made[name][0].samples_clipped for name in ("10min", "2h")] == [14, 14]
 
 
+def test_samples_lost_over_a_tick_count_where_they_were_lost() -> None:
+    before = list(windows(TICK_NS - 100 * S, 495, constant))
+    hole = gap(before[-1].end_ns, 4.0, before[-1].end_s, lost=16_000)
+    after = list(windows(hole.end_ns, 100, constant, clock_s=hole.end_s))
+    made = aggregate([*before, hole, *after])
+    assert [(t.flags, t.samples_lost) for t in made["10min"]] == [
+        (("gap", "short"), 4000),
+        (("gap", "short"), 12_000),
+    ]
+
+
 def test_a_gap_is_flagged_counted_and_not_filled() -> None:
     before = list(windows(TICK_NS, 20, constant))
     hole = gap(before[-1].end_ns, 1.0, before[-1].end_s, lost=4000)
