@@ -93,11 +93,11 @@ def ota_data_for(
         last = max((entry.sequence for entry in there.entries if entry is not None), default=0)
         sequence = last + 1 + (slot - last) % slots
         keep = there.active_sector
+        written = 1 - keep if keep is not None else 0
         if sequence > _LAST_SEQUENCE:  # no higher number is left: begin anew
             sequence, keep = slot + 1, None
         if keep is not None:
             sectors[keep] = current[keep * SECTOR : (keep + 1) * SECTOR]
-            written = 1 - keep
     packed = struct.pack("<I", sequence)
     entry = _ENTRY.pack(sequence, b"\xff" * 20, state, _crc(packed))
     sectors[written] = entry.ljust(SECTOR, b"\xff")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware_images.chips import chip_by_name, sector_up
+from firmware_images.chips import SECTOR, chip_by_name, sector_up
 from firmware_images.errors import ImageError, Reason
 from firmware_images.image import parse_image, same_code
 from firmware_images.ota_data import OTA_DATA_SIZE, ota_data_for, parse_ota_data
@@ -57,7 +57,7 @@ def plan_writes(package: FirmwarePackage, target: Target) -> tuple[Write, ...]:
         writes += [_write(part) for part in package.parts if part.role == "data" and not is_settings(part, place.table)]
     ota_data = place.table.ota_data
     if ota_data is not None:
-        writes.append(_whole_sectors(ota_data.offset, _choice(place, target), ota_data.label))
+        writes += _choice_writes(ota_data, _choice(place, target), target)
     return tuple(writes)
 
 
@@ -70,15 +70,22 @@ def reason_against(package: FirmwarePackage, target: Target) -> ImageError | Non
     return None
 
 
-def booting_partition(table: PartitionTable, ota_data: bytes | None) -> Partition | None:
-    """The partition whose application boots under this layout and OTA data (None or another length: erased)."""
+def boot_order(table: PartitionTable, ota_data: bytes | None) -> tuple[Partition, ...]:
+    """The partitions whose applications the bootloader tries under this layout and OTA data (None or another length:
+    erased), until one is sound: the chosen slot, those below it down to the factory image, those above it (ESP-IDF,
+    `bootloader_utility_load_boot_image`)."""
     slot = None
     if table.ota_data is not None and table.slots:
         whole = ota_data if ota_data is not None and len(ota_data) == OTA_DATA_SIZE else b"\xff" * OTA_DATA_SIZE
         slot = parse_ota_data(whole).slot(table)
-    if slot is not None:
-        return table.slots[slot]
-    return table.factory or next(iter(table.slots), None)
+    places = ([table.factory] if table.factory is not None else []) + list(table.slots)
+    chosen = places.index(table.slots[slot]) if slot is not None else 0
+    return (*reversed(places[: chosen + 1]), *places[chosen + 1 :])
+
+
+def booting_partition(table: PartitionTable, ota_data: bytes | None) -> Partition | None:
+    """The partition whose application boots, should it be sound."""
+    return next(iter(boot_order(table, ota_data)), None)
 
 
 def is_settings(part: Part, table: PartitionTable | None) -> bool:
@@ -107,7 +114,8 @@ def _place(package: FirmwarePackage, target: Target) -> _Place:
         if partition is None:  # `identify` lets no such package pass
             raise ImageError(Reason.WRONG_OFFSET, "The application lies in no partition.")
         return _Place(brought, True, partition)
-    partition = _free_partition(there, target.ota_data, len(app.data))
+    booting = target.running or booting_partition(there, target.ota_data)
+    partition = _free_partition(there, booting, len(app.data))
     if partition is not None:
         return _Place(there, False, partition)
     largest = max((part.size for part in there.partitions if part.is_app), default=0)
@@ -130,9 +138,8 @@ def _place(package: FirmwarePackage, target: Target) -> _Place:
     return _Place(brought, True, partition)
 
 
-def _free_partition(table: PartitionTable, ota_data: bytes | None, size: int) -> Partition | None:
+def _free_partition(table: PartitionTable, booting: Partition | None, size: int) -> Partition | None:
     """Where an application of `size` bytes goes: a slot that does not boot today, the next one first."""
-    booting = booting_partition(table, ota_data)
     slots = list(table.slots) if table.ota_data is not None else []
     if booting in slots:
         turn = slots.index(booting) + 1
@@ -165,6 +172,17 @@ def _choice(place: _Place, target: Target) -> bytes:
         return b"\xff" * OTA_DATA_SIZE  # erased: the factory image boots
     slot = place.app.subtype - _OTA_0
     return ota_data_for(slot, place.table, None if place.is_new else target.ota_data)
+
+
+def _choice_writes(ota_data: Partition, data: bytes, target: Target) -> list[Write]:
+    """The sectors of OTA data that change, one by one and the new entry first: what is written in one go is erased in
+    one go, and with both sectors gone nobody knows any more what booted."""
+    here = target.partition_table is not None and target.partition_table.ota_data == ota_data
+    there = target.ota_data if here and target.ota_data is not None else b""
+    places = range(0, OTA_DATA_SIZE, SECTOR)
+    changed = [at for at in places if data[at : at + SECTOR] != there[at : at + SECTOR]]
+    changed.sort(key=lambda at: data[at : at + 4] == b"\xff" * 4)
+    return [Write(ota_data.offset + at, data[at : at + SECTOR], ota_data.label) for at in changed]
 
 
 def _write(part: Part) -> Write:

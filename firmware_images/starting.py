@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from firmware_images.chips import TABLE_OFFSET, TABLE_SIZE, chip_by_name
-from firmware_images.errors import ImageError
+from collections.abc import Callable
+
+from firmware_images.chips import SECTOR, TABLE_OFFSET, TABLE_SIZE, chip_by_name
+from firmware_images.errors import ImageError, Reason
 from firmware_images.image import AppImage, parse_image
 from firmware_images.ota_data import OTA_DATA_SIZE
-from firmware_images.partition_table import parse_partition_table
-from firmware_images.plan import booting_partition
+from firmware_images.partition_table import Partition, parse_partition_table
+from firmware_images.plan import boot_order, booting_partition
 from firmware_images.secure_boot import holds_v1, signature_blocks
 from firmware_images.target import Target
 
@@ -41,6 +43,28 @@ def why_not_started(what: str, data: bytes, image: AppImage, target: Target) -> 
         f"This {what} is signed for secure boot with another key ({known[0].key_digest[:16]}...) than those the module "
         f"trusts ({target.key_digests[0][:16]}...): it would not start any more. Use its maker's signed firmware."
     )
+
+
+def running_partition(target: Target, read: Callable[[int, int], bytes]) -> Partition | None:
+    """The partition whose application boots: the first in the bootloader's order that holds a sound one. None where
+    there is none, or no layout. read: of the flash, (offset, size)."""
+    if target.partition_table is None:
+        return None
+    order = boot_order(target.partition_table, target.ota_data)
+    return next((place for place in order if _is_sound(place, target, read)), None)
+
+
+def _is_sound(place: Partition, target: Target, read: Callable[[int, int], bytes]) -> bool:
+    data, piece = b"", SECTOR
+    while True:
+        data += read(place.offset + len(data), min(piece, place.size - len(data)))
+        try:
+            return parse_image(data).chip == chip_by_name(target.chip)
+        except ImageError as wrong:
+            # Hardly more is read than the image is long, for a wire is slow.
+            if wrong.kind is not Reason.TRUNCATED or len(data) == place.size:
+                return wrong.kind is Reason.NO_HASH
+        piece = 16 * SECTOR
 
 
 def why_flash_would_not_start(flash: bytes, target: Target) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware_images.partition_table import PartitionTable
+from firmware_images.partition_table import Partition, PartitionTable
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Target:
     the bootloader not to mind an image's upper limit.
     partition_table, ota_data (0x2000 bytes), bootloader (from its offset on, any length): what lies in the flash now.
     table_damaged: there was a table, and nothing boots by it any more; then partition_table is None.
+    running: the partition whose application really boots, where that was looked at: the chosen one may be damaged.
     installed_version: of the application that runs. secure_version: the lowest the eFuses let boot.
     secure_boot_v1: whether secure boot is that of version 1. key_digests: SHA-256 of the keys (64 hexadecimal digits)
     whose signatures secure boot of version 2 takes, () where the eFuses do not tell.
@@ -30,6 +31,7 @@ class Target:
     board: str | None = None
     partition_table: PartitionTable | None = None
     table_damaged: bool = False
+    running: Partition | None = None
     installed_version: str | None = None
     secure_version: int | None = None
     secure_boot: bool = False

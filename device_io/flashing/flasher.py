@@ -18,7 +18,7 @@ from device_io.flashing.esptool_process import Cancelled, EsptoolError, EsptoolP
 from device_io.flashing.journal import Journal, Unfinished
 from device_io.flashing.listening import boot_lines, restart
 from device_io.flashing.result import FlashOptions, FlashProgress, FlashResult, NotFinished, Refused, Stage
-from device_io.flashing.survey import board_of, check_layout, check_wiring, chip_of, name_of, survey
+from device_io.flashing.survey import board_of, check_layout, check_wiring, chip_of, name_of, survey, with_running
 from device_io.flashing.told import Told, ask_module, await_module
 from device_io.flashing.writing import differing_pieces, verify_all, write_all
 from device_io.port_lease import Lease, leased
@@ -95,8 +95,8 @@ class Flasher:
             check_layout(target, kept=self._options.backup or (earlier is not None and earlier.way_back is not None))
             for warning in warnings_for(package, target):
                 self._note(warning)
-            writes = plan_writes(package, target)
             self._keep(esptool, identity, told, earlier)
+            writes = plan_writes(package, with_running(esptool, target, self._backup if earlier is None else None))
             version = package.app_image.app.version if package.app_image and package.app_image.app else ""
             self._put(esptool, writes, self._record(identity, "flash", version, told, writes))
             return self._confirm(esptool, identity.mac, version, lease, told.as_json(), told.settings)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from device_io.flashing.backups import flash_of
 from device_io.flashing.esptool_process import EsptoolProcess, FlashIdentity
 from device_io.flashing.result import Refused
 from device_io.flashing.told import Told
@@ -18,6 +19,7 @@ from firmware_images.ota_data import OTA_DATA_SIZE
 from firmware_images.package import FirmwarePackage
 from firmware_images.partition_table import PartitionTable, is_damaged, parse_partition_table
 from firmware_images.plan import booting_partition
+from firmware_images.starting import running_partition
 from firmware_images.target import Target
 
 _DESCRIPTOR = struct.Struct("<II")  # magic and secure version, at the start of the first segment (esp_app_desc_t)
@@ -48,6 +50,16 @@ def survey(
         secure_version=max((version for version in known if version is not None), default=None),
         ota_data=ota_data,
     )
+
+
+def with_running(esptool: EsptoolProcess, target: Target, kept: Path | None) -> Target:
+    """The same with what really boots. kept: a backup of what stands in the flash; without one it is read."""
+    flash = flash_of(kept) if kept is not None else None
+
+    def there(offset: int, size: int) -> bytes:
+        return flash[offset : offset + size] if flash is not None else read(esptool, offset, size)
+
+    return replace(target, running=running_partition(target, there))
 
 
 def chip_of(esptool: EsptoolProcess, identity: FlashIdentity) -> Target:

@@ -101,6 +101,23 @@ def test_a_damaged_layout_is_written_anew_once_all_is_kept(tmp_path):
         assert (bench.firmware(), bench.identity().name) == ("2.0.0", NAME)
 
 
+@pytest.mark.parametrize("backup", [True, False])
+def test_what_runs_stays_though_it_is_not_what_was_chosen(tmp_path, backup):
+    """The slot of the last update is damaged, and the bootloader has fallen back to the other."""
+    with FlashBench(tmp_path) as bench:
+        assert bench.flasher(backup=False).flash(package(tmp_path)).result == "ok"
+        assert bench.board.last_boot.slot == "ota_1"
+    bench = FlashBench(tmp_path)
+    bench.board.flash.write(SLOT + 0x8000, bytes(16))
+    with bench:
+        assert (bench.firmware(), bench.board.last_boot.slot) == ("1.0.0", "ota_0")
+        first = bench.board.flash.read(0x10000, 0x70000)
+        result = bench.flasher(backup=backup).flash(package(tmp_path, "3.0.0"))
+        assert (result.result, result.reason, bench.firmware()) == ("ok", "", "3.0.0")
+        assert bench.board.last_boot.slot == "ota_1"
+        assert bench.board.flash.read(0x10000, 0x70000) == first
+
+
 def built(version):
     """The parts of a build for this module."""
     parts = maker.parts(app=maker.app_image(version=version, size=40_000, flash_size=FLASH_SIZE))
@@ -127,9 +144,10 @@ def test_a_build_folder_and_a_single_application_are_flashed_as_well(tmp_path):
 
 
 def test_a_worn_sector_does_not_take_its_neighbours_with_it(tmp_path):
-    """Both sectors of the choice of the slot are worn: going back must not touch bootloader and table beside them."""
+    """The choice of the slot is worn: going back must not touch bootloader and table beside it."""
     with FlashBench(tmp_path, "flash-write-error@0xdb5d,flash-write-error@0xe9ab") as bench:
         bench.name_it()
+        bench.board.flash.write(0xE000, bytes(32))  # an entry that does not count, and is to be put back
         head = bench.board.flash.read(0, 0x9000)
         result = bench.flasher().flash(package(tmp_path))
         assert (result.result, result.unfinished, bench.firmware()) == ("failed", True, "1.0.0")
