@@ -177,7 +177,7 @@ class ModuleFinder:
     def _plugged(self, url: str) -> None:
         with self._lock:
             self._plugged_in.add(url)
-        self.search([Place(url)])
+        self.search([Place(url, fresh=True)])
 
     def _pulled(self, url: str) -> None:
         with self._lock:

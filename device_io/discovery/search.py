@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol, cast
@@ -16,6 +17,8 @@ from device_io.urls import LinkUrl, MqttUrl, parse_url
 
 HELLO_S = 10.0
 """A module that is still booting is waited for so long."""
+AGAIN_S = 0.5
+"""A port that was plugged in and can't be opened is tried again so soon."""
 UNIT_S = 6.0
 BROKER_S = 8.0
 """How long a broker is listened to: modules publish every 2 s or more."""
@@ -47,10 +50,12 @@ class SearchListener(Protocol):
 
 class Place(NamedTuple):
     """Where to look: the URL of a module, a port or a broker. scan: look for any unit at any settings on RS485, not
-    only for the one that the URL names; on a USB port where no module answers."""
+    only for the one that the URL names; on a USB port where no module answers. fresh: it was plugged in just now, and
+    the system may still be busy with it: the right to use it comes later, or a program looks whether it is a modem."""
 
     url: str
     scan: bool = False
+    fresh: bool = False
 
 
 class Search:
@@ -124,6 +129,8 @@ class Search:
                 self._scan(url)
             elif place.scan:
                 self._identify_or_scan(place.url, cast(LinkUrl, url))
+            elif place.fresh:
+                self._identify_fresh(place.url, url)
             else:
                 self._identify(place.url, url)
         except LinkError as error:
@@ -134,6 +141,17 @@ class Search:
         link = open_link(url, reconnect=False, prompt=self._prompt)
         hello_s = UNIT_S if kind_of(text) == "rs485" else HELLO_S
         self._found(text, identify(link, hello_s, self._cancelled))
+
+    def _identify_fresh(self, text: str, url: LinkUrl | MqttUrl) -> None:
+        until_s = time.monotonic() + HELLO_S
+        while True:
+            try:
+                self._identify(text, url)
+                return
+            except LinkError as error:
+                wait = error.kind in (LinkErrorKind.NO_PERMISSION, LinkErrorKind.PORT_BUSY)
+                if not wait or time.monotonic() > until_s or self._cancelled.wait(AGAIN_S):
+                    raise
 
     def _identify_or_scan(self, text: str, url: LinkUrl) -> None:
         try:

@@ -105,7 +105,10 @@ class PortWatcher:
     def _run(self) -> None:
         known: frozenset[str] = frozenset()
         while not self._stopping.is_set():
-            present = self._places()
+            try:
+                present = self._places()
+            except OSError:  # a port went away while the system was asked for it
+                present = known
             for url in sorted(known - present):
                 self._on_removed(url)
             for url in sorted(present - known):

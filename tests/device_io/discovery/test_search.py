@@ -14,7 +14,8 @@ from keyring.backends.null import Keyring
 from device_io.discovery import search as searching
 from device_io.discovery.search import Place, Search, SearchProgress
 from device_io.mqtt.payload import encode_payload
-from device_io.source import LinkError, ModuleInfo
+from device_io.source import LinkError, LinkErrorKind, ModuleInfo
+from device_io.virtual_module.module import VirtualModule
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.mqtt_publisher import Publisher, sound_values
 
@@ -75,3 +76,27 @@ def test_a_module_that_was_heard_once_is_found(broker: Mosquitto, monkeypatch: p
         search.cancel()
     assert done
     assert heard.found[eui].type == "PowerMonitor1, wiring unknown"
+
+
+@pytest.mark.parametrize("kind", [LinkErrorKind.NO_PERMISSION, LinkErrorKind.PORT_BUSY])
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_port_that_was_just_plugged_in_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, kind: LinkErrorKind, fresh: bool
+) -> None:
+    asked: list[object] = []
+
+    def identify(*link: object) -> ModuleInfo:
+        asked.append(link)
+        if len(asked) < 3:
+            raise LinkError(kind, "Not yet.")
+        return VirtualModule().info
+
+    monkeypatch.setattr(searching, "identify", identify)
+    monkeypatch.setattr(searching, "AGAIN_S", 0.01)
+    heard = Heard()
+    search = Search(heard)
+    search.look_at([Place("usb:COM9", fresh=fresh)])
+    done = search.wait(30.0)
+    search.cancel()
+    assert done
+    assert (len(heard.found), len(asked)) == ((1, 3) if fresh else (0, 1))

@@ -44,3 +44,21 @@ def test_what_comes_and_goes_is_told():
     finally:
         watcher.stop()
     assert seen == [("added", "usb:COM3"), ("added", "usb:COM4"), ("removed", "usb:COM3")]
+
+
+def test_a_list_that_fails_once_ends_nothing():
+    lists = iter([OSError("gone while it was read"), frozenset({"usb:COM3"})])
+    found = threading.Event()
+
+    def places():
+        listed = next(lists, frozenset({"usb:COM3"}))
+        if isinstance(listed, OSError):
+            raise listed
+        return listed
+
+    watcher = PortWatcher(lambda _: found.set(), lambda _: None, places=places, period_s=0.01)
+    watcher.start()
+    try:
+        assert found.wait(30.0)
+    finally:
+        watcher.stop()
