@@ -172,7 +172,7 @@ class Accumulator:
         self._narrow(measurement.band)
 
     def _add_orders(self, block: Sequence[Measurement]) -> None:
-        for key in {key for measurement in block for key in measurement.orders}:
+        for key in dict.fromkeys(key for measurement in block for key in measurement.orders):
             rows = np.array([m.orders[key] for m in block if key in m.orders])
             valid = np.isfinite(rows)
             sums, counts = self._orders.setdefault(key, (np.zeros(ORDERS + 1), np.zeros(ORDERS + 1)))
