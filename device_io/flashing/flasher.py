@@ -110,6 +110,8 @@ class Flasher:
             earlier = self._earlier(identity)
             if earlier is not None:
                 self._note(f"{NotFinished(earlier)} This backup holds what stands there now.")
+            if identity.flash_encryption:
+                self._note("The module encrypts its flash: this backup can't be put back over the cable.")
             self._back_up(esptool, identity, told, path)
             self._start(esptool)
             after = ask_module(self._port, self._options.confirm_s, lease, everything=False, cancelled=self._cancelled)
@@ -187,9 +189,10 @@ class Flasher:
 
     def go_back(self, unfinished: Unfinished) -> FlashResult:
         """Put back what was there before a job that was begun."""
-        if unfinished.backup is None:
-            return FlashResult("refused", "No backup was made before. Finish the update instead.", Stage.CHECK)
-        return self._restore(unfinished.backup, unfinished)
+        if unfinished.way_back is None:
+            why = "No backup was made before, or it is gone. Finish the update instead."
+            return FlashResult("refused", why, Stage.CHECK, earlier=unfinished)
+        return self._restore(unfinished.way_back, unfinished)
 
     def _restore(self, path: Path, broken_off: Unfinished | None) -> FlashResult:
         self._begin()

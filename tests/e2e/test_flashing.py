@@ -165,6 +165,8 @@ def test_nothing_is_finished_or_restored_on_the_wrong_module(bench, tmp_path):
         for result in (sealed.flasher().finish(pending), sealed.flasher().restore(pending.backup)):
             assert (result.result, sealed.written) == ("refused", before)
             assert "encrypted" in result.reason
+        assert sealed.flasher().back_up().result == "ok"
+        assert "can't be put back" in sealed.notes[-1]
 
 
 def test_a_port_that_goes_and_comes_with_the_restart_is_waited_for(tmp_path):

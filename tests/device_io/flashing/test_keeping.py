@@ -7,15 +7,18 @@ import os
 import random
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from device_io.flashing.backups import BackupError, BackupStore, flash_of, read_backup, write_backup
 from device_io.flashing.esptool_process import FlashIdentity
+from device_io.flashing.flasher import Flasher
 from device_io.flashing.journal import Journal, Unfinished, _write_through
 from device_io.port_lease import check_free, leased
 from device_io.source import LinkError, LinkErrorKind
+from device_io.urls import parse_serial_url
 from firmware_images.plan import Write
 
 MAC = "02:53:45:4E:00:01"
@@ -145,6 +148,15 @@ def test_a_record_that_was_not_completed_is_none(tmp_path):
     (part,) = tmp_path.glob("*/*-1.bin")
     part.write_bytes(b"c" * 4096)
     assert journal.pending() == []
+
+
+@pytest.mark.parametrize("backup", [None, Path("gone.zip")])
+def test_without_its_backup_there_is_no_way_back_and_finishing_is_told(tmp_path, backup):
+    begun = replace(unfinished(), backup=backup)
+    flasher = Flasher(parse_serial_url("usb:no-such-port"), BackupStore(tmp_path), Journal(tmp_path))
+    result = flasher.go_back(begun)
+    assert (result.result, result.earlier) == ("refused", begun)
+    assert result.reason.endswith("Finish the update instead.")
 
 
 @pytest.mark.parametrize("call", range(4))
