@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -32,11 +33,26 @@ _NO_BROKER = "mqtts://broker.invalid"
 _PREVIEW_S = 2.0
 _HOW_TO_TRUST = "Give the map's address with --map, or that of another server whose time you trust with --time-from."
 _LOOK_EVERY_S = 5.0
+_SOUTHERN = re.compile(r"-[\d.]")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes a position south of the equator for what it is, though it begins with a minus as an option does."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As of ArgumentParser."""
+        words: list[str] = []
+        for word in args or ():
+            if words and words[-1] == "--position" and _SOUTHERN.match(word):
+                words[-1] += f"={word}"
+            else:
+                words.append(word)
+        return super().parse_known_args(words, namespace)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
 
     preview = actions.add_parser("preview", help="show the exact bytes of the next message; sends nothing")
     _add_source(preview)

@@ -241,6 +241,16 @@ def test_it_ends_within_2_s_when_asked(tmp_path: Path, data: Path) -> None:
     assert "waits in the outbox" in errors
 
 
+@pytest.mark.parametrize("position", [("--position", "-33.87,151.21"), ("--position=-33.87,151.21",)])
+def test_a_position_south_of_the_equator(
+    capsys: pytest.CaptureFixture[str], known: Path, position: tuple[str, ...]
+) -> None:
+    code, (preview,), told = run(capsys, "preview", known, *position, "--accepts-backdated")
+    assert code == 0, told
+    place = json.loads(preview["payload"])["user_data"]["position"]
+    assert encode(place["lat"], place["lon"]) == encode(-33.87, 151.21)
+
+
 def test_channels_that_are_not_recognised_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     t = np.arange(int(2 * RATE_HZ)) / RATE_HZ
     wave = 325.0 * np.sin(2 * np.pi * 50 * t)
