@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from device_io.doctor import Check
 from device_io.mqtt import dialling
+from device_io.mqtt.burst import BURST_INTERVAL_S
 from device_io.mqtt.connection import BrokerConnection, UnclearEnd
 from device_io.mqtt.dialling import Stopped
 from device_io.mqtt.passwords import Prompt, find_password
@@ -29,19 +30,22 @@ NAMES = (ADDRESS, CONNECTION, ENCRYPTION, LOGIN, RIGHTS, MESSAGE)
 """The links of the chain in their order; each check bears one of these names."""
 EXPIRES_SOON_DAYS = 14
 _LOGIN_S = 15.0
-_PATIENCE = 0.35  # of the time to listen; then the module is asked to publish more often: every 5 s
+_QUIET_S = BURST_INTERVAL_S + 2.0
+"""A module that is silent for so long is not in burst mode: the message that begins it does not end it."""
+LISTEN_S = 2.0 * _QUIET_S
 
 
 def examine_broker(
     url: str | MqttUrl,
     *,
-    listen_s: float = 10.0,
+    listen_s: float = LISTEN_S,
     prompt: Prompt | None = None,
     stop: threading.Event | None = None,
 ) -> list[Check]:
     """Look at every link of the chain, as far as the first bad one; six checks, those behind it unknown.
 
-    url: of a broker (any module's message will do) or of a module. listen_s: how long to wait for a message.
+    url: of a broker (any module's message will do) or of a module. listen_s: how long to wait for a message; one
+    that is silent for half of the usual time is asked to publish more often.
     :raises LinkError: (BAD_URL) for what is no such URL.
     """
     return list(broker_checks(url, listen_s=listen_s, prompt=prompt, stop=stop))
@@ -50,7 +54,7 @@ def examine_broker(
 def broker_checks(
     url: str | MqttUrl,
     *,
-    listen_s: float = 10.0,
+    listen_s: float = LISTEN_S,
     prompt: Prompt | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Check]:
@@ -133,9 +137,10 @@ class _Examination:
                 )
                 return
             yield Check(RIGHTS, "ok", f"The broker accepts the subscription to {listener.wanted}.")
-            if not self._wait(listener.heard, _PATIENCE * self._listen_s):
+            left_s = self._listen_s - _QUIET_S
+            if not self._wait(listener.heard, min(_QUIET_S, self._listen_s)) and left_s > 0.0:
                 connection.post(lambda: listener.wake(connection))
-                self._wait(listener.heard, (1.0 - _PATIENCE) * self._listen_s)
+                self._wait(listener.heard, left_s)
             yield listener.verdict(self._listen_s)
         finally:
             connection.detach(listener)

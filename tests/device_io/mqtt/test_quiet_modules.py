@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from device_io.mqtt import connection, doctor, module_client
+from device_io.mqtt.burst import BURST_INTERVAL_S
 from device_io.mqtt.doctor import examine_broker
 from device_io.mqtt.listening import listen_for_modules
 from device_io.mqtt.payload import encode_payload
@@ -113,13 +114,18 @@ def seconds_between(readings: list[Readings]) -> float:
 
 
 def test_the_doctor_asks_it_too(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_PATIENCE", 0.02)
+    monkeypatch.setattr(doctor, "_QUIET_S", 0.5)
     with Publisher(broker) as module:
         thread = speak_when_asked(module)
         check = examine_broker(f"{broker.url}/home/{EUI}", listen_s=30.0)[-1]
         thread.join(30.0)
     assert check.state == "ok"
     assert "publishes seldom" in check.text
+
+
+def test_the_doctor_ends_no_burst_mode() -> None:
+    assert doctor._QUIET_S > BURST_INTERVAL_S
+    assert doctor.LISTEN_S - doctor._QUIET_S > BURST_INTERVAL_S
 
 
 def test_a_broker_that_is_gone_without_a_word_is_found_out_and_used_again(
