@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 from typing import Any
@@ -18,6 +19,7 @@ from device_io.urls import LinkUrl, parse_url
 
 _TELL_S = 5.0
 """A long scan says that often how far it is."""
+_PORT = "COM6" if os.name == "nt" else "/dev/ttyUSB0"
 _NOT_WORTH_TELLING = (LinkErrorKind.SILENT, LinkErrorKind.NOT_A_MODULE)
 
 
@@ -41,6 +43,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     """Print the one list of modules."""
     if not args.listen > 0 or (args.seconds is not None and not args.seconds > 0):
         raise WrongUsage("--listen and --seconds need a number above 0.")
+    if args.only and not args.places:
+        raise WrongUsage(f"--only needs a place to look at, for example rs485:{_PORT} or mqtts://HOST.")
     places = [_place(text) for text in args.places]
     if not args.only:
         places += [Place(url, args.scan and url.startswith("usb:")) for url in sorted(plugged_in())]
@@ -57,7 +61,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
     for module in modules:
         output.result(_to_json(module), _to_text(module))
     if not modules:
-        output.note("No module was found. Connect one by USB, or name a port or broker: discover rs485:COM6")
+        output.note(
+            "No module was found. Connect one by USB, or name the port of a bus or a broker: "
+            f"discover rs485:{_PORT}, or discover mqtts://HOST."
+        )
     return 0
 
 
