@@ -191,6 +191,7 @@ def _fetch(
     url: str, largest: int, seconds: float, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> bytes:
     """At most `largest` bytes within the time. :raises UpdateError:"""
+    import ssl
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -219,6 +220,11 @@ def _fetch(
         raise UpdateError(f"{host} has no such file ({error.code}). Try again later.") from None
     except (URLError, HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise UpdateError(
+                f"The certificate of {host} is not to be trusted: {reason.verify_message}. Nothing was fetched; check "
+                "the address and this computer's clock."
+            ) from None
         raise UpdateError(
             f"{host} can't be reached ({reason}). Check the network; local bundles work without."
         ) from None

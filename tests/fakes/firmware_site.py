@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 
 from firmware_images.signing import TrustedKey
 from tests.fakes import firmware_maker as maker
+from tests.fakes.certificates import Pair
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -32,16 +34,20 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class FirmwareSite:
-    """A catalogue on a web server on this computer."""
+    """A catalogue on a web server on this computer. pair: of its certificate, where it is to speak https."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pair: Pair | None = None) -> None:
         self.folder = folder
         self.key = maker.new_key()
         _Quiet.asked = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+        if pair is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair.cert, pair.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/index.json"
+        self.url = f"{'https' if pair is not None else 'http'}://127.0.0.1:{self._server.server_address[1]}/index.json"
 
     @property
     def keys(self) -> list[TrustedKey]:

@@ -10,6 +10,7 @@ import pytest
 
 from app.firmware.updates import UpdateError, Updates
 from tests.fakes import firmware_maker as maker
+from tests.fakes.certificates import make_ca, make_server_cert
 from tests.fakes.firmware_site import FirmwareSite
 
 
@@ -141,3 +142,34 @@ def test_what_is_not_there_is_told(site: FirmwareSite, tmp_path: Path) -> None:
         updates(site, tmp_path).refresh()
     with pytest.raises(UpdateError, match="No address"):
         updates(site, tmp_path, index_url=None).refresh()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("", ""),
+        ("expired", "certificate has expired"),
+        ("named otherwise", "mismatch"),
+        ("of another", "unable to get"),
+    ],
+)
+def test_over_https_the_certificate_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, words: str
+) -> None:
+    ca = make_ca(tmp_path)
+    trusted = make_ca(tmp_path, "another") if fault == "of another" else ca
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted.cert))
+    names = ("elsewhere.invalid",) if fault == "named otherwise" else ("127.0.0.1",)
+    (tmp_path / "site").mkdir()
+    site = FirmwareSite(tmp_path / "site", make_server_cert(ca, tmp_path, names, expired=fault == "expired"))
+    try:
+        site.publish("2.0.0")
+        if not fault:
+            assert updates(site, tmp_path).refresh().entries[0].version == "2.0.0"
+            return
+        with pytest.raises(UpdateError, match=words) as refused:
+            updates(site, tmp_path).refresh()
+        assert str(refused.value).startswith("The certificate of 127.0.0.1 is not to be trusted: ")
+        assert site.asked == []
+    finally:
+        site.stop()
