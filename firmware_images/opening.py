@@ -99,6 +99,14 @@ def _open_build(folder: Folder) -> FirmwarePackage:
     files = fields.values.get("flash_files")
     if not isinstance(files, dict) or not 1 <= len(files) <= 32:
         raise ImageError(Reason.BAD_MANIFEST, f'{FLASHER_ARGS}: "flash_files" must name the files to write.')
+    marks = [part.get("encrypted") for part in fields.values.values() if isinstance(part, dict)]
+    if any(mark is True or str(mark).lower() == "true" for mark in marks):
+        # Nothing is written encrypted here, and the bootloader of such a build would encrypt the module for good.
+        raise ImageError(
+            Reason.FLASH_ENCRYPTION,
+            f"{FLASHER_ARGS} is that of a build with flash encryption, which a module can never leave again. "
+            "Build it without.",
+        )
     raw = [RawPart(_offset(text), _read(folder, name, FLASHER_ARGS), str(name)) for text, name in files.items()]
     extra = fields.values.get("extra_esptool_args")
     family = extra.get("chip") if isinstance(extra, dict) else None

@@ -262,6 +262,20 @@ def test_flipped_bytes_in_files_of_a_build(tmp_path: Path) -> None:
     assert open_package(folder).version == "2.1.0"
 
 
+@pytest.mark.parametrize(
+    ("mark", "taken"), [("true", False), (True, False), ("True", False), ("false", True), (None, True)]
+)
+def test_a_build_that_would_encrypt_the_module_for_good_is_refused(tmp_path: Path, mark: object, taken: bool) -> None:
+    folder = maker.build_folder(tmp_path)
+    listed = json.loads((folder / "flasher_args.json").read_text())
+    listed["bootloader"]["encrypted"] = mark
+    (folder / "flasher_args.json").write_text(json.dumps(listed))
+    if taken:
+        assert open_package(folder).kind == "build-folder"
+    else:
+        assert reason(folder) is Reason.FLASH_ENCRYPTION
+
+
 def test_encrypted_images_are_told(tmp_path: Path) -> None:
     (tmp_path / "app.bin").write_bytes(b"\1" + Random(4).randbytes(60_000))
     assert reason(tmp_path / "app.bin") is Reason.ENCRYPTED
