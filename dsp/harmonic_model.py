@@ -9,6 +9,9 @@ from dsp.phase import HIGHEST_HZ, LOWEST_HZ, SHARE
 
 MOST_ORDERS = 200
 EDGE_CYCLES = 4.0
+UNEXPLAINED = 0.7
+"""Share of the power that no harmonic accounts for, above which there is no fundamental: in a ramp over two of its
+cycles. A sine that is interrupted for two thirds of a record has as much."""
 AT_ONCE = 8192
 """Samples whose harmonics are held in memory at once: 27 MB."""
 
@@ -103,7 +106,9 @@ def adjust_frequency(samples: NDArray[np.float64], rate_hz: float, frequency_hz:
         orders = min(_orders(rate_hz, frequency, count), most)
         basis = _basis(tau, frequency, orders)
         solution = _solve(basis, samples.T)
-        share = 0.5 * (solution[1] ** 2 + solution[1 + orders] ** 2) / np.maximum(samples.var(axis=1), 1e-300)
+        rest, power_of = samples.T - basis @ solution, np.maximum(samples.var(axis=1), 1e-300)
+        share = 0.5 * (solution[1] ** 2 + solution[1 + orders] ** 2) / power_of
+        share[(rest * rest).mean(axis=0) > UNEXPLAINED * power_of] = 0.0
         numbers = np.arange(1, orders + 1)[:, None]
         cosine, sine = solution[1 : 1 + orders] * numbers, solution[1 + orders :] * numbers
         slope = 2 * np.pi * tau[:, None] * (basis[:, 1 + orders :] @ -cosine + basis[:, 1 : 1 + orders] @ sine)
@@ -111,7 +116,7 @@ def adjust_frequency(samples: NDArray[np.float64], rate_hz: float, frequency_hz:
         power = float((slope * slope).sum())
         if power <= 0.0:
             return None
-        change = float((slope * (samples.T - basis @ solution)).sum() / power)
+        change = float((slope * rest).sum() / power)
         frequency = float(np.clip(frequency + np.clip(change, -1.0, 1.0), LOWEST_HZ, HIGHEST_HZ))
         if abs(change) < 1e-8 * frequency:
             break

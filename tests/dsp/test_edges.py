@@ -163,3 +163,14 @@ def test_a_record_of_a_high_rate_fits_into_memory() -> None:
     assert [window.flags for window in found] == [()]
     assert found[0].values["V1r"] == pytest.approx(325.0 / np.sqrt(2), rel=1e-6)
     assert peak_bytes < 500e6
+
+
+@pytest.mark.parametrize("length_s", [0.03, 0.04])
+@pytest.mark.parametrize("of", ["ramp", "5 Hz"])
+def test_a_short_record_of_no_mains_has_no_fundamental(of: str, length_s: float) -> None:
+    t = np.arange(int(4000 * length_s)) / 4000.0
+    volts = 325.0 * (t / length_s if of == "ramp" else np.cos(2 * np.pi * 5.0 * t + 2.0))
+    (found,) = (r for r in monitored(volts[:, None], ("V1",), 4000.0) if isinstance(r, Measurement))
+    assert {"short", "no-fundamental"} <= set(found.flags)
+    assert found.values.get("Fqai") is None
+    assert found.values.get("THV1") is None
