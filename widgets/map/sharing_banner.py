@@ -12,7 +12,7 @@ from widgets.controls.painting import RADIUS_CARD, Themed, draw_frame, draw_icon
 from widgets.theme import Theme
 
 LOOKING = "You only look. Sharing is off, no measurement leaves this computer."
-LOOKING_MORE = "If you share: a cell of {size}, never your address."
+LOOKING_MORE = "If you share: a cell of {size}, nothing nearer."
 SHARING = "You share: values of your module and its cell {cell}, nothing nearer."
 
 

@@ -181,6 +181,7 @@ class TestBanner:
         banner = shown(qtbot, SharingBanner(), 1200)
         assert "no measurement leaves this computer" in banner.text
         assert "nothing leaves" not in banner.text
+        assert "address" not in banner.text, "the operator sees the one of the network"
         asked = []
         banner.sharing_wanted.connect(lambda: asked.append("on"))
         banner.consent_wanted.connect(lambda: asked.append("consent"))
