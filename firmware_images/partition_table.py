@@ -146,10 +146,13 @@ def is_damaged(data: bytes) -> bool:
     MD5 that does not match, or no end. False for an erased one. A sound table may still be none that is read here."""
     for at in range(0, TABLE_SIZE, 32):
         row = data[at : at + 32]
+        if row[:4] == _ERASED_ROW[:4]:
+            return at == 0 and data[:TABLE_SIZE].strip(b"\xff") != b""
         if row[:2] == _MD5_ROW[:2]:
-            return hashlib.md5(data[:at], usedforsecurity=False).digest() != row[16:]
-        if row[:2] != _ROW_MAGIC:
-            return row[:2] != b"\xff\xff"
+            if hashlib.md5(data[:at], usedforsecurity=False).digest() != row[16:]:
+                return True
+        elif row[:2] != _ROW_MAGIC:
+            return True
     return True
 
 

@@ -137,6 +137,9 @@ def test_a_damaged_table_is_told_from_one_that_is_only_strange() -> None:
         broken[at // 8] ^= 1 << at % 8
         nobody_looks = 66 <= at // 8 < 80  # the filler before the MD5
         assert is_damaged(bytes(broken)) != nobody_looks, at
+    for start in (b"\xff" * 32, b"\xff\xff\1"):  # what is left of a table is not a blank flash
+        assert is_damaged(start + whole[len(start) :])
+    assert is_damaged(whole[:96] + b"\1" + whole[97:])  # behind the MD5
     strange = table(NVS, (0, 0x11, 0x10000, 0x10000, "ota_1"))  # no ota_0
     endless = table(*((1, 0x40, 0x9000 + n * 0x1000, 0x1000, f"p{n}") for n in range(96)), md5=False)
     assert is_damaged(endless)
