@@ -13,7 +13,7 @@ from device_io.discovery.identify import identify
 from device_io.discovery.module_list import kind_of
 from device_io.links import Prompt, open_link
 from device_io.source import LinkError, LinkErrorKind, ModuleInfo
-from device_io.urls import LinkUrl, MqttUrl, parse_url
+from device_io.urls import RS485_BAUDS, LinkUrl, MqttUrl, parse_url
 
 HELLO_S = 10.0
 """A module that is still booting is waited for so long."""
@@ -23,6 +23,7 @@ UNIT_S = 6.0
 BROKER_S = 8.0
 """How long a broker is listened to: modules publish every 2 s or more."""
 MDNS_S = 3.0
+RS485_PARITIES = ("E", "N", "O")
 WORKERS = 16
 
 
@@ -172,7 +173,11 @@ class Search:
                 told[0] = done
                 self._progress(url.text, done, total, text)
 
-        for unit in scan(url.port, progress=progress, cancelled=self._cancelled.is_set):
+        given = url.text if url.scheme == "rs485" else ""  # what the URL of the bus says is not tried otherwise
+        bauds = (url.baud,) if url.baud is not None and "baud=" in given else RS485_BAUDS
+        parities = (url.parity,) if "parity=" in given else RS485_PARITIES
+        units = scan(url.port, bauds=bauds, parities=parities, progress=progress, cancelled=self._cancelled.is_set)
+        for unit in units:
             if unit.info is not None:
                 found = True
                 self._found(unit.url, unit.info)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keyring
 import pytest
@@ -13,8 +14,10 @@ from keyring.backends.null import Keyring
 
 from device_io.discovery import search as searching
 from device_io.discovery.search import Place, Search, SearchProgress
+from device_io.modbus.scan import FoundUnit
 from device_io.mqtt.payload import encode_payload
 from device_io.source import LinkError, LinkErrorKind, ModuleInfo
+from device_io.urls import RS485_BAUDS
 from device_io.virtual_module.module import VirtualModule
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.mqtt_publisher import Publisher, sound_values
@@ -100,3 +103,35 @@ def test_a_port_that_was_just_plugged_in_is_tried_again(
     search.cancel()
     assert done
     assert (len(heard.found), len(asked)) == ((1, 3) if fresh else (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("url", "bauds", "parities"),
+    [
+        ("rs485:COM9", RS485_BAUDS, ("E", "N", "O")),
+        ("rs485:COM9?baud=9600", (9600,), ("E", "N", "O")),
+        ("rs485:COM9?parity=n", RS485_BAUDS, ("N",)),
+        ("rs485:COM9?baud=1200&parity=O", (1200,), ("O",)),
+        ("usb:COM9?baud=115200", RS485_BAUDS, ("E", "N", "O")),
+    ],
+)
+def test_a_bus_is_scanned_at_the_settings_that_its_address_gives(
+    monkeypatch: pytest.MonkeyPatch, url: str, bauds: Sequence[int], parities: Sequence[str]
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def scan(_port: str, **options: Any) -> Iterator[FoundUnit]:
+        asked.append(options)
+        yield from ()
+
+    def identify(*_link: object) -> ModuleInfo:
+        raise LinkError(LinkErrorKind.SILENT, "Nobody.")
+
+    monkeypatch.setattr("device_io.modbus.scan.scan", scan)
+    monkeypatch.setattr(searching, "identify", identify)
+    search = Search(Heard())
+    search.look_at([Place(url, scan=True)])
+    done = search.wait(30.0)
+    search.cancel()
+    assert done
+    assert [(tuple(options["bauds"]), tuple(options["parities"])) for options in asked] == [(bauds, parities)]
