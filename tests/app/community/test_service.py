@@ -173,6 +173,19 @@ def test_the_preview_is_what_is_sent(tmp_path: Path) -> None:
     assert all(line["sent"].endswith("Z") for line in lines)
 
 
+def test_the_log_is_not_written_over_what_sharing_keeps(tmp_path: Path) -> None:
+    community = Community(tmp_path / "data")
+    community.give(CHOICES)
+    assert community.offer(measurement(late(1))) is None
+    (tmp_path / "link").symlink_to(tmp_path / "data" / OUTBOX_FILE)
+    for path in (tmp_path / "data" / OUTBOX_FILE, tmp_path / "data" / FILE, tmp_path / "link"):
+        with pytest.raises(OSError, match="its own state"):
+            community.export_log(path)
+    assert community.given is not None
+    with Outbox(tmp_path / "data") as outbox:
+        assert outbox.counts().late + outbox.counts().waiting == 1
+
+
 def test_the_preview_of_an_interval_under_way(tmp_path: Path) -> None:
     community = Community(tmp_path)
     begin_s = last_end_s()
