@@ -16,10 +16,12 @@ from app.community.broker import Broker
 from device_io.mqtt import dialling
 from device_io.mqtt.connection import PERSONAL
 from device_io.mqtt.dialling import Stopped, Wire
-from device_io.source import LinkError
+from device_io.source import LinkError, LinkErrorKind
 
 CONNECT_S = 10.0
 KEEPALIVE_S = 30
+_LASTING = PERSONAL - {LinkErrorKind.NOT_TLS}
+"""What trying again does not change. A broker or a line that dies during the handshake looks like one without TLS."""
 
 
 class UploadError(Exception):
@@ -100,7 +102,7 @@ class Session:
                     raise Stopped
                 self._step(0.1)
         except LinkError as wrong:
-            raise UploadError(str(wrong), permanent=wrong.kind in PERSONAL) from None
+            raise UploadError(str(wrong), permanent=wrong.kind in _LASTING) from None
         except Stopped:
             raise UploadError("Sending was stopped; what is not acknowledged waits.") from None
 

@@ -231,6 +231,27 @@ def test_the_sender_waits_for_the_broker_and_tells(tmp_path: Path, ca: Authority
         assert outbox.counts().sent == 10
 
 
+def test_a_broker_that_dies_during_the_handshake_is_waited_for(tmp_path: Path, ca: Authority) -> None:
+    server = Mosquitto(tmp_path, tls=ca)
+    states: list[SenderState] = []
+    with Outbox(tmp_path / "data") as outbox:
+        fill(outbox, 3)
+        broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
+        sender = Sender(tmp_path / "data", broker, None, None, until_empty=True, on_state=states.append)
+        with socket.create_server(("127.0.0.1", server.port)) as dying:
+            dying.settimeout(20.0)
+            sender.start()
+            with dying.accept()[0] as near:
+                near.settimeout(20.0)
+                assert near.recv(1), "it begins the handshake"
+        wait_for(lambda: any(state.error for state in list(states)))
+        assert sender.state.phase is not SenderPhase.FAILED, sender.state.error
+        with server:
+            assert sender.wait(30.0)
+        assert sender.state.phase is SenderPhase.DONE, sender.state.error
+        assert outbox.counts().sent == 3
+
+
 def test_the_sender_gives_up_when_patience_ends(tmp_path: Path) -> None:
     with Outbox(tmp_path / "data") as outbox:
         fill(outbox, 2)
