@@ -86,10 +86,10 @@ def _passwords(wanted: list[str]) -> list[str]:
             lines = Path(file).read_text(encoding="utf-8").split("\n")
         except (OSError, ValueError):
             raise Refused(f"The password file {file} can't be read. Check {FILE_VARIABLE}.") from None
-        lines = [line.rstrip("\r") for line in lines]
-        if len([line for line in lines if line]) < len(wanted):
-            raise Refused(f"The password file needs {len(wanted)} lines: {'; '.join(wanted)}.")
-        return lines[: len(wanted)]
+        given = [line.rstrip("\r") for line in lines][: len(wanted)]
+        if len(given) < len(wanted) or not all(given):
+            raise Refused(f"The password file needs a line for each of these, in this order: {'; '.join(wanted)}.")
+        return given
     if not sys.stdin.isatty():
         raise Refused(f"{wanted[0]} is needed. Put it into a file and name that file in {FILE_VARIABLE}.")
     return [getpass.getpass(f"{question}: ") for question in wanted]
