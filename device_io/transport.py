@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import sys
 import time
@@ -120,7 +121,7 @@ class _SocketTransport:
             host, number = None, None
         if not host or not number:
             raise LinkError(
-                LinkErrorKind.BAD_URL, f"{port!r} names no host and port. Write usb:socket://HOST:PORT with both."
+                LinkErrorKind.BAD_URL, f"{port!r} names no host and port. Write socket://HOST:PORT with both."
             )
         try:
             self._socket = socket.create_connection((host, number), timeout=CONNECT_TIMEOUT_S)
@@ -188,17 +189,19 @@ def _takes_no_data(name: str) -> LinkError:
 
 
 def _connect_error(host: str, number: int, error: Exception) -> LinkError:
+    place = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
     if isinstance(error, TimeoutError):
         return LinkError(LinkErrorKind.SILENT, f"{host} does not answer. Check the address and the network.")
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return LinkError(LinkErrorKind.NO_SUCH_PORT, f"There is no host {host}. Check the address.")
     if isinstance(error, ConnectionRefusedError):
-        sentence = f"Nothing listens at {host}:{number}. Start the module there, or check the address."
+        sentence = f"Nothing listens at {place}. Start the module there, or check the address."
     else:
-        sentence = f"{host}:{number} can't be reached ({error}). Check the address."
+        sentence = f"{place} can't be reached ({error}). Check the address."
     return LinkError(LinkErrorKind.REFUSED, sentence)
 
 
+_HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 _BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _ABSENT = {errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO, errno.ENOTDIR}
@@ -219,6 +222,9 @@ def _open_error(port: str, error: Exception) -> LinkError:
         return LinkError(LinkErrorKind.NO_PERMISSION, _permission_sentence(port))
     if "://" in port:
         return LinkError(LinkErrorKind.REFUSED, f"{port} can't be opened. Check the address.")
+    if _HOST_AND_PORT.fullmatch(port):
+        sentence = f"{port} is not a serial port. A port of the network is written socket://{port}."
+        return LinkError(LinkErrorKind.NO_SUCH_PORT, sentence)
     if number in _ABSENT or "FileNotFoundError" in text:
         return LinkError(LinkErrorKind.NO_SUCH_PORT, f"There is no serial port {port}. {_ports_sentence()}")
     return LinkError(LinkErrorKind.NO_SUCH_PORT, f"{port} is not a serial port. {_ports_sentence()}")

@@ -183,3 +183,17 @@ def test_a_socket_that_hangs_up_at_once_is_busy() -> None:
             transport.read_available(30.0)
         transport.close()
     assert caught.value.kind == LinkErrorKind.PORT_BUSY
+
+
+@pytest.mark.parametrize("port", ["127.0.0.1:4711", "meter.local:502", "[::1]:502"])
+def test_host_and_port_alone_get_the_way_to_write_it(port: str) -> None:
+    kind, text = kind_and_text(port)
+    assert kind is LinkErrorKind.NO_SUCH_PORT
+    assert text == f"{port} is not a serial port. A port of the network is written socket://{port}."
+
+
+def test_an_address_of_the_newer_kind_keeps_its_brackets() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = free.getsockname()[1]
+        assert f"[::1]:{number}" in kind_and_text(f"socket://[::1]:{number}")[1]
