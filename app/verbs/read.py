@@ -15,6 +15,7 @@ from app.measurement_json import to_json, to_text
 from app.measuring_options import add_measuring_options, check_nominal_voltage, measuring_options
 from app.output import Output, Refused, WrongUsage
 from app.specs import chip_specs
+from device_io.discovery.module_list import place_of
 from device_io.group import GroupSource
 from device_io.links import open_link
 from device_io.source import LinkError, LinkErrorKind, LinkPhase, LinkState, ModuleInfo, Source
@@ -74,6 +75,9 @@ def _source(urls: list[str]) -> tuple[Source, Callable[[Result], Result] | None]
     if len(urls) == 1:
         return open_link(urls[0], prompt=ask_password), None
     group = GroupSource([open_link(url, prompt=ask_password) for url in urls])
+    if len({place_of(url) for url in urls}) < len(urls):
+        text = "The same module stands twice in the group. Choose three different ones."
+        raise LinkError(LinkErrorKind.REFUSED, text)
 
     def adjust(result: Result) -> Result:
         return as_clocks_allow(result, group.uncertainty_us) if isinstance(result, Measurement) else result
@@ -103,7 +107,8 @@ class _Reader:
             elif self._events and not self._was_connected:
                 self._output.note(_NO_WAVEFORM + " Events can't be seen in them.")
         self._was_connected = True
-        self._output.note(f"Module {info.eui}, {info.system}, firmware {info.firmware}.")
+        name = "Group of three modules" if info.eui is None else f"Module {info.eui}"
+        self._output.note(f"{name}, {info.system}, firmware {info.firmware}.")
 
     def on_measurement(self, result: Result) -> None:
         try:

@@ -78,6 +78,23 @@ def test_readings_alone_make_no_longer_intervals() -> None:
     assert "Events can't be seen" in windows.stderr
 
 
+def test_a_module_that_stands_twice_in_a_group_is_refused() -> None:
+    done = run_verb("read", "usb:/dev/none1", "usb:/dev/none2", "usb:/dev/none2?baud=921600")
+    assert done.returncode == 1
+    assert done.stderr == "The same module stands twice in the group. Choose three different ones.\n"
+
+
+def test_a_group_has_no_number_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    reader = _Reader(Output(as_json=True, stop=Stop()), longer=False, events=False)
+    module = VirtualModule("clean", system="1P").info
+    reader.on_identity(module._replace(eui=None, system="3P", firmware="1.0.0"))
+    reader.on_identity(module._replace(eui="0253454E7D9AE7BB", firmware="1.0.0"))
+    assert capsys.readouterr().err.splitlines() == [
+        "Group of three modules, 3P, firmware 1.0.0.",
+        "Module 0253454E7D9AE7BB, 1P, firmware 1.0.0.",
+    ]
+
+
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_link_that_came_back_is_waited_for_no_longer(streams: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """Readings come as soon as it is connected; a waveform does not until it streams."""
