@@ -12,7 +12,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,11 +163,12 @@ class BackupStore:
                 found.append(read_backup(path))
         return sorted(found, key=lambda backup: backup.made_ns, reverse=True)
 
-    def prune(self, mac: str, made: Path) -> None:
-        """Remove the oldest backups of a module beyond those that are kept. made: the one that was just made; it stays,
-        also where the computer's clock says that it is the oldest."""
-        others = sorted((path for path in self._of(mac).glob("*.zip") if path != made), reverse=True)
-        for path in others[self._keep - 1 :]:
+    def prune(self, mac: str, needed: Iterable[Path | None]) -> None:
+        """Remove the oldest backups of a module beyond those that are kept. needed: these stay, as old as they may be:
+        the one just made (the computer's clock may be wrong), and what leads back from an unfinished job."""
+        stay = {path.absolute() for path in needed if path is not None}
+        others = sorted((path for path in self._of(mac).glob("*.zip") if path.absolute() not in stay), reverse=True)
+        for path in others[max(self._keep - len(stay), 0) :]:
             with contextlib.suppress(OSError):
                 path.unlink()
 

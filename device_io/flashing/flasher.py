@@ -301,7 +301,8 @@ class Flasher:
             esptool.read(0, identity.flash_size, flash, self._tell)
             self._backup = write_backup(place, flash, identity, firmware, told.as_json(), made_ns).path
         if path is None:
-            self._store.prune(identity.mac, self._backup)
+            leads_back = (one.backup for one in self._journal.pending(identity.mac))
+            self._store.prune(identity.mac, (self._backup, *leads_back))
 
     def _check_backup(self, backup: Backup, identity: FlashIdentity) -> None:
         if backup.mac != identity.mac:

@@ -88,7 +88,7 @@ def test_the_store_keeps_the_last_of_each_module(tmp_path):
     for number in range(5):
         made_ns = 1_700_000_000_000_000_000 + number * 1_000_000_000
         made = write_backup(store.path_for(MAC, f"1.0.{number}", made_ns), flash, CHIP, f"1.0.{number}", {}, made_ns)
-        store.prune(MAC, made.path)
+        store.prune(MAC, [made.path])
     other = CHIP._replace(mac="02:53:45:4E:00:02")
     write_backup(store.path_for(other.mac, "9", 1), flash, other, "9", {}, 1)
     assert [backup.firmware for backup in store.list(MAC)] == ["1.0.4", "1.0.3", "1.0.2"]
@@ -100,8 +100,13 @@ def test_the_backup_that_was_just_made_stays_though_the_clock_was_set_back(tmp_p
     flash = flash_file(tmp_path)
     for number, made_s in enumerate((1_700_000_000, 1_700_000_001, 86_400)):
         place = store.path_for(MAC, f"1.0.{number}", made_s * 10**9)
-        store.prune(MAC, write_backup(place, flash, CHIP, f"1.0.{number}", {}, made_s * 10**9).path)
-    assert [backup.firmware for backup in store.list(MAC)] == ["1.0.1", "1.0.2"]
+        store.prune(MAC, [write_backup(place, flash, CHIP, f"1.0.{number}", {}, made_s * 10**9).path])
+    newest, made = store.list(MAC)
+    assert (newest.firmware, made.firmware) == ("1.0.1", "1.0.2")
+    place = store.path_for(MAC, "1.0.3", 1_800_000_000 * 10**9)
+    write_backup(place, flash, CHIP, "1.0.3", {}, 1_800_000_000 * 10**9)
+    store.prune(MAC, [place, made.path])  # it leads back from a job that is not finished
+    assert [backup.firmware for backup in store.list(MAC)] == ["1.0.3", "1.0.2"]
 
 
 def test_a_place_where_no_file_can_be_made_is_known_before_minutes_of_reading(tmp_path):
