@@ -55,6 +55,13 @@ def test_messages_without_load_tell_nothing() -> None:
     assert not watched(*[idle] * 50)
 
 
+def test_it_is_seen_where_one_phase_exports_what_the_others_use() -> None:
+    """Then both sums are nothing, which no sum of the apparent powers can be."""
+    values = sound_values()
+    sent = imitate(values | {"P1": 460.0, "P2": -230.0, "P3": -230.0, "Pc": 0.0})
+    assert watched(*[sent] * MESSAGES)
+
+
 def test_a_new_firmware_is_trusted_again() -> None:
     watch = FirmwareWatch()
     old, new = imitate(sound_values()), encode_payload(sound_values())
