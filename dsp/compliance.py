@@ -7,9 +7,8 @@ that it keeps the limit exactly when no more than 5 % of them exceed it.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -18,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.measurement import Measurement
+from dsp.measurement import ORDERS, Measurement
 from resources.limits.standards import MAX_ORDER, Criterion, Period, Requirement, Standard
 from resources.parameters import keys_for
 from resources.systems import WiringSystem, phases_of
@@ -208,29 +207,34 @@ def series_of(
         ordered.setdefault(measurement.end_ns, measurement)
     kept = list(ordered.values())
     columns: dict[str, NDArray[np.float64]] = {}
-    found = [{**m.values, **_referred(m, references)} for m in kept]
-    for key in dict.fromkeys(key for values in found for key in values):
-        rows = [
-            v.get(key) if m.completeness >= minimum_completeness else None for v, m in zip(found, kept, strict=True)
-        ]
+    for key in dict.fromkeys(key for m in kept for key in m.values):
+        rows = [m.values.get(key) if m.completeness >= minimum_completeness else None for m in kept]
         columns[key] = np.array([np.nan if value is None else value for value in rows], np.float64)
+    columns |= _referred(kept, references, minimum_completeness)
     flagged = np.array([not FLAGGING.isdisjoint(m.flags) for m in kept], np.bool_)
     return Series(np.array(list(ordered), np.int64), columns, flagged)
 
 
-def _referred(measurement: Measurement, references: Mapping[str, float | None]) -> dict[str, float]:
-    """Harmonics of the phases in % of {"V": V or None, "I": A or None}; NaN where not measurable."""
-    values: dict[str, float] = {}
-    for channel, orders in measurement.orders.items():
+def _referred(
+    measurements: Sequence[Measurement], references: Mapping[str, float | None], minimum_completeness: float
+) -> dict[str, NDArray[np.float64]]:
+    """Columns of the harmonics of the phases in % of {"V": V or None, "I": A or None}; NaN where not measurable."""
+    columns: dict[str, NDArray[np.float64]] = {}
+    lasts = np.array([m.band.thd_to for m in measurements])
+    for channel in dict.fromkeys(channel for m in measurements for channel in m.orders):
         reference = references.get(channel[0])
         if reference is None or channel == "IN":
             continue
-        shares = 100.0 * orders / reference
-        last = measurement.band.thd_to
-        total = float(np.sqrt(np.sum(shares[2 : last + 1] ** 2))) if last > 1 else math.nan
-        values |= {f"{channel[1]}{channel[0]}{h}": float(share) for h, share in enumerate(shares) if h}
-        values |= {f"{name}{channel[1]}": total for name in (("THV",) if channel[0] == "V" else ("THI", "TDD"))}
-    return values
+        shares = np.full((len(measurements), ORDERS + 1), np.nan)
+        for row, m in zip(shares, measurements, strict=True):
+            if channel in m.orders and m.completeness >= minimum_completeness:
+                row[:] = 100.0 * m.orders[channel] / reference
+        columns |= {f"{channel[1]}{channel[0]}{h}": shares[:, h] for h in range(1, ORDERS + 1)}
+        counts = (np.arange(ORDERS + 1) >= 2) & (np.arange(ORDERS + 1) <= lasts[:, None])
+        total = np.sqrt(np.where(counts, shares * shares, 0.0).sum(axis=1))
+        total[lasts < 2] = np.nan
+        columns |= {f"{name}{channel[1]}": total for name in (("THV",) if channel[0] == "V" else ("THI", "TDD"))}
+    return columns
 
 
 def in_pct_of_nominal(series: Series, nominal_voltage_v: float) -> Series:
