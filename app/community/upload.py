@@ -72,7 +72,6 @@ class Uploader:
         self._trusted = trusted
         self._stopped = stopped
         self._context = broker.context()
-        self._mqtt5 = True
         self._unsure: int | None = None
         self._settled_s = 0.0
         self.progress = Progress()
@@ -126,20 +125,23 @@ class Uploader:
             session.close()
 
     def _open(self) -> Session:
-        while True:
-            session = Session(self._broker, self._password, self._context, mqtt5=self._mqtt5, stopped=self._stopped)
+        """With MQTT 5, whose acknowledgements tell a refusal. With 3.1.1 where the broker does not take it twice: once
+        may be a line or a broker that was just ending."""
+        problem = UploadError(f"{self._broker.address} can't be reached.")
+        for mqtt5 in (True, True, False):
+            session = Session(self._broker, self._password, self._context, mqtt5=mqtt5, stopped=self._stopped)
             try:
                 session.open()
-            except OldProtocol:
+            except OldProtocol as old:
                 session.close()
-                self._mqtt5 = False
-                continue
+                problem = old
             except BaseException:
                 session.close()
-                self._mqtt5 = True
                 raise
-            self.progress.connections += 1
-            return session
+            else:
+                self.progress.connections += 1
+                return session
+        raise problem
 
     def _send(self, session: Session, waiting: Waiting) -> None:
         """Send a message, if it may still go, and write down its acknowledgement before anything else is sent."""

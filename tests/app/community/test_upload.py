@@ -6,8 +6,9 @@ import re
 import socket
 import sqlite3
 import statistics
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -165,6 +166,70 @@ def test_a_broker_of_mqtt_3_only(tmp_path: Path) -> None:
             drain(outbox, parse_broker(f"mqtt://127.0.0.1:{line.port}", accepts_backdated=True))
         assert outbox.counts().sent == 3
         assert "(p2, c1" in server.log
+
+
+def serve_once(listener: socket.socket, target: int) -> None:
+    """End the first connection when it has said something; carry the next one."""
+    with listener.accept()[0] as first:
+        first.recv(10)
+    near, _ = listener.accept()
+    far = socket.create_connection(("127.0.0.1", target))
+    back = threading.Thread(target=carry, args=(far, near))
+    back.start()
+    carry(near, far)
+    back.join(20.0)
+    near.close()
+    far.close()
+
+
+def carry(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_connection_lost_at_its_start_does_not_hide_a_refusal(tmp_path: Path) -> None:
+    """MQTT 3.1.1 can't say that a message is not taken: such a broker acknowledges and throws it away."""
+    with (
+        Mosquitto(tmp_path, acl="topic read v1/#\n") as server,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Outbox(tmp_path / "data") as outbox,
+    ):
+        serving = threading.Thread(target=serve_once, args=(listener, server.port), daemon=True)
+        serving.start()
+        fill(outbox, 2)
+        url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(UploadError, match="right to publish"):
+            drain(outbox, parse_broker(url, accepts_backdated=True))
+        assert outbox.counts().sent == 0
+        serving.join(30.0)
+        assert not serving.is_alive()
+
+
+def refuse_all(listener: socket.socket) -> None:
+    """A broker that knows neither MQTT 5 nor 3.1.1, and says so."""
+    with suppress(OSError):
+        while True:
+            with listener.accept()[0] as near:
+                near.recv(100)
+                near.sendall(b"\x20\x02\x00\x01")
+                near.recv(100)
+
+
+def test_a_broker_that_knows_no_version_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, Outbox(tmp_path / "data") as outbox:
+        serving = threading.Thread(target=refuse_all, args=(listener,), daemon=True)
+        serving.start()
+        fill(outbox, 2)
+        url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(UploadError) as caught:
+            drain(outbox, parse_broker(url, accepts_backdated=True))
+        assert str(caught.value).endswith(".")
+        assert outbox.counts().sent == 0
+        listener.shutdown(socket.SHUT_RDWR)
+        serving.join(30.0)
+        assert not serving.is_alive()
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.02])
