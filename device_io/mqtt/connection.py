@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -213,13 +214,10 @@ class BrokerConnection:
 
     def _open(self) -> None:
         url = self.url
-        if self._secret is None:
+        if url.user is not None and self._secret is None:
+            self._dial().close()  # nobody is asked for the password of a broker that is not there, or is another one
             self._secret = self._password()
-        context = dialling.tls_context(url) if url.scheme == "mqtts" else None
-        sock = dialling.connect_tcp(url, dialling.resolve(url), self._stopping)
-        if context is not None:
-            sock = dialling.start_tls(sock, url, context, self._stopping)
-        self._wire = Wire(sock)
+        self._wire = Wire(self._dial())
         client = self._paho = _Paho(self._wire)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -242,6 +240,11 @@ class BrokerConnection:
         for one in self._routes.all():
             one.on_up(self)
             self._subscribe(one)
+
+    def _dial(self) -> socket.socket:
+        context = dialling.tls_context(self.url) if self.url.scheme == "mqtts" else None
+        sock = dialling.connect_tcp(self.url, dialling.resolve(self.url), self._stopping)
+        return sock if context is None else dialling.start_tls(sock, self.url, context, self._stopping)
 
     def _serve(self) -> None:
         while self._turn():

@@ -255,3 +255,18 @@ def test_a_person_is_asked_once_not_after_every_restart(tmp_path: Path, authorit
             link.stop()
     assert asked == [f"Password of anna@localhost:{broker.port}"]
     assert "right" not in broker.log
+
+
+def test_nobody_is_asked_for_the_password_of_a_broker_that_is_not_there() -> None:
+    asked: list[str] = []
+    sink = RecordingSink()
+    link = WifiLink(
+        f"mqtts://anna@localhost:{free_port()}/home/{EUI}", reconnect=False, prompt=lambda text: asked.append(text)
+    )
+    link.start(sink)
+    try:
+        sink.wait_for_phase(LinkPhase.FAILED, 30.0)
+    finally:
+        link.stop()
+    assert [error.kind for error in errors(sink)] == [LinkErrorKind.NO_CONNECTION]
+    assert asked == []
