@@ -17,6 +17,7 @@ from widgets.theme import Theme
 
 _EDITOR, _EDITOR_COMPACT = 176, 132
 _HEIGHT = 38
+_NEVER = 99
 
 
 def number_of(text: str) -> float | None:
@@ -159,16 +160,21 @@ class SettingRow(Themed, QWidget):
         return editor
 
     def _number_text(self, value: SettingValue) -> str:
-        return fixed(float(value), self.setting.decimals) if isinstance(value, int | float) else str(value)
+        return self._written(float(value)) if isinstance(value, int | float) else str(value)
+
+    def _written(self, value: float) -> str:
+        """What has no unit is the number of something, as of a port: written in one piece."""
+        setting = self.setting
+        return fixed(value, setting.decimals) if setting.unit else fixed(value, setting.decimals, group_from=_NEVER)
 
     def _range_text(self) -> str:
         low, high = self.setting.minimum, self.setting.maximum
         if low is not None and high is not None:
-            return f"{fixed(low, self.setting.decimals)} to {fixed(high, self.setting.decimals)}"
+            return f"{self._written(low)} to {self._written(high)}"
         if low is not None:
-            return f"from {fixed(low, self.setting.decimals)}"
+            return f"from {self._written(low)}"
         if high is not None:
-            return f"up to {fixed(high, self.setting.decimals)}"
+            return f"up to {self._written(high)}"
         return self.setting.hint
 
     def _on_edited(self) -> None:

@@ -18,7 +18,7 @@ from app.community.outbox import FILE, Outbox
 from tests.fakes.certificates import make_ca
 from tests.fakes.community import INTERVAL_S, Subscriber, last_end_s, wait_for
 from tests.fakes.mosquitto import Mosquitto
-from tests.fakes.slow_line import SlowLine
+from tests.fakes.tcp_line import TcpLine
 
 CHILD = Path(__file__).resolve().parents[2] / "fakes" / "community_child.py"
 MESSAGE_S = 0.004
@@ -72,7 +72,7 @@ def campaign(folder: Path, count: int, kills: int, seed: int, delay_s: float | N
     with (
         Mosquitto(folder, tls=ca, persistent=True, extra="queue_qos0_messages true") as broker,
         Subscriber(broker.port, ca.cert) as subscriber,
-        nullcontext(broker) if delay_s is None else SlowLine(broker.port, delay_s) as line,
+        nullcontext(broker) if delay_s is None else TcpLine(broker.port, delay_s) as line,
     ):
         broker.save()
         url = f"mqtts://localhost:{line.port}?ca={ca.cert}"

@@ -25,7 +25,7 @@ from app.community.upload import Uploader
 from tests.fakes.certificates import Authority, make_ca, make_client_cert, make_server_cert
 from tests.fakes.community import INTERVAL_S, Subscriber, interval, last_end_s, wait_for
 from tests.fakes.mosquitto import Mosquitto
-from tests.fakes.slow_line import SlowLine
+from tests.fakes.tcp_line import TcpLine
 from tests.fakes.unused_port import unused_port
 
 LAST_S = last_end_s()
@@ -161,7 +161,7 @@ def test_nobody_there_and_somebody_silent(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_broker_of_mqtt_3_only(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, extra="max_packet_size 100000") as server, Outbox(tmp_path / "data") as outbox:
         # It ends connections of MQTT 5, as those do that know 3.1.1 only.
-        with SlowLine(server.port, refuse=b"\x00\x04MQTT\x05") as line:
+        with TcpLine(server.port, refuse=b"\x00\x04MQTT\x05") as line:
             fill(outbox, 3)
             drain(outbox, parse_broker(f"mqtt://127.0.0.1:{line.port}", accepts_backdated=True))
         assert outbox.counts().sent == 3
@@ -251,7 +251,7 @@ def test_an_acknowledgement_is_written_down_before_the_next_message_leaves(
     with Mosquitto(tmp_path) as server, Subscriber(server.port) as subscriber, Outbox(tmp_path / "data") as outbox:
         ends_s = fill(outbox, count)
         monkeypatch.setattr(Session, "publish", published)
-        with SlowLine(server.port, delay_s) as line:
+        with TcpLine(server.port, delay_s) as line:
             drain(outbox, parse_broker(f"mqtt://127.0.0.1:{line.port}", accepts_backdated=True))
         wait_for(lambda: len(subscriber.received) >= count)
         assert subscriber.ends_s == ends_s

@@ -15,10 +15,10 @@ from device_io.mqtt.listening import listen_for_modules
 from device_io.mqtt.payload import encode_payload
 from device_io.mqtt.wifi_link import WifiLink
 from device_io.source import LinkErrorKind, LinkPhase, Readings
-from tests.fakes.freezing_proxy import FreezingProxy
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.mqtt_publisher import Publisher, sound_values
 from tests.fakes.recording_sink import RecordingSink
+from tests.fakes.tcp_line import TcpLine
 
 EUI = "0253454E000000D1"
 READINGS, CONFIG = f"v1/home/devices/{EUI}/0/bin", f"v1/home/devices/{EUI}/0/config"
@@ -133,7 +133,7 @@ def test_a_broker_that_is_gone_without_a_word_is_found_out_and_used_again(
 ) -> None:
     monkeypatch.setattr(connection, "KEEP_ALIVE_S", 1)
     sink = RecordingSink()
-    with FreezingProxy(broker.port) as proxy, Publisher(broker) as module:
+    with TcpLine(broker.port) as proxy, Publisher(broker) as module:
         module.repeat(READINGS, encode_payload(sound_values()), every_s=0.1)
         link = WifiLink(f"mqtt://127.0.0.1:{proxy.port}/home/{EUI}")
         link.start(sink)

@@ -23,7 +23,7 @@ from widgets.modules.model import (
     SettingKind,
 )
 from widgets.modules.module_list import ModuleList
-from widgets.modules.setting_row import number_of
+from widgets.modules.setting_row import SettingRow, number_of
 from widgets.theme import Theme
 
 PICTURES = Path(__file__).resolve().parents[3] / "screenshots"
@@ -312,3 +312,10 @@ def test_pictures(panel, theme, size, compact) -> None:
         image = picture(panel)
         assert image.pixelColor(2, 2) == Theme(theme).colour("bg")
         assert image.save(str(PICTURES / f"modules-{view}-{theme}-{size[0]}x{size[1]}.png"))
+
+
+def test_numbers_of_something_are_in_one_piece_and_quantities_are_not(qapp):
+    port = SettingRow(Setting("port", "Port", SettingKind.NUMBER, 18883, minimum=1, maximum=65535))
+    assert (port.editor.text(), port.range.text, port.value) == ("18883", "1 to 65535", 18883.0)
+    turns = SettingRow(Setting("turns", "Turns", SettingKind.NUMBER, 18883, "A", minimum=1, maximum=65535))
+    assert (turns.editor.text(), turns.range.text, turns.value) == ("18\u2009883", "1 to 65\u2009535", 18883.0)

@@ -1,4 +1,4 @@
-"""A TCP line through this process on which everything takes its time, as over a satellite or a crowded radio cell."""
+"""A TCP line through this process: slow as over a satellite, or dead without a word as behind a router switched off."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ import time
 from types import TracebackType
 
 
-class SlowLine:
+class TcpLine:
     """Listens on a loopback port for the time of a `with` block and passes everything on to `port`, each piece
     `delay_s` after it came, in both directions. Where nobody listens behind it, connections end at once. refuse:
-    connections that begin with it in their first 64 bytes are ended."""
+    connections with it in their first 64 bytes are ended. `freeze`: those that are there carry nothing any more."""
 
     def __init__(self, port: int, delay_s: float = 0.0, *, refuse: bytes | None = None) -> None:
         self._target = port
         self._delay_s = delay_s
         self._refuse = refuse
         self._ending = threading.Event()
+        self._frozen = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
-    def __enter__(self) -> SlowLine:
+    def freeze(self) -> None:
+        """From now on nothing gets through what is connected now, and it stays open; new connections work."""
+        with self._lock:
+            self._frozen.set()
+            self._frozen = threading.Event()
+
+    def __enter__(self) -> TcpLine:
         self._go(self._accept)
         return self
 
@@ -73,10 +80,11 @@ class SlowLine:
         far.settimeout(None)
         with self._lock:
             self._sockets.append(far)
+            frozen = self._frozen
         for source, target in ((near, far), (far, near)):
             line: queue.Queue[tuple[float, bytes]] = queue.Queue()
             self._go(self._read, source, line)
-            self._go(self._write, line, target)
+            self._go(self._write, line, target, frozen)
 
     def _read(self, source: socket.socket, line: queue.Queue[tuple[float, bytes]]) -> None:
         data = b"."
@@ -87,10 +95,14 @@ class SlowLine:
                 data = b""
             line.put((time.monotonic() + self._delay_s, data))
 
-    def _write(self, line: queue.Queue[tuple[float, bytes]], target: socket.socket) -> None:
+    def _write(self, line: queue.Queue[tuple[float, bytes]], target: socket.socket, frozen: threading.Event) -> None:
         while True:
             due_s, data = line.get()
             self._ending.wait(max(0.0, due_s - time.monotonic()))
+            if frozen.is_set():
+                if data:
+                    continue
+                return
             if not data:
                 _end(target, socket.SHUT_WR)
                 return
