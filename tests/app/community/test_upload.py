@@ -279,13 +279,18 @@ def test_what_grows_late_behind_a_slow_message_stays_at_home(tmp_path: Path, mon
     assert (counts.sent, counts.waiting, counts.late) == (1, 0, 1)
 
 
+def told_sender(folder: Path, server: Mosquitto, ca: Authority, states: list[SenderState]) -> Sender:
+    """Sends all that waits there to a broker that takes late intervals; `states` gets what it tells."""
+    broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
+    return Sender(folder, broker, None, None, until_empty=True, on_state=states.append)
+
+
 def test_the_sender_waits_for_the_broker_and_tells(tmp_path: Path, ca: Authority) -> None:
     server = Mosquitto(tmp_path, tls=ca)
     states: list[SenderState] = []
     with Outbox(tmp_path / "data") as outbox:
         fill(outbox, 10)
-        broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
-        sender = Sender(tmp_path / "data", broker, None, None, until_empty=True, on_state=states.append)
+        sender = told_sender(tmp_path / "data", server, ca, states)
         sender.start()
         wait_for(lambda: any(state.phase is SenderPhase.WAITING for state in states))
         assert states[-1].error
@@ -301,8 +306,7 @@ def test_a_broker_that_dies_during_the_handshake_is_waited_for(tmp_path: Path, c
     states: list[SenderState] = []
     with Outbox(tmp_path / "data") as outbox:
         fill(outbox, 3)
-        broker = parse_broker(server.url, ca=[ca.cert], accepts_backdated=True)
-        sender = Sender(tmp_path / "data", broker, None, None, until_empty=True, on_state=states.append)
+        sender = told_sender(tmp_path / "data", server, ca, states)
         with socket.create_server(("127.0.0.1", server.port)) as dying:
             dying.settimeout(20.0)
             sender.start()

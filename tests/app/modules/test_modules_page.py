@@ -51,6 +51,18 @@ class Bench:
     def rows(self):
         return self.page.panel.settings.rows
 
+    def plugged_in(self):
+        """On USB, its settings read; the form that shows them."""
+        self.present = frozenset({self.usb_url})
+        self.wait(lambda: "name" in self.rows)
+        return self.page.panel.settings
+
+    def change(self, settings) -> None:
+        """Apply settings that have to be confirmed; returns when that is asked for."""
+        form = self.page.panel.settings
+        form.apply_wanted.emit(settings)
+        self.wait(lambda: form.countdown.isVisible())
+
 
 @pytest.fixture
 def bench(tmp_path, qtbot):
@@ -80,13 +92,10 @@ def test_a_wrong_address_is_marked(bench):
 
 
 def test_settings_are_written_read_back_and_noted(bench):
-    bench.present = frozenset({bench.usb_url})
-    bench.wait(lambda: "name" in bench.rows)
-    form = bench.page.panel.settings
+    form = bench.plugged_in()
     form.apply_wanted.emit({"rs485_unit": 300.0})
     assert bench.history.entries() == []
-    form.apply_wanted.emit({"name": "Cellar", "rs485_unit": 7.0})
-    bench.wait(lambda: form.countdown.isVisible())
+    bench.change({"name": "Cellar", "rs485_unit": 7.0})
     assert bench.module.settings["rs485_unit"] == 7
     assert bench.history.entries()[0]["outcome"] == "to be confirmed"
     form.confirm_wanted.emit()
@@ -96,11 +105,8 @@ def test_settings_are_written_read_back_and_noted(bench):
 
 
 def test_undo_puts_back_what_was_before(bench):
-    bench.present = frozenset({bench.usb_url})
-    bench.wait(lambda: "name" in bench.rows)
-    form = bench.page.panel.settings
-    form.apply_wanted.emit({"rs485_unit": 7.0})
-    bench.wait(lambda: form.countdown.isVisible())
+    form = bench.plugged_in()
+    bench.change({"rs485_unit": 7.0})
     form.undo_wanted.emit()
     bench.wait(lambda: not form.countdown.isVisible())
     assert bench.module.settings["rs485_unit"] == 1
@@ -109,11 +115,8 @@ def test_undo_puts_back_what_was_before(bench):
 
 def test_undo_leaves_a_password_to_the_module_which_goes_back_by_itself(bench):
     """What it was is not told: to put the rest back and confirm would make the new password stand."""
-    bench.present = frozenset({bench.usb_url})
-    bench.wait(lambda: "name" in bench.rows)
-    form = bench.page.panel.settings
-    form.apply_wanted.emit({"wifi_ssid": "Attic", "wifi_password": "new"})
-    bench.wait(lambda: form.countdown.isVisible())
+    form = bench.plugged_in()
+    bench.change({"wifi_ssid": "Attic", "wifi_password": "new"})
     form.undo_wanted.emit()
     assert "goes back" in form.told.text
     assert form.countdown.isVisible()
@@ -124,11 +127,8 @@ def test_undo_leaves_a_password_to_the_module_which_goes_back_by_itself(bench):
 
 
 def test_it_is_told_that_nobody_confirmed(bench):
-    bench.present = frozenset({bench.usb_url})
-    bench.wait(lambda: "name" in bench.rows)
-    form = bench.page.panel.settings
-    form.apply_wanted.emit({"rs485_unit": 7.0})
-    bench.wait(lambda: form.countdown.isVisible())
+    form = bench.plugged_in()
+    bench.change({"rs485_unit": 7.0})
     bench.module.settings._clock = lambda: float("inf")
     bench.module.settings.tick()
     bench.page._left_s = 0.1
@@ -136,11 +136,8 @@ def test_it_is_told_that_nobody_confirmed(bench):
 
 
 def test_undo_of_one_module_is_not_for_another(bench):
-    bench.present = frozenset({bench.usb_url})
-    bench.wait(lambda: "name" in bench.rows)
-    form, key = bench.page.panel.settings, bench.page.panel.list.key
-    form.apply_wanted.emit({"rs485_unit": 7.0})
-    bench.wait(lambda: form.countdown.isVisible())
+    form, key = bench.plugged_in(), bench.page.panel.list.key
+    bench.change({"rs485_unit": 7.0})
     bench.page.panel.module_chosen.emit(key)  # another one, or this one again after a while: nobody knows
     bench.wait(lambda: form.countdown.isVisible())
     bench.module.settings.write({"rs485_unit": 9})

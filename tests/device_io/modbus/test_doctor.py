@@ -48,6 +48,18 @@ def slave(*units: int) -> RtuSlave:
     return RtuSlave([ModuleRegisters(module) for module in modules])
 
 
+class Refusing(MemoryLine):
+    """A device that answers everything with one exception."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(slave(1))
+        self._code = code
+
+    def write(self, data: bytes) -> None:
+        self.requests.append(data)
+        self.send(framed(bytes([data[0], data[1] | 0x80, self._code])))
+
+
 class ParityLine(MemoryLine):
     """A line that knows baud and parity: with others the slave understands nothing."""
 
@@ -225,24 +237,12 @@ def test_slow_replies_are_timed(in_told_time: None, monkeypatch: pytest.MonkeyPa
 
 
 def test_another_device(in_told_time: None):
-    class Other(MemoryLine):
-        def write(self, data: bytes) -> None:
-            self.requests.append(data)
-            self.send(framed(bytes([data[0], data[1] | 0x80, 2])))
-
-    behind = slave(1)
-    checks = by_name(examine(URL, opener=lambda *_: Other(behind)))
+    checks = by_name(examine(URL, opener=lambda *_: Refusing(2)))
     assert (checks["Reply"].state, checks["Module"].state) == ("ok", "bad")
 
 
 def test_a_unit_that_is_always_busy(in_told_time: None):
-    class Busy(MemoryLine):
-        def write(self, data: bytes) -> None:
-            self.requests.append(data)
-            self.send(framed(bytes([data[0], data[1] | 0x80, 6])))
-
-    behind = slave(1)
-    module = by_name(examine(URL, opener=lambda *_: Busy(behind)))["Module"]
+    module = by_name(examine(URL, opener=lambda *_: Refusing(6)))["Module"]
     assert module.state == "bad"
     assert "busy" in module.text
 
